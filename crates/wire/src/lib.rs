@@ -1,0 +1,12 @@
+//! Bytes and nothing else: what crosses the network and how it is written. `WIRE.md` states every byte.
+#![forbid(unsafe_code)]
+
+pub mod close;
+pub mod limits;
+pub mod time;
+
+pub use close::CloseCode;
+pub use time::{Micros, Tick};
+
+/// The ALPN of the protocol. It never changes; versions are told in the hello.
+pub const ALPN: &[u8] = b"downbeat";
