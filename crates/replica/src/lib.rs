@@ -1,1 +1,42 @@
-//! Placeholder.
+//! What both ends share about state: how a game plugs in, its schema, quantised lanes, versions and deltas.
+//!
+//! A game declares its entities, inputs and events as field tables ([`Replicated`], [`Kinds`]); from then on only
+//! `i32` lanes travel, are compared, stored and interpolated, so that none of it depends on a game's types.
+#![forbid(unsafe_code)]
+
+extern crate self as downbeat_replica;
+
+mod baseline;
+mod delta;
+mod game;
+mod ids;
+mod input;
+mod interpolate;
+mod lanes;
+pub mod limits;
+mod record;
+mod replicated;
+mod scene;
+mod schema;
+mod value;
+mod versions;
+
+pub use baseline::{Baseline, is_retained};
+pub use delta::{decode_body, encode_body};
+pub use downbeat_derive::{Input, Replicated};
+pub use downbeat_wire::{DecodeError, Micros, Tick, bits, hash};
+pub use game::{
+    Capture, Captured, ConfigError, Context, Events, Game, Hearers, Inputs, PlayerInput, Rewind, Setup, Sighting,
+    Viewer, Visible,
+};
+pub use glam;
+pub use ids::{EntityId, EntityIds, PlayerId};
+pub use input::{Input, InputFrame, ViewTick, neutral, substitute};
+pub use interpolate::interpolate;
+pub use lanes::{LaneReader, LaneWriter};
+pub use record::{Leave, RecordHead};
+pub use replicated::{Audience, FieldTuner, Kinds, NoEvents, Replicated};
+pub use scene::Scene;
+pub use schema::{Field, Kind, Lane, Repr, Role, Schema};
+pub use value::{Spec, Value};
+pub use versions::{Version, Versions};

@@ -1,11 +1,15 @@
 //! Bytes and nothing else: what crosses the network and how it is written. `WIRE.md` states every byte.
 #![forbid(unsafe_code)]
 
+pub mod bits;
 pub mod close;
+mod error;
+pub mod hash;
 pub mod limits;
 pub mod time;
 
 pub use close::CloseCode;
+pub use error::DecodeError;
 pub use time::{Micros, Tick};
 
 /// The ALPN of the protocol. It never changes; versions are told in the hello.

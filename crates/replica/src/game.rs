@@ -1,0 +1,308 @@
+//! The one trait a game implements, and what it is handed in each of its methods.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{EntityId, Input, Kinds, LaneReader, LaneWriter, PlayerId, Scene, Tick, ViewTick};
+
+/// A game: what the server simulates, what clients predict of it, and what is replicated between them.
+///
+/// Everything here is pure: no clock, no threads, no randomness but from the seed, and no iteration whose order
+/// depends on hashing, so that a room can be replayed and a client can predict to the bit.
+pub trait Game: Sized + Send + 'static {
+    /// Names the game in the handshake and in metrics.
+    const NAME: &'static str;
+    /// The rules that an operator may set: `[game]` of the server's configuration. Clients are sent a copy.
+    type Config: Clone + Default + Serialize + DeserializeOwned + Send + 'static;
+    /// What never changes during a match and both ends know: the map, the rules.
+    type World: Send + Sync + 'static;
+    /// What a player does in one tick. `Default` is neutral: nothing held, nothing pressed.
+    type Input: Input;
+    /// The replicated kinds.
+    type Entity: Kinds + Clone + Send + 'static;
+    /// Facts of one moment for those who see them, such as a shot's tracer.
+    type Event: Kinds + Clone + Send + 'static;
+
+    /// Builds what both ends know, from the rules.
+    ///
+    /// # Errors
+    /// Says which rule is impossible and what is allowed.
+    fn world(config: &Self::Config) -> Result<Self::World, ConfigError>;
+
+    /// Opens a match.
+    ///
+    /// # Errors
+    /// As [`Self::world`].
+    fn new(config: &Self::Config, setup: Setup) -> Result<Self, ConfigError>;
+
+    /// A player arrives. `name` is what the player calls itself: at most 32 characters, no control characters.
+    fn join(&mut self, player: PlayerId, name: &str);
+
+    /// A player is gone for good.
+    fn leave(&mut self, player: PlayerId);
+
+    /// Advances the match to `tick`. `past` shows where entities were, for lag compensation.
+    fn step(
+        &mut self,
+        tick: Tick,
+        inputs: &Inputs<'_, Self::Input>,
+        past: &impl Rewind<Self::Entity>,
+        events: &mut Events<Self::Event>,
+    );
+
+    /// Reports every entity of the match. [`Capture`] rounds each to what clients are told, so that the next step
+    /// starts on the server from the same bits as on a predicting client.
+    fn capture(&mut self, out: &mut Capture<'_, Self::Entity>);
+
+    /// Chooses what a viewer is shown; its own avatar is always among it. The default shows everything.
+    fn relevance(&self, viewer: &Viewer, scene: &Scene, out: &mut Visible) {
+        let _ = viewer;
+        scene.ids().for_each(|id| out.add(id));
+    }
+
+    /// Advances a client's own avatar by one tick: the part of [`Self::step`] that depends on nothing but the
+    /// avatar, its input and the context. Share the code with `step`.
+    fn predict(context: &Context<'_, Self>, own: &mut Self::Entity, input: &Self::Input);
+}
+
+/// What a match is opened with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setup {
+    /// Ticks per second.
+    pub tick_rate_hz: u32,
+    /// Decides everything random in the match.
+    pub seed: u64,
+    /// Most players that will be in it at a time.
+    pub players_max: u16,
+}
+
+/// A configuration that cannot be: says what is wrong and what is allowed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub String);
+
+/// What a player does in a tick, as the server runs it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlayerInput<I> {
+    /// Whose it is.
+    pub player: PlayerId,
+    /// What is done.
+    pub input: I,
+    /// What moment of the others' past the player saw when it sampled the input.
+    pub view: ViewTick,
+    /// Whether the real input did not arrive in time and this stands in for it.
+    pub substituted: bool,
+}
+
+/// The inputs of one tick, in ascending order of players.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a, I>(&'a [PlayerInput<I>]);
+
+impl<'a, I> Inputs<'a, I> {
+    /// Inputs, ascending by player.
+    #[must_use]
+    pub fn new(inputs: &'a [PlayerInput<I>]) -> Self {
+        debug_assert!(inputs.is_sorted_by_key(|input| input.player));
+        Self(inputs)
+    }
+
+    /// The input of `player`, if it is in the match.
+    #[must_use]
+    pub fn of(&self, player: PlayerId) -> Option<&'a PlayerInput<I>> {
+        let at = self.0.binary_search_by_key(&player, |input| input.player).ok()?;
+        Some(&self.0[at])
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &'a PlayerInput<I>> {
+        self.0.iter()
+    }
+}
+
+/// Where entities were.
+pub trait Rewind<E> {
+    /// The entity `id` as those saw it who looked at the moment `view`; `None` when it was not there then, or when
+    /// that is longer ago than the rewind limit.
+    fn at(&self, id: EntityId, view: ViewTick) -> Option<E>;
+}
+
+/// Nothing is remembered: for tests and for games without lag compensation.
+impl<E> Rewind<E> for () {
+    fn at(&self, _: EntityId, _: ViewTick) -> Option<E> {
+        None
+    }
+}
+
+/// Who is told of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hearers {
+    /// Every client of the room.
+    All,
+    /// Those who are shown this entity at the moment.
+    Viewers(EntityId),
+    /// One player.
+    Player(PlayerId),
+}
+
+/// Collects the events of a tick. Events are unreliable: each is sent once.
+#[derive(Debug)]
+pub struct Events<E>(Vec<(Hearers, E)>);
+
+impl<E> Default for Events<E> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<E> Events<E> {
+    /// Tells `hearers` of `event`.
+    pub fn emit(&mut self, hearers: Hearers, event: E) {
+        self.0.push((hearers, event));
+    }
+
+    /// Takes what was collected, in order.
+    pub fn drain(&mut self) -> impl Iterator<Item = (Hearers, E)> {
+        self.0.drain(..)
+    }
+}
+
+/// One captured entity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Captured {
+    /// Which one.
+    pub id: EntityId,
+    /// Index of its kind in the schema.
+    pub kind: usize,
+    /// The player whose avatar it is.
+    pub avatar: Option<PlayerId>,
+    /// Where its lanes begin.
+    pub first_lane: usize,
+}
+
+/// Takes in the state of a match, one entity after the other.
+pub struct Capture<'a, E> {
+    entities: &'a mut Vec<Captured>,
+    lanes: &'a mut Vec<i32>,
+    previous: &'a dyn Fn(EntityId) -> Option<&'a [i32]>,
+    clamped: u32,
+    refused: u32,
+    of: std::marker::PhantomData<fn(E)>,
+}
+
+impl<E> fmt::Debug for Capture<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Capture").field("entities", &self.entities).finish_non_exhaustive()
+    }
+}
+
+impl<'a, E: Kinds> Capture<'a, E> {
+    /// Fills the two tables. `previous` knows an entity's lanes of the tick before.
+    pub fn new(
+        entities: &'a mut Vec<Captured>,
+        lanes: &'a mut Vec<i32>,
+        previous: &'a dyn Fn(EntityId) -> Option<&'a [i32]>,
+    ) -> Self {
+        entities.clear();
+        lanes.clear();
+        Self { entities, lanes, previous, clamped: 0, refused: 0, of: std::marker::PhantomData }
+    }
+
+    /// Reports an entity and rounds it to what clients are told.
+    pub fn put(&mut self, id: EntityId, entity: &mut E) {
+        self.add(id, None, entity);
+    }
+
+    /// Reports the entity that `player` steers and predicts. A player has at most one.
+    pub fn put_avatar(&mut self, id: EntityId, player: PlayerId, entity: &mut E) {
+        self.add(id, Some(player), entity);
+    }
+
+    fn add(&mut self, id: EntityId, avatar: Option<PlayerId>, entity: &mut E) {
+        let (kind, first_lane) = (entity.kind(), self.lanes.len());
+        let mut writer = LaneWriter::new(self.lanes);
+        entity.write(&mut writer);
+        self.clamped += writer.clamped();
+        if writer.saw_nan() {
+            // A state that is no state is refused: the entity stays what it was, and so clients never see it.
+            self.refused += 1;
+            self.lanes.truncate(first_lane);
+            let Some(previous) = (self.previous)(id) else { return };
+            self.lanes.extend_from_slice(previous);
+        }
+        let mut reader = LaneReader::new(&self.lanes[first_lane..]);
+        *entity = E::read(kind, &mut reader).expect("the kind is the entity's own");
+        self.entities.push(Captured { id, kind, avatar, first_lane });
+    }
+
+    /// Values so far that were out of their range and were clamped.
+    #[must_use]
+    pub const fn clamped(&self) -> u32 {
+        self.clamped
+    }
+
+    /// Entities so far that held a NaN and kept their previous state.
+    #[must_use]
+    pub const fn refused(&self) -> u32 {
+        self.refused
+    }
+}
+
+/// Who looks at the match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Viewer {
+    /// The player; `None` for a spectator.
+    pub player: Option<PlayerId>,
+    /// Its avatar, when it has one in this tick.
+    pub avatar: Option<EntityId>,
+}
+
+/// Collects what a viewer is shown.
+#[derive(Debug, Default)]
+pub struct Visible {
+    ids: Vec<EntityId>,
+}
+
+impl Visible {
+    /// Shows `id`. Naming an entity twice does no harm; naming one that was not captured shows nothing.
+    pub fn add(&mut self, id: EntityId) {
+        self.ids.push(id);
+    }
+
+    /// Empties the set for the next viewer.
+    pub fn clear(&mut self) {
+        self.ids.clear();
+    }
+
+    /// The set, ascending and without doubles.
+    pub fn sorted(&mut self) -> &[EntityId] {
+        if !self.ids.is_sorted() {
+            self.ids.sort_unstable();
+        }
+        self.ids.dedup();
+        &self.ids
+    }
+}
+
+/// What a client knows besides its avatar and its input.
+#[derive(Debug)]
+pub struct Context<'a, G: Game> {
+    /// The map and the rules.
+    pub world: &'a G::World,
+    /// The tick to be predicted.
+    pub tick: Tick,
+    /// Seconds per tick.
+    pub dt: f32,
+    /// The others as they are shown right now.
+    pub others: &'a [Sighting<G::Entity>],
+}
+
+/// An entity as a client is shown it.
+#[derive(Clone, Debug)]
+pub struct Sighting<E> {
+    /// The name the client knows it by. It is the client's own: other clients call the same entity otherwise.
+    pub id: EntityId,
+    /// Its state.
+    pub entity: E,
+}

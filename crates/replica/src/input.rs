@@ -1,0 +1,242 @@
+//! Inputs: what a player holds and presses in one tick, as lanes.
+//!
+//! A datagram repeats the newest frames, since any of them may be lost; each frame is coded against the one
+//! before it, so that an idle repeat costs two bits.
+
+use downbeat_wire::bits::{BitReader, BitWriter};
+
+use crate::limits::INPUT_FRAMES_MAX;
+use crate::{DecodeError, Kind, LaneReader, LaneWriter, Replicated, Tick};
+
+/// The input of one tick: `#[derive(Input)]` on a struct. `Default` is neutral.
+pub trait Input: Replicated + Clone + Default + Send + 'static {
+    /// The field table.
+    #[must_use]
+    fn kind() -> Kind {
+        Kind::of::<Self>("Input")
+    }
+
+    /// The lanes of this input.
+    #[must_use]
+    fn lanes(&self) -> Vec<i32> {
+        let mut lanes = Vec::new();
+        self.write(&mut LaneWriter::new(&mut lanes));
+        lanes
+    }
+
+    /// The input as the server will read it: rounded to its lanes.
+    #[must_use]
+    fn rounded(&self) -> Self {
+        Self::read(&mut LaneReader::new(&self.lanes()))
+    }
+}
+
+/// The lanes of doing nothing.
+#[must_use]
+pub fn neutral<I: Input>() -> Vec<i32> {
+    I::default().lanes()
+}
+
+/// Turns the lanes of the last known input into its substitute: what is held goes on, an action never repeats.
+pub fn substitute(kind: &Kind, neutral: &[i32], lanes: &mut [i32]) {
+    for field in kind.fields.iter().filter(|field| field.action) {
+        lanes[field.lanes.clone()].copy_from_slice(&neutral[field.lanes.clone()]);
+    }
+}
+
+/// A moment between two ticks, in sixteenths: what a player saw of the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ViewTick {
+    /// The tick before the moment.
+    pub tick: Tick,
+    /// Sixteenths of a tick after it, 0..=15.
+    pub sixteenths: u8,
+}
+
+impl ViewTick {
+    /// The moment at `ticks` and a fraction.
+    #[must_use]
+    pub fn at(ticks: f64) -> Self {
+        Self::from_sixteenths((ticks * 16.0) as i64)
+    }
+
+    /// The moment as ticks and a fraction.
+    #[must_use]
+    pub fn ticks(self) -> f64 {
+        f64::from(self.tick.0) + f64::from(self.sixteenths) / 16.0
+    }
+
+    fn from_sixteenths(count: i64) -> Self {
+        let count = count.clamp(0, i64::from(u32::MAX) * 16);
+        Self { tick: Tick((count >> 4) as u32), sixteenths: (count & 15) as u8 }
+    }
+
+    fn sixteenths(self) -> i64 {
+        i64::from(self.tick.0) << 4 | i64::from(self.sixteenths)
+    }
+}
+
+/// One tick's input on its way to the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InputFrame {
+    /// The tick it is meant for.
+    pub tick: Tick,
+    /// What the player saw of the others when it was sampled.
+    pub view: ViewTick,
+    /// The lanes.
+    pub lanes: Vec<i32>,
+}
+
+impl InputFrame {
+    /// Writes `frames`: consecutive ticks, oldest first, at most [`INPUT_FRAMES_MAX`].
+    pub fn encode(frames: &[Self], kind: &Kind, neutral: &[i32], out: &mut BitWriter<'_>) {
+        debug_assert!(frames.len() <= INPUT_FRAMES_MAX);
+        out.golomb(frames.len() as u32, 2);
+        let Some(newest) = frames.last() else { return };
+        out.bits(newest.tick.0 & 0xffff, 16);
+        let mut before = neutral;
+        let mut view: Option<i64> = None;
+        for frame in frames {
+            match view {
+                None => out.bits((frame.view.sixteenths() & 0xf_ffff) as u32, 20),
+                Some(view) => {
+                    out.signed_golomb((frame.view.sixteenths() - view - 16).clamp(-1 << 20, 1 << 20) as i32, 0);
+                }
+            }
+            view = Some(frame.view.sixteenths());
+            out.flag(frame.lanes != before);
+            if frame.lanes != before {
+                for (lane, (&now, &then)) in kind.lanes.iter().zip(frame.lanes.iter().zip(before)) {
+                    out.flag(now != then);
+                    if now != then {
+                        out.bits(now as u32, lane.bits(true));
+                    }
+                }
+            }
+            before = &frame.lanes;
+        }
+    }
+
+    /// Reads what [`Self::encode`] wrote; `near` is a tick close to the newest frame's.
+    ///
+    /// # Errors
+    /// Anything that `encode` does not write.
+    pub fn decode(
+        near: Tick,
+        kind: &Kind,
+        neutral: &[i32],
+        input: &mut BitReader<'_>,
+    ) -> Result<Vec<Self>, DecodeError> {
+        let count = input.golomb(2)? as usize;
+        if count > INPUT_FRAMES_MAX {
+            return Err(DecodeError::TooLarge("number of input frames"));
+        }
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let newest = near.nearest(input.bits(16)? as u16);
+        if (newest.0 as usize) < count {
+            return Err(DecodeError::Malformed("input tick"));
+        }
+        let mut frames: Vec<Self> = Vec::with_capacity(count);
+        for i in 0..count {
+            let before = frames.last();
+            let view = match before {
+                None => {
+                    let low = i64::from(input.bits(20)?);
+                    let near = i64::from(newest.0) << 4;
+                    // The moment nearest to the frame's own tick that ends in these 20 bits.
+                    near + ((low - near) << 44 >> 44)
+                }
+                Some(before) => before.view.sixteenths() + 16 + i64::from(input.signed_golomb(0)?),
+            };
+            let mut lanes = before.map_or(neutral, |before| &before.lanes).to_vec();
+            if input.flag()? {
+                for (lane, value) in kind.lanes.iter().zip(&mut lanes) {
+                    if input.flag()? {
+                        *value = input.bits(lane.bits(true))? as i32;
+                        if *value > lane.max {
+                            return Err(DecodeError::Malformed("input lane"));
+                        }
+                    }
+                }
+            }
+            let tick = Tick(newest.0 - (count - 1 - i) as u32);
+            frames.push(Self { tick, view: ViewTick::from_sixteenths(view), lanes });
+        }
+        Ok(frames)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[derive(crate::Input, Clone, Debug, Default, PartialEq)]
+    struct Pad {
+        #[field(range = -1.0..=1.0, step = 0.125)]
+        forward: f32,
+        #[field(action)]
+        fire: bool,
+    }
+
+    proptest! {
+        #[test]
+        fn frames_are_read_as_written(
+            newest in 100..200_000_u32,
+            pads in prop::collection::vec((-8..=8_i32, any::<bool>(), 0..40_i64), 0..=INPUT_FRAMES_MAX),
+            skew in -1_000..1_000_i64,
+        ) {
+            let (kind, neutral) = (Pad::kind(), neutral::<Pad>());
+            let first = newest + 1 - pads.len() as u32;
+            let frames: Vec<_> = pads.iter().enumerate().map(|(i, &(forward, fire, behind))| {
+                let tick = Tick(first + i as u32);
+                InputFrame {
+                    tick,
+                    view: ViewTick::from_sixteenths((i64::from(tick.0) << 4) - behind * 3),
+                    lanes: Pad { forward: forward as f32 / 8.0, fire }.lanes(),
+                }
+            }).collect();
+            let mut bytes = Vec::new();
+            let mut writer = BitWriter::new(&mut bytes);
+            InputFrame::encode(&frames, &kind, &neutral, &mut writer);
+            writer.finish();
+            let mut reader = BitReader::new(&bytes);
+            let back = InputFrame::decode(Tick(newest).offset(skew), &kind, &neutral, &mut reader);
+            prop_assert_eq!(back, Ok(frames));
+            prop_assert_eq!(reader.finish(), Ok(()));
+        }
+
+        #[test]
+        fn any_bytes_decode_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+            let (kind, neutral) = (Pad::kind(), neutral::<Pad>());
+            let _ = InputFrame::decode(Tick(1_000), &kind, &neutral, &mut BitReader::new(&bytes));
+        }
+    }
+
+    #[test]
+    fn a_substitute_holds_what_is_held_and_repeats_no_action() {
+        let mut lanes = Pad { forward: 1.0, fire: true }.lanes();
+        substitute(&Pad::kind(), &neutral::<Pad>(), &mut lanes);
+        assert_eq!(Pad::read(&mut LaneReader::new(&lanes)), Pad { forward: 1.0, fire: false });
+    }
+
+    #[test]
+    fn an_idle_repeat_costs_two_bits() {
+        let (kind, neutral) = (Pad::kind(), neutral::<Pad>());
+        let frame = |tick: u32| InputFrame {
+            tick: Tick(tick),
+            view: ViewTick { tick: Tick(tick - 5), sixteenths: 3 },
+            lanes: neutral.clone(),
+        };
+        let bits = |count: u32| {
+            let frames: Vec<_> = (100..100 + count).map(frame).collect();
+            let mut bytes = Vec::new();
+            let mut writer = BitWriter::new(&mut bytes);
+            InputFrame::encode(&frames, &kind, &neutral, &mut writer);
+            writer.bit_len()
+        };
+        assert_eq!(bits(3) - bits(2), 2);
+    }
+}

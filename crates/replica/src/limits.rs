@@ -1,0 +1,31 @@
+//! Bounds of what a room and its clients keep, with what happens at the bound.
+
+/// Indices of entities in a room; [`EntityIds::spawn`](crate::EntityIds::spawn) gives `None` beyond.
+pub const ENTITIES_MAX: usize = (1 << 20) - 1;
+
+/// Freed indices that rest before one is used again.
+pub const IDS_RESTING: usize = 1_024;
+
+/// Players of a room; joining beyond is refused.
+pub const PLAYERS_MAX: usize = 4_096;
+
+/// Kinds of entities (or of events) of a game; more is an error when the schema is built.
+pub const KINDS_MAX: usize = 64;
+
+/// Lanes of one kind, so that a set of them is one `u64`; more is an error when the schema is built.
+pub const LANES_MAX: usize = 64;
+
+/// Versions of an entity that a client keeps, newest first. Part of the protocol: the server relies on it.
+pub const RETAINED_VERSIONS: usize = 32;
+
+/// Distinct versions of an entity that a room keeps. Older ones can neither be a baseline nor be rewound to.
+pub const ROOM_VERSIONS: usize = 64;
+
+/// Slots of one client: entities that it can know at a time. What exceeds it is not shown.
+pub const SLOTS_MAX: usize = 4_096;
+
+/// Input frames in one datagram.
+pub const INPUT_FRAMES_MAX: usize = 32;
+
+/// Events in one datagram; more wait for the next, the oldest are dropped.
+pub const EVENTS_PER_DATAGRAM_MAX: usize = 64;

@@ -1,0 +1,332 @@
+//! Values that fields can have, and how each becomes lanes: writing beside reading.
+//!
+//! All arithmetic is IEEE 754 double precision without fused operations, so that both ends compute the same bits.
+
+use glam::{Quat, Vec2, Vec3};
+
+use crate::schema::{Kind, Lane, Repr};
+use crate::{EntityId, LaneReader, LaneWriter, PlayerId};
+
+/// What a field's attributes say about its precision.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spec {
+    /// Smallest value that must be told.
+    pub min: f64,
+    /// Largest value that must be told.
+    pub max: f64,
+    /// Distance of neighbouring values (reals).
+    pub step: f64,
+    /// Bits of an angle, or of each component of a unit vector or rotation; 0 where it does not apply.
+    pub bits: u8,
+    /// Further bits of precision for the owner: its step is `step / 2^owner_bits`.
+    pub owner_bits: u8,
+}
+
+impl Spec {
+    /// What a field without attributes has: type limits, no step.
+    pub const PLAIN: Self = Self { min: f64::NEG_INFINITY, max: f64::INFINITY, step: 0.0, bits: 0, owner_bits: 0 };
+
+    fn fine_step(&self) -> f64 {
+        self.step / f64::from(1_u32 << self.owner_bits)
+    }
+
+    fn linear(&self) -> (Repr, Lane) {
+        assert!(self.min.is_finite() && self.max > self.min, "a real field needs `range = MIN..=MAX`");
+        assert!(self.step > 0.0, "a real field needs `step = …`");
+        let max = ((self.max - self.min) / self.fine_step()).round();
+        assert!(max <= f64::from(i32::MAX / 2), "range / step exceeds 30 bits");
+        let lane = Lane { max: max as i32, owner_bits: self.owner_bits, ..Lane::plain(0) };
+        (Repr::Linear { min: self.min, step: self.fine_step() }, lane)
+    }
+
+    fn int(&self, type_min: f64, type_max: f64) -> (i32, i32) {
+        let (min, max) = (self.min.max(type_min), self.max.min(type_max));
+        assert!(min <= max, "an integer field's range is empty");
+        (min as i32, (max - min).min(f64::from(i32::MAX)) as i32)
+    }
+
+    fn real(&self, value: f32, lanes: &mut LaneWriter<'_>, max: i32) {
+        lanes.real((f64::from(value) - self.min) / self.fine_step(), max);
+    }
+
+    fn real_back(&self, lanes: &mut LaneReader<'_>) -> f32 {
+        (self.min + lanes.real() * self.fine_step()) as f32
+    }
+
+    fn lane_max(&self) -> i32 {
+        ((self.max - self.min) / self.fine_step()).round() as i32
+    }
+}
+
+/// A value that a field can hold.
+pub trait Value: Sized {
+    /// Appends the value's lanes to `kind` and says how they are read.
+    fn describe(spec: &Spec, kind: &mut Kind) -> Repr;
+    /// Appends the lanes of `self`.
+    fn put(&self, spec: &Spec, lanes: &mut LaneWriter<'_>);
+    /// Reads the value back.
+    fn take(spec: &Spec, lanes: &mut LaneReader<'_>) -> Self;
+}
+
+impl Value for f32 {
+    fn describe(spec: &Spec, kind: &mut Kind) -> Repr {
+        if spec.bits > 0 {
+            assert!(spec.bits <= 20, "an angle has at most 20 bits");
+            kind.lanes.push(Lane { wraps: true, ..Lane::plain((1 << spec.bits) - 1) });
+            return Repr::Angle { bits: spec.bits };
+        }
+        let (repr, lane) = spec.linear();
+        kind.lanes.push(lane);
+        repr
+    }
+
+    #[inline]
+    fn put(&self, spec: &Spec, lanes: &mut LaneWriter<'_>) {
+        if spec.bits == 0 {
+            return spec.real(*self, lanes, spec.lane_max());
+        }
+        let steps = f64::from(1_u32 << spec.bits);
+        let turns = f64::from(*self) / std::f64::consts::TAU;
+        let lane = ((turns - turns.floor()) * steps + 0.5).floor();
+        // A hair below a whole turn rounds up to it, which is zero.
+        lanes.real(if lane >= steps { 0.0 } else { lane }, (1 << spec.bits) - 1);
+    }
+
+    #[inline]
+    fn take(spec: &Spec, lanes: &mut LaneReader<'_>) -> Self {
+        if spec.bits == 0 {
+            return spec.real_back(lanes);
+        }
+        let turns = lanes.real() / f64::from(1_u32 << spec.bits);
+        // Angles are read in [-pi, pi), where most games do their sums.
+        ((if turns >= 0.5 { turns - 1.0 } else { turns }) * std::f64::consts::TAU) as Self
+    }
+}
+
+impl Value for Vec2 {
+    fn describe(spec: &Spec, kind: &mut Kind) -> Repr {
+        let (repr, lane) = spec.linear();
+        kind.lanes.extend([lane; 2]);
+        repr
+    }
+
+    #[inline]
+    fn put(&self, spec: &Spec, lanes: &mut LaneWriter<'_>) {
+        let max = spec.lane_max();
+        self.to_array().iter().for_each(|&value| spec.real(value, lanes, max));
+    }
+
+    #[inline]
+    fn take(spec: &Spec, lanes: &mut LaneReader<'_>) -> Self {
+        Self::from_array(std::array::from_fn(|_| spec.real_back(lanes)))
+    }
+}
+
+impl Value for Vec3 {
+    fn describe(spec: &Spec, kind: &mut Kind) -> Repr {
+        if spec.bits > 0 {
+            assert!((2..=16).contains(&spec.bits), "a unit vector has 2 to 16 bits a coordinate");
+            kind.lanes.extend([Lane::plain(octahedral_max(spec.bits)); 2]);
+            return Repr::Unit { bits: spec.bits };
+        }
+        let (repr, lane) = spec.linear();
+        kind.lanes.extend([lane; 3]);
+        repr
+    }
+
+    #[inline]
+    fn put(&self, spec: &Spec, lanes: &mut LaneWriter<'_>) {
+        if spec.bits > 0 {
+            return put_unit(*self, spec.bits, lanes);
+        }
+        let max = spec.lane_max();
+        self.to_array().iter().for_each(|&value| spec.real(value, lanes, max));
+    }
+
+    #[inline]
+    fn take(spec: &Spec, lanes: &mut LaneReader<'_>) -> Self {
+        if spec.bits > 0 {
+            return take_unit(spec.bits, lanes);
+        }
+        Self::from_array(std::array::from_fn(|_| spec.real_back(lanes)))
+    }
+}
+
+/// An even number of steps, so that the axes are hit exactly.
+const fn octahedral_max(bits: u8) -> i32 {
+    (1 << bits) - 2
+}
+
+/// Octahedral coordinates: Meyer et al., "On floating-point normal vectors", 2010.
+fn put_unit(unit: Vec3, bits: u8, lanes: &mut LaneWriter<'_>) {
+    let [x, y, z] = unit.to_array().map(f64::from);
+    let sum = x.abs() + y.abs() + z.abs();
+    let (mut u, mut v) = if sum > 0.0 { (x / sum, y / sum) } else { (sum, sum) };
+    if z < 0.0 {
+        (u, v) = ((1.0 - v.abs()).copysign(u), (1.0 - u.abs()).copysign(v));
+    }
+    let half = f64::from(octahedral_max(bits) / 2);
+    lanes.real((u + 1.0) * half, octahedral_max(bits));
+    lanes.real((v + 1.0) * half, octahedral_max(bits));
+}
+
+fn take_unit(bits: u8, lanes: &mut LaneReader<'_>) -> Vec3 {
+    let half = f64::from(octahedral_max(bits) / 2);
+    let (mut u, mut v) = (lanes.real() / half - 1.0, lanes.real() / half - 1.0);
+    let z = 1.0 - u.abs() - v.abs();
+    if z < 0.0 {
+        (u, v) = ((1.0 - v.abs()).copysign(u), (1.0 - u.abs()).copysign(v));
+    }
+    let length = (u * u + v * v + z * z).sqrt();
+    Vec3::new((u / length) as f32, (v / length) as f32, (z / length) as f32)
+}
+
+impl Value for Quat {
+    fn describe(spec: &Spec, kind: &mut Kind) -> Repr {
+        assert!((2..=20).contains(&spec.bits), "a rotation needs `bits = 2..=20`");
+        kind.lanes.push(Lane::plain(3));
+        kind.lanes.extend([Lane::plain((1 << spec.bits) - 1); 3]);
+        Repr::Quat { bits: spec.bits }
+    }
+
+    /// Smallest three: the largest component follows from the others, which lie within ±1/√2.
+    fn put(&self, spec: &Spec, lanes: &mut LaneWriter<'_>) {
+        let components = self.to_array().map(f64::from);
+        let length = components.iter().map(|c| c * c).sum::<f64>().sqrt();
+        let mut largest = 0;
+        for i in 1..4 {
+            if components[i].abs() > components[largest].abs() {
+                largest = i;
+            }
+        }
+        let sign = 1_f64.copysign(components[largest]);
+        let max = (1 << spec.bits) - 1;
+        lanes.int(largest as i64, 3);
+        for (i, component) in components.iter().enumerate() {
+            if i != largest {
+                let unit = component * sign / length * std::f64::consts::SQRT_2;
+                lanes.real((unit + 1.0) * 0.5 * f64::from(max), max);
+            }
+        }
+    }
+
+    fn take(spec: &Spec, lanes: &mut LaneReader<'_>) -> Self {
+        let largest = (lanes.int() & 3) as usize;
+        let max = f64::from((1 << spec.bits) - 1);
+        let mut components = [0.0; 4];
+        let mut rest = 1.0;
+        for (i, component) in components.iter_mut().enumerate() {
+            if i != largest {
+                *component = (lanes.real() / max * 2.0 - 1.0) / std::f64::consts::SQRT_2;
+                rest -= *component * *component;
+            }
+        }
+        components[largest] = f64::max(rest, 0.0).sqrt();
+        Self::from_array(components.map(|c| c as f32)).normalize()
+    }
+}
+
+impl Value for bool {
+    fn describe(_: &Spec, kind: &mut Kind) -> Repr {
+        kind.lanes.push(Lane::plain(1));
+        Repr::Flag
+    }
+
+    #[inline]
+    fn put(&self, _: &Spec, lanes: &mut LaneWriter<'_>) {
+        lanes.int(i64::from(*self), 1);
+    }
+
+    #[inline]
+    fn take(_: &Spec, lanes: &mut LaneReader<'_>) -> Self {
+        lanes.int() != 0
+    }
+}
+
+macro_rules! int_values {
+    ($($int:ty),*) => {$(
+        impl Value for $int {
+            fn describe(spec: &Spec, kind: &mut Kind) -> Repr {
+                let (min, max) = spec.int(f64::from(Self::MIN), f64::from(Self::MAX));
+                kind.lanes.push(Lane::plain(max));
+                Repr::Int { min }
+            }
+
+            #[inline]
+            fn put(&self, spec: &Spec, lanes: &mut LaneWriter<'_>) {
+                let (min, max) = spec.int(f64::from(Self::MIN), f64::from(Self::MAX));
+                lanes.int(i64::from(*self) - i64::from(min), max);
+            }
+
+            #[inline]
+            fn take(spec: &Spec, lanes: &mut LaneReader<'_>) -> Self {
+                let (min, _) = spec.int(f64::from(Self::MIN), f64::from(Self::MAX));
+                (i64::from(min) + i64::from(lanes.int())).clamp(Self::MIN.into(), Self::MAX.into()) as Self
+            }
+        }
+    )*};
+}
+
+int_values!(u8, i8, u16, i16, u32, i32);
+
+impl Value for PlayerId {
+    fn describe(spec: &Spec, kind: &mut Kind) -> Repr {
+        u16::describe(spec, kind)
+    }
+
+    fn put(&self, spec: &Spec, lanes: &mut LaneWriter<'_>) {
+        self.0.put(spec, lanes);
+    }
+
+    fn take(spec: &Spec, lanes: &mut LaneReader<'_>) -> Self {
+        Self(u16::take(spec, lanes))
+    }
+}
+
+/// Another entity, or none. The lane holds an id of this end; each end translates at its border.
+impl Value for Option<EntityId> {
+    fn describe(_: &Spec, kind: &mut Kind) -> Repr {
+        kind.lanes.push(Lane { entity: true, ..Lane::plain(i32::MAX) });
+        Repr::Entity
+    }
+
+    fn put(&self, _: &Spec, lanes: &mut LaneWriter<'_>) {
+        lanes.entity(*self);
+    }
+
+    fn take(_: &Spec, lanes: &mut LaneReader<'_>) -> Self {
+        EntityId::from_lane(lanes.int())
+    }
+}
+
+macro_rules! optional_values {
+    ($($value:ty),*) => {$(
+        impl Value for Option<$value> {
+            fn describe(spec: &Spec, kind: &mut Kind) -> Repr {
+                kind.lanes.push(Lane::plain(1));
+                <$value>::describe(spec, kind);
+                Repr::Optional
+            }
+
+            fn put(&self, spec: &Spec, lanes: &mut LaneWriter<'_>) {
+                lanes.int(i64::from(self.is_some()), 1);
+                match self {
+                    Some(value) => value.put(spec, lanes),
+                    None => {
+                        let mut table = Kind::default();
+                        <$value>::describe(spec, &mut table);
+                        table.lanes.iter().for_each(|_| lanes.int(0, 0));
+                    }
+                }
+            }
+
+            fn take(spec: &Spec, lanes: &mut LaneReader<'_>) -> Self {
+                let present = lanes.int() != 0;
+                let value = <$value>::take(spec, lanes);
+                present.then_some(value)
+            }
+        }
+    )*};
+}
+
+optional_values!(f32, Vec2, Vec3, Quat, u8, i8, u16, i16, u32, i32, PlayerId);
