@@ -1,1 +1,16 @@
-//! Placeholder.
+//! The authoritative room, without I/O: inputs come in as datagrams, snapshots go out as datagrams, and in between
+//! the world advances by one tick at a time. [`Room::tick`] is the table of contents.
+#![forbid(unsafe_code)]
+
+mod entities;
+mod flights;
+mod inputs;
+pub mod limits;
+mod replication;
+mod rewind;
+mod room;
+mod snapshot;
+
+pub use room::{
+    Counters, InputCounters, JoinError, Net, PeerError, Phase, Room, RoomOptions, SessionId, SessionReport, Told,
+};

@@ -28,13 +28,15 @@ impl EntityId {
     }
 
     /// The lane that names this entity; 0 is left for none.
-    pub(crate) const fn to_lane(self) -> i32 {
+    #[must_use]
+    pub const fn to_lane(self) -> i32 {
         // No id has all bits set, since the highest index is left out.
         (self.0 + 1) as i32
     }
 
     /// The entity that a lane names.
-    pub(crate) const fn from_lane(lane: i32) -> Option<Self> {
+    #[must_use]
+    pub const fn from_lane(lane: i32) -> Option<Self> {
         if lane == 0 { None } else { Some(Self(lane as u32 - 1)) }
     }
 

@@ -34,7 +34,7 @@ pub use ids::{EntityId, EntityIds, PlayerId};
 pub use input::{Input, InputFrame, ViewTick, neutral, substitute};
 pub use interpolate::interpolate;
 pub use lanes::{LaneReader, LaneWriter};
-pub use record::{Leave, RecordHead};
+pub use record::{Leave, RECORD_COUNT_ORDER, RecordHead, put_event, put_refs, take_event, take_refs};
 pub use replicated::{Audience, FieldTuner, Kinds, NoEvents, Replicated};
 pub use scene::Scene;
 pub use schema::{Field, Kind, Lane, Repr, Role, Schema};

@@ -29,3 +29,6 @@ pub const INPUT_FRAMES_MAX: usize = 32;
 
 /// Events in one datagram; more wait for the next, the oldest are dropped.
 pub const EVENTS_PER_DATAGRAM_MAX: usize = 64;
+
+/// Lanes of one kind that name entities; more is an error when the schema is built.
+pub const ENTITY_LANES_MAX: usize = 4;

@@ -6,7 +6,7 @@
 use downbeat_wire::bits::{BitReader, BitWriter};
 
 use crate::limits::SLOTS_MAX;
-use crate::{DecodeError, Tick};
+use crate::{DecodeError, EntityId, Kind, Schema, Tick};
 
 /// Why an entity is not shown any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,8 +91,63 @@ impl RecordHead {
     }
 }
 
+/// Order of the Exp-Golomb code of a datagram's number of records.
+pub const RECORD_COUNT_ORDER: u32 = 4;
+
+/// Writes the entities that a record's lanes name, behind its body: 0 for none, else the slot + 1.
+pub fn put_refs(kind: &Kind, refs: &[u16], out: &mut BitWriter<'_>) {
+    for (_, &slot) in kind.entity_lanes().zip(refs) {
+        out.golomb(slot.into(), REF_ORDER);
+    }
+}
+
+/// Reads what [`put_refs`] wrote into the lanes of `state`. There an entity's id is its slot.
+///
+/// # Errors
+/// When the bytes end early or name a slot that cannot be.
+pub fn take_refs(kind: &Kind, input: &mut BitReader<'_>, state: &mut [i32]) -> Result<(), DecodeError> {
+    for lane in kind.entity_lanes() {
+        let slot = input.golomb(REF_ORDER)?;
+        if slot as usize > SLOTS_MAX {
+            return Err(DecodeError::TooLarge("slot"));
+        }
+        state[lane] = slot.checked_sub(1).map_or(0, |slot| EntityId::new(slot, 0).to_lane());
+    }
+    Ok(())
+}
+
+/// Writes an event that happened `age` ticks before the datagram's.
+pub fn put_event(schema: &Schema, kind: usize, age: u32, lanes: &[i32], out: &mut BitWriter<'_>) {
+    out.bits(kind as u32, kind_bits(schema.events.len()));
+    out.golomb(age, 0);
+    for (lane, &value) in schema.events[kind].lanes.iter().zip(lanes) {
+        out.bits(value as u32, lane.bits(true));
+    }
+}
+
+/// Reads what [`put_event`] wrote: the kind, the age and the lanes.
+///
+/// # Errors
+/// Anything that `put_event` does not write.
+pub fn take_event(schema: &Schema, input: &mut BitReader<'_>) -> Result<(usize, u32, Vec<i32>), DecodeError> {
+    let kind = input.bits(kind_bits(schema.events.len()))? as usize;
+    let table = schema.events.get(kind).ok_or(DecodeError::Malformed("kind of an event"))?;
+    let age = input.golomb(0)?;
+    let mut lanes = Vec::with_capacity(table.lanes.len());
+    for lane in &table.lanes {
+        let value = input.bits(lane.bits(true))? as i32;
+        if !(0..=lane.max).contains(&value) {
+            return Err(DecodeError::Malformed("lane of an event"));
+        }
+        lanes.push(value);
+    }
+    Ok((kind, age, lanes))
+}
+
+const REF_ORDER: u32 = 3;
+
 /// Bits that tell one of `kinds` apart.
-pub(crate) const fn kind_bits(kinds: usize) -> u32 {
+const fn kind_bits(kinds: usize) -> u32 {
     usize::BITS - kinds.saturating_sub(1).leading_zeros()
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use downbeat_wire::hash::Fnv;
 
-use crate::limits::{KINDS_MAX, LANES_MAX};
+use crate::limits::{ENTITY_LANES_MAX, KINDS_MAX, LANES_MAX};
 use crate::{Audience, ConfigError, Game, Input, Kinds, Replicated};
 
 /// How a field's value becomes lanes.
@@ -153,6 +153,29 @@ impl Kind {
         self.fields.iter().find(|field| field.role == role)
     }
 
+    /// Indices of the lanes that name entities.
+    pub fn entity_lanes(&self) -> impl Iterator<Item = usize> {
+        self.lanes.iter().enumerate().filter(|(_, lane)| lane.entity).map(|(i, _)| i)
+    }
+
+    /// The lanes `state` as a reader is told them; lanes that name entities are left out (0).
+    pub fn told(&self, owner: bool, state: &[i32], out: &mut Vec<i32>) {
+        out.clear();
+        let told = |(lane, &value): (&Lane, &i32)| match lane.entity {
+            true => 0,
+            false if owner => value,
+            false => lane.public(value),
+        };
+        out.extend(self.lanes.iter().zip(state).map(told));
+    }
+
+    /// Lanes as a reader was told them, back in the units of the room.
+    pub fn untold(&self, owner: bool, told: &[i32], out: &mut Vec<i32>) {
+        out.clear();
+        let whole = |(lane, &value): (&Lane, &i32)| if owner { value } else { lane.from_public(value) };
+        out.extend(self.lanes.iter().zip(told).map(whole));
+    }
+
     /// The position of an entity with these `lanes` in metres; the origin for kinds that have none.
     #[must_use]
     pub fn position(&self, lanes: &[i32]) -> glam::Vec3 {
@@ -200,6 +223,13 @@ impl Schema {
                     kind.name,
                     G::NAME,
                     kind.lanes.len()
+                )));
+            }
+            if kind.entity_lanes().count() > ENTITY_LANES_MAX {
+                return Err(ConfigError(format!(
+                    "{} of game {} names more than {ENTITY_LANES_MAX} entities: split it into two kinds",
+                    kind.name,
+                    G::NAME
                 )));
             }
         }

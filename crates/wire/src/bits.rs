@@ -58,6 +58,23 @@ impl<'a> BitWriter<'a> {
         self.golomb(zigzag(value), k);
     }
 
+    /// Appends the first `bits` bits of `source`.
+    ///
+    /// # Panics
+    /// When `source` has fewer.
+    pub fn copy(&mut self, source: &[u8], bits: usize) {
+        let (words, rest) = source[..bits.div_ceil(8)].split_at(bits / 32 * 4);
+        for word in words.chunks_exact(4) {
+            self.bits(u32::from_le_bytes(word.try_into().expect("chunks have four bytes")), 32);
+        }
+        let mut left = bits % 32;
+        for &byte in rest {
+            let taken = left.min(8);
+            self.bits(u32::from(byte) & low_mask(taken as u32), taken as u32);
+            left -= taken;
+        }
+    }
+
     /// Bits written so far.
     #[must_use]
     pub const fn bit_len(&self) -> usize {
@@ -220,6 +237,24 @@ mod tests {
         assert_eq!(reader.bits(9), Err(DecodeError::Truncated));
         assert_eq!(reader.bits(8), Ok(0xff));
         assert_eq!(reader.flag(), Err(DecodeError::Truncated));
+    }
+
+    #[test]
+    fn copied_bits_equal_written_bits() {
+        let source: Vec<u8> = (0..13_u8).map(|i| i.wrapping_mul(37) + 5).collect();
+        for bits in 0..=source.len() * 8 {
+            let mut bytes = Vec::new();
+            let mut writer = BitWriter::new(&mut bytes);
+            writer.bits(0b101, 3);
+            writer.copy(&source, bits);
+            assert_eq!(writer.bit_len(), bits + 3);
+            writer.finish();
+            let (mut copied, mut original) = (BitReader::new(&bytes), BitReader::new(&source));
+            copied.bits(3).expect("the prefix is there");
+            for _ in 0..bits {
+                assert_eq!(copied.flag(), original.flag());
+            }
+        }
     }
 
     #[test]

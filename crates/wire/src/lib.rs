@@ -3,9 +3,11 @@
 
 pub mod bits;
 pub mod close;
+pub mod control;
 mod error;
 pub mod hash;
 pub mod limits;
+pub mod packet;
 pub mod time;
 
 pub use close::CloseCode;

@@ -1,5 +1,20 @@
 //! Every number that bounds what a peer can make us do, with what happens at the bound.
 
-/// Largest control message in bytes, its length prefix apart. A larger one closes the connection with
+/// Largest control message of a client in bytes, its length prefix apart. A larger one closes the connection with
 /// [`ControlTooLarge`](crate::CloseCode::ControlTooLarge).
 pub const CONTROL_BYTES_MAX: usize = 4_096;
+
+/// Largest control message of a server: a welcome carries the rules of the match. A client refuses larger ones.
+pub const SERVER_CONTROL_BYTES_MAX: usize = 256 * 1_024;
+
+/// Longest chat line in bytes of UTF-8; the rest is cut.
+pub const CHAT_BYTES_MAX: usize = 256;
+
+/// Longest player name in characters; the rest is cut.
+pub const NAME_CHARS_MAX: usize = 32;
+
+/// Largest datagram of a client that is looked at; larger ones count as malformed.
+pub const UP_DATAGRAM_BYTES_MAX: usize = 1_200;
+
+/// How far behind the newest a sequence number may be and still be told from a new one.
+pub const SEQUENCE_WINDOW: u16 = 1 << 15;

@@ -1,0 +1,24 @@
+//! Bounds of what a room keeps for its clients, with what happens at the bound.
+
+use downbeat_replica::Micros;
+
+/// Ticks ahead of the present for which an input is taken; later ones are rejected and counted.
+pub const INPUT_TICKS_AHEAD_MAX: u32 = 64;
+
+/// How long a held input stands in for missing ones; after that the player does nothing.
+pub const SUBSTITUTE_MAX: Micros = Micros::from_millis(250);
+
+/// Datagrams to one client that may await their acknowledgement; older ones count as lost.
+pub const FLIGHTS_MAX: usize = 256;
+
+/// Newer datagrams that must be acknowledged before an older one counts as lost.
+pub const REORDER_TOLERANCE: u16 = 3;
+
+/// Without any acknowledgement, a datagram counts as lost after this time.
+pub const LOST_AFTER: Micros = Micros::from_millis(500);
+
+/// How far back lag compensation goes.
+pub const REWIND_MAX: Micros = Micros::from_millis(250);
+
+/// Bytes that a room sends to one client per second at most, before packet overhead.
+pub const CLIENT_BYTES_PER_S: usize = 64 * 1_024;

@@ -1,0 +1,224 @@
+//! What one client knows of the room: which entities, under which slots, and which states of them for sure.
+
+use downbeat_replica::limits::{ENTITY_LANES_MAX, SLOTS_MAX};
+use downbeat_replica::{Baseline, EntityId, Leave, Micros, is_retained};
+use downbeat_wire::packet::Acks;
+
+use crate::entities::{Entities, Entity};
+use crate::flights::{Flights, Landing, SentRecord};
+
+/// An entity that a client is shown, or will be as soon as its first record arrives.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) id: EntityId,
+    pub(crate) slot: u16,
+    /// States that the client acknowledged, newest first, at most three.
+    baselines: [Option<Baseline>; BASELINES],
+    /// Records of it that were sent.
+    pub(crate) sent: u32,
+    /// The version in the newest of them; 0 once that was lost.
+    sent_version: u32,
+    /// The datagram with the newest of them.
+    sent_sequence: u16,
+    /// What its lanes that name entities meant to the client in that record.
+    refs_sent: Refs,
+    /// Whether that record was lost and named any.
+    refs_lost: bool,
+    /// Grows while it waits for its turn.
+    pub(crate) priority: f32,
+}
+
+/// Lanes that name entities, as a client knows them: 0 for none, else the slot + 1.
+pub(crate) type Refs = [u16; ENTITY_LANES_MAX];
+
+/// A slot that is to be emptied at the client.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Leaving {
+    pub(crate) slot: u16,
+    id: EntityId,
+    pub(crate) why: Leave,
+    /// The datagram that tells it, unless that is lost.
+    pub(crate) sent_sequence: Option<u16>,
+}
+
+impl Leaving {
+    /// What to remember of it when it is sent.
+    pub(crate) const fn record(&self) -> SentRecord {
+        SentRecord { slot: self.slot, id: self.id, version: 0, count: 0 }
+    }
+}
+
+const BASELINES: usize = 3;
+
+/// Slots of a client: the lowest free one is taken next, so that their numbers stay small.
+#[derive(Debug, Default)]
+struct Slots(Vec<bool>);
+
+impl Slots {
+    fn take(&mut self) -> Option<u16> {
+        let slot = self.0.iter().position(|used| !used).unwrap_or(self.0.len());
+        if slot == SLOTS_MAX {
+            return None;
+        }
+        if slot == self.0.len() {
+            self.0.push(false);
+        }
+        self.0[slot] = true;
+        Some(slot as u16)
+    }
+
+    fn free(&mut self, slot: u16) {
+        self.0[usize::from(slot)] = false;
+    }
+}
+
+impl Known {
+    fn new(id: EntityId, slot: u16) -> Self {
+        Self {
+            id,
+            slot,
+            baselines: [None; BASELINES],
+            sent: 0,
+            sent_version: 0,
+            sent_sequence: 0,
+            refs_sent: Refs::default(),
+            refs_lost: false,
+            priority: 0.0,
+        }
+    }
+
+    /// The newest state that the client is sure to hold and the room remembers.
+    pub(crate) fn baseline(&self, entity: &Entity) -> Option<Baseline> {
+        let newest = self.baselines[0]?;
+        let held = is_retained(self.sent - newest.sent) && entity.versions.numbered(newest.version).is_some();
+        held.then_some(newest)
+    }
+
+    /// Whether the client has to be told of the entity's newest version. An avatar is told until the client says
+    /// that it knows: no record then means no change.
+    pub(crate) fn is_behind(&self, entity: &Entity, refs: &Refs, avatar: bool) -> bool {
+        let newest = entity.versions.newest_number();
+        let known = self.baselines[0].is_some_and(|baseline| baseline.version == newest);
+        let on_its_way = self.sent_version == newest;
+        (!known && (avatar || !on_its_way)) || self.refs_sent != *refs || self.refs_lost
+    }
+
+    fn acknowledge(&mut self, baseline: Baseline) {
+        let at = self.baselines.iter().position(|held| held.is_none_or(|held| held.tick < baseline.tick));
+        if let Some(at) = at {
+            self.baselines[at..].rotate_right(1);
+            self.baselines[at] = Some(baseline);
+        }
+    }
+
+    /// Notes that a record of `version` goes out in the datagram `sequence`; returns what to remember of it.
+    pub(crate) fn send(&mut self, version: u32, refs: Refs, sequence: u16) -> SentRecord {
+        self.sent += 1;
+        (self.refs_sent, self.refs_lost) = (refs, false);
+        (self.sent_version, self.sent_sequence) = (version, sequence);
+        self.priority = 0.0;
+        SentRecord { slot: self.slot, id: self.id, version, count: self.sent }
+    }
+}
+
+/// One client's share of the room.
+#[derive(Debug)]
+pub(crate) struct Replication {
+    /// Ascending by id.
+    pub(crate) known: Vec<Known>,
+    pub(crate) leaving: Vec<Leaving>,
+    pub(crate) flights: Flights,
+    slots: Slots,
+    /// What was known before the view changed; empty between calls.
+    before: Vec<Known>,
+}
+
+impl Replication {
+    pub(crate) fn new() -> Self {
+        Self {
+            known: Vec::new(),
+            leaving: Vec::new(),
+            flights: Flights::new(),
+            slots: Slots::default(),
+            before: Vec::new(),
+        }
+    }
+
+    /// Takes in the set of entities that the client is to be shown: ascending, all of them in `entities`.
+    pub(crate) fn show(&mut self, visible: &[EntityId], entities: &Entities) {
+        if self.known.iter().map(|known| known.id).eq(visible.iter().copied()) {
+            return;
+        }
+        let Self { known, before, leaving, slots, .. } = self;
+        std::mem::swap(known, before);
+        let mut before = before.drain(..).peekable();
+        let mut leave = |gone: &Known, slots: &mut Slots| {
+            if gone.sent == 0 {
+                return slots.free(gone.slot);
+            }
+            let why = if entities.of(gone.id).is_some() { Leave::View } else { Leave::Despawn };
+            leaving.push(Leaving { slot: gone.slot, id: gone.id, why, sent_sequence: None });
+        };
+        for &id in visible {
+            while let Some(gone) = before.next_if(|known| known.id < id) {
+                leave(&gone, slots);
+            }
+            if let Some(same) = before.next_if(|known| known.id == id) {
+                known.push(same);
+            } else if let Some(slot) = slots.take() {
+                known.push(Known::new(id, slot));
+            }
+        }
+        before.for_each(|gone| leave(&gone, slots));
+    }
+
+    /// The slot under which the client knows `id`.
+    pub(crate) fn slot_of(&self, id: EntityId) -> Option<u16> {
+        let at = self.known.binary_search_by_key(&id, |known| known.id).ok()?;
+        Some(self.known[at].slot)
+    }
+
+    /// Takes in a client's acknowledgements. False when they are forged.
+    #[must_use]
+    pub(crate) fn acknowledge(&mut self, acks: Acks) -> bool {
+        let Self { known, leaving, flights, slots, .. } = self;
+        flights.acknowledge(acks, |landing| {
+            let Landing::Acked { tick, records } = landing else { return };
+            for record in records {
+                if record.version == 0 {
+                    let before = leaving.len();
+                    leaving.retain(|leaving| leaving.slot != record.slot);
+                    if leaving.len() < before {
+                        slots.free(record.slot);
+                    }
+                } else if let Some(known) = find_sent(known, record) {
+                    known.acknowledge(Baseline { version: record.version, tick, sent: record.count });
+                }
+            }
+        })
+    }
+
+    /// Puts what must be lost by now up for sending again.
+    pub(crate) fn settle(&mut self, now: Micros) {
+        let Self { known, leaving, flights, .. } = self;
+        flights.settle(now, |landing| {
+            let Landing::Lost { sequence, records } = landing else { return };
+            for record in records {
+                if record.version == 0 {
+                    let sent = leaving.iter_mut().find(|leaving| leaving.slot == record.slot);
+                    if let Some(lost) = sent.filter(|leaving| leaving.sent_sequence == Some(sequence)) {
+                        lost.sent_sequence = None;
+                    }
+                } else if let Some(known) = find_sent(known, record).filter(|known| known.sent_sequence == sequence) {
+                    known.sent_version = 0;
+                    known.refs_lost = known.refs_sent != Refs::default();
+                }
+            }
+        });
+    }
+}
+
+fn find_sent<'a>(known: &'a mut [Known], record: &SentRecord) -> Option<&'a mut Known> {
+    let at = known.binary_search_by_key(&record.id, |known| known.id).ok()?;
+    Some(&mut known[at]).filter(|known| known.slot == record.slot)
+}

@@ -1,0 +1,485 @@
+//! One match: its game, its sessions, and the tick that carries both forward.
+
+use std::collections::BTreeMap;
+
+use downbeat_replica::bits::BitReader;
+use downbeat_replica::limits::PLAYERS_MAX;
+use downbeat_replica::{
+    Capture, Captured, ConfigError, DecodeError, EntityId, Events, Game, Hearers, InputFrame, Inputs, LaneReader,
+    LaneWriter, Micros, PlayerId, PlayerInput, Schema, Setup, Tick, Viewer, Visible, neutral,
+};
+use downbeat_wire::limits::UP_DATAGRAM_BYTES_MAX;
+use downbeat_wire::packet::{Acks, InputReport, UpHead};
+
+use crate::entities::Entities;
+use crate::inputs::InputQueue;
+use crate::limits::REWIND_MAX;
+use crate::replication::Replication;
+use crate::rewind::Past;
+use crate::snapshot::{self, EncodedEvent, Snapshot};
+
+/// Names one client of a room, for as long as it takes part; connections come and go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub u32);
+
+/// What a room is opened with.
+#[derive(Clone, Copy, Debug)]
+pub struct RoomOptions {
+    /// Ticks per second.
+    pub tick_rate_hz: u32,
+    /// Snapshots per second; divides the tick rate.
+    pub send_rate_hz: u32,
+    /// Decides everything random in the match.
+    pub seed: u64,
+    /// Most players at a time.
+    pub players_max: u16,
+    /// Most spectators at a time.
+    pub spectators_max: u16,
+    /// Snapshot bytes per second and client at most, before packet overhead.
+    pub client_bytes_per_s: usize,
+}
+
+/// Why a session cannot join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JoinError {
+    /// All places are taken.
+    #[error("the room is full")]
+    Full,
+}
+
+/// What a client did wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PeerError {
+    /// A datagram that does not decode.
+    #[error("malformed datagram: {0}")]
+    Malformed(#[from] DecodeError),
+    /// An acknowledgement of what was never sent.
+    #[error("acknowledged a datagram that was never sent")]
+    ForgedAck,
+    /// A session that is not in this room.
+    #[error("the session is not in this room")]
+    Unknown,
+    /// A spectator that sends inputs.
+    #[error("a spectator cannot send inputs")]
+    SpectatorInput,
+}
+
+/// The parts of a tick, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Inputs are taken and the game is stepped.
+    Step,
+    /// The state is captured.
+    Capture,
+    /// Snapshots are chosen, encoded and handed to the connections.
+    Encode,
+}
+
+/// The way from a room to its clients.
+pub trait Net {
+    /// Bytes that a datagram to `session` may have now; `None` when its connection cannot take one.
+    fn space(&mut self, session: SessionId) -> Option<usize>;
+    /// Sends a datagram of at most that size.
+    fn send(&mut self, session: SessionId, datagram: &[u8]);
+    /// A part of the tick begins. The scheduler may take the time and drain its socket here.
+    fn phase(&mut self, phase: Phase) {
+        let _ = phase;
+    }
+}
+
+/// What became of inputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InputCounters {
+    /// Ticks that ran on a real input.
+    pub consumed: u64,
+    /// Ticks that ran without one, the player's first input apart.
+    pub starved: u64,
+    /// Inputs whose first copy came after their tick.
+    pub late: u64,
+    /// Inputs too far in the future.
+    pub rejected: u64,
+}
+
+/// What a room counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Inputs of all clients.
+    pub inputs: InputCounters,
+    /// Datagrams of clients that did not decode.
+    pub malformed: u64,
+    /// Acknowledgements of what was never sent.
+    pub forged_acks: u64,
+    /// Snapshots sent.
+    pub snapshots: u64,
+    /// Snapshots not sent because the connection could not take one.
+    pub skipped: u64,
+    /// Records put off because the budget was used up.
+    pub deferred: u64,
+    /// Entities shown, summed over snapshots.
+    pub shown: u64,
+    /// State values that were out of range and clamped.
+    pub clamped: u64,
+    /// Entities that held a NaN and kept their previous state.
+    pub refused: u64,
+    /// Events that did not fit.
+    pub events_dropped: u64,
+}
+
+impl Counters {
+    /// Adds another room's.
+    pub fn add(&mut self, other: &Self) {
+        self.inputs.consumed += other.inputs.consumed;
+        self.inputs.starved += other.inputs.starved;
+        self.inputs.late += other.inputs.late;
+        self.inputs.rejected += other.inputs.rejected;
+        self.malformed += other.malformed;
+        self.forged_acks += other.forged_acks;
+        self.snapshots += other.snapshots;
+        self.skipped += other.skipped;
+        self.deferred += other.deferred;
+        self.shown += other.shown;
+        self.clamped += other.clamped;
+        self.refused += other.refused;
+        self.events_dropped += other.events_dropped;
+    }
+}
+
+/// An entity as a client is told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The slot it has at the client.
+    pub slot: u16,
+    /// Index of its kind in the schema.
+    pub kind: usize,
+    /// Its lanes as the client is told them, those that name entities left out.
+    pub lanes: Vec<i32>,
+}
+
+/// Figures of one session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SessionReport {
+    /// Its player; `None` for a spectator.
+    pub player: Option<PlayerId>,
+    /// Its inputs.
+    pub inputs: InputCounters,
+}
+
+pub(crate) struct Session {
+    pub(crate) player: Option<PlayerId>,
+    queue: InputQueue,
+    up_seen: Option<Acks>,
+    inputs: InputCounters,
+    pub(crate) replication: Replication,
+}
+
+/// A match and those who take part in it.
+pub struct Room<G: Game> {
+    pub(crate) game: G,
+    pub(crate) schema: Schema,
+    pub(crate) options: RoomOptions,
+    pub(crate) tick: Tick,
+    tick_started: Micros,
+    neutral: Vec<i32>,
+    sessions: BTreeMap<SessionId, Session>,
+    players: Vec<bool>,
+    pub(crate) entities: Entities,
+    pub(crate) avatars: BTreeMap<PlayerId, EntityId>,
+    events: Events<G::Event>,
+    pub(crate) encoded_events: Vec<EncodedEvent>,
+    pub(crate) counters: Counters,
+    inputs: Vec<PlayerInput<G::Input>>,
+    captured: Vec<Captured>,
+    lanes: Vec<i32>,
+    visible: Visible,
+    snapshot: Snapshot,
+}
+
+impl<G: Game> Room<G> {
+    /// Opens a room.
+    ///
+    /// # Errors
+    /// When the game's configuration, its schema or the options cannot be; says what is allowed.
+    pub fn new(config: &G::Config, options: RoomOptions) -> Result<Self, ConfigError> {
+        if options.send_rate_hz == 0 || !options.tick_rate_hz.is_multiple_of(options.send_rate_hz) {
+            return Err(ConfigError(format!(
+                "the send rate of {} Hz does not divide the tick rate of {} Hz",
+                options.send_rate_hz, options.tick_rate_hz
+            )));
+        }
+        let players_max = options.players_max.min(PLAYERS_MAX as u16);
+        let setup = Setup { tick_rate_hz: options.tick_rate_hz, seed: options.seed, players_max };
+        Ok(Self {
+            game: G::new(config, setup)?,
+            schema: Schema::of::<G>()?,
+            options: RoomOptions { players_max, ..options },
+            tick: Tick::ZERO,
+            tick_started: Micros::default(),
+            neutral: neutral::<G::Input>(),
+            sessions: BTreeMap::new(),
+            players: vec![false; players_max.into()],
+            entities: Entities::default(),
+            avatars: BTreeMap::new(),
+            events: Events::default(),
+            encoded_events: Vec::new(),
+            counters: Counters::default(),
+            inputs: Vec::new(),
+            captured: Vec::new(),
+            lanes: Vec::new(),
+            visible: Visible::default(),
+            snapshot: Snapshot::default(),
+        })
+    }
+
+    /// Lets a session take part, as a player or as a spectator (`None`).
+    ///
+    /// # Errors
+    /// When all places are taken.
+    pub fn join(&mut self, session: SessionId, name: &str, spectator: bool) -> Result<Option<PlayerId>, JoinError> {
+        let player = if spectator {
+            let watching = self.sessions.values().filter(|session| session.player.is_none()).count();
+            if watching >= self.options.spectators_max.into() {
+                return Err(JoinError::Full);
+            }
+            None
+        } else {
+            let place = self.players.iter().position(|taken| !taken).ok_or(JoinError::Full)?;
+            self.players[place] = true;
+            Some(PlayerId(place as u16))
+        };
+        if let Some(player) = player {
+            self.game.join(player, name);
+        }
+        self.sessions.insert(
+            session,
+            Session {
+                player,
+                queue: InputQueue::new(&self.neutral),
+                up_seen: None,
+                inputs: InputCounters::default(),
+                replication: Replication::new(),
+            },
+        );
+        Ok(player)
+    }
+
+    /// Takes a session out; its player leaves the match.
+    pub fn leave(&mut self, session: SessionId) {
+        let Some(session) = self.sessions.remove(&session) else { return };
+        if let Some(player) = session.player {
+            self.players[usize::from(player.0)] = false;
+            self.game.leave(player);
+        }
+    }
+
+    /// Takes in a client's datagram that arrived `at`.
+    ///
+    /// # Errors
+    /// Says what the client did wrong; the datagram is then without effect beyond what was read before the fault.
+    pub fn receive(&mut self, session: SessionId, at: Micros, datagram: &[u8]) -> Result<(), PeerError> {
+        let result = self.take_datagram(session, at, datagram);
+        match result {
+            Err(PeerError::Malformed(_)) => self.counters.malformed += 1,
+            Err(PeerError::ForgedAck) => self.counters.forged_acks += 1,
+            _ => {}
+        }
+        result
+    }
+
+    fn take_datagram(&mut self, session: SessionId, at: Micros, datagram: &[u8]) -> Result<(), PeerError> {
+        let next = self.tick.next();
+        let tick_length = self.tick_length();
+        let next_starts = (self.tick_started + tick_length).0 as i64;
+        let session = self.sessions.get_mut(&session).ok_or(PeerError::Unknown)?;
+        if datagram.len() > UP_DATAGRAM_BYTES_MAX {
+            return Err(DecodeError::TooLarge("datagram").into());
+        }
+        let mut input = BitReader::new(datagram);
+        let head = UpHead::decode(&mut input)?;
+        if session.up_seen.is_some_and(|seen| seen.contains(head.sequence)) {
+            return Ok(());
+        }
+        let frames = InputFrame::decode(next, &self.schema.input, &self.neutral, &mut input)?;
+        input.finish()?;
+        Acks::note(&mut session.up_seen, head.sequence);
+        if head.acks.is_some_and(|acks| !session.replication.acknowledge(acks)) {
+            return Err(PeerError::ForgedAck);
+        }
+        if session.player.is_none() && !frames.is_empty() {
+            return Err(PeerError::SpectatorInput);
+        }
+        let before = session.inputs;
+        for frame in frames {
+            let starts = next_starts + frame.tick.since(next) * tick_length.0 as i64;
+            session.queue.receive(frame, self.tick, starts - at.0 as i64, &mut session.inputs);
+        }
+        self.counters.inputs.late += session.inputs.late - before.late;
+        self.counters.inputs.rejected += session.inputs.rejected - before.rejected;
+        Ok(())
+    }
+
+    /// Advances the match by one tick, at `now`, and sends what is due.
+    pub fn tick(&mut self, now: Micros, net: &mut impl Net) {
+        self.tick = self.tick.next();
+        self.tick_started = now;
+        net.phase(Phase::Step);
+        self.take_inputs();
+        self.step();
+        net.phase(Phase::Capture);
+        self.capture();
+        self.encode_events();
+        if self.tick.0.is_multiple_of(self.interval()) {
+            net.phase(Phase::Encode);
+            self.send_snapshots(now, net);
+            self.encoded_events.clear();
+        }
+    }
+
+    fn take_inputs(&mut self) {
+        let tick_length = self.tick_length();
+        self.inputs.clear();
+        for session in self.sessions.values_mut() {
+            let Some(player) = session.player else { continue };
+            let before = session.inputs;
+            let taken =
+                session.queue.take(self.tick, tick_length, &self.schema.input, &self.neutral, &mut session.inputs);
+            let input = <G::Input as downbeat_replica::Replicated>::read(&mut LaneReader::new(taken.lanes));
+            self.inputs.push(PlayerInput { player, input, view: taken.view, substituted: taken.substituted });
+            self.counters.inputs.consumed += session.inputs.consumed - before.consumed;
+            self.counters.inputs.starved += session.inputs.starved - before.starved;
+        }
+        self.inputs.sort_unstable_by_key(|input| input.player);
+    }
+
+    fn step(&mut self) {
+        let limit_ticks = (REWIND_MAX.0 / self.tick_length().0) as u32;
+        let past = Past { entities: &self.entities, schema: &self.schema, present: self.tick, limit_ticks };
+        self.game.step(self.tick, &Inputs::new(&self.inputs), &past, &mut self.events);
+    }
+
+    fn capture(&mut self) {
+        let entities = &self.entities;
+        let previous = |id| entities.of(id).and_then(|entity| entity.versions.newest()).map(|newest| newest.lanes);
+        let mut capture = Capture::new(&mut self.captured, &mut self.lanes, &previous);
+        self.game.capture(&mut capture);
+        self.counters.clamped += u64::from(capture.clamped());
+        self.counters.refused += u64::from(capture.refused());
+        self.entities.commit(self.tick, self.interval(), &self.schema, &self.captured, &self.lanes);
+        self.avatars.clear();
+        let avatars = self.captured.iter().filter_map(|captured| Some((captured.avatar?, captured.id)));
+        self.avatars.extend(avatars);
+    }
+
+    fn encode_events(&mut self) {
+        for (hearers, event) in self.events.drain() {
+            use downbeat_replica::Kinds;
+            let mut lanes = Vec::new();
+            event.write(&mut LaneWriter::new(&mut lanes));
+            self.encoded_events.push(EncodedEvent { hearers, tick: self.tick, kind: event.kind(), lanes });
+        }
+    }
+
+    fn send_snapshots(&mut self, now: Micros, net: &mut impl Net) {
+        let budget = self.options.client_bytes_per_s / self.options.send_rate_hz as usize;
+        for (&id, session) in &mut self.sessions {
+            let Some(space) = net.space(id) else {
+                self.counters.skipped += 1;
+                continue;
+            };
+            let avatar = session.player.and_then(|player| self.avatars.get(&player).copied());
+            self.visible.clear();
+            self.game.relevance(&Viewer { player: session.player, avatar }, &self.entities.scene, &mut self.visible);
+            avatar.into_iter().for_each(|avatar| self.visible.add(avatar));
+            let inputs = session.player.map(|_| InputReport {
+                consumed: session.queue.consumed(),
+                substituted: session.queue.substituted(),
+                margin: session.queue.take_margin().map(|us| margin_sixteenths(us, self.options.tick_rate_hz)),
+            });
+            let room = snapshot::Source {
+                schema: &self.schema,
+                entities: &mut self.entities,
+                events: &self.encoded_events,
+                counters: &mut self.counters,
+                tick: self.tick,
+                now,
+            };
+            let viewer = snapshot::Reader { player: session.player, avatar, inputs, bytes_max: space.min(budget) };
+            let datagram = self.snapshot.encode(room, &viewer, self.visible.sorted(), &mut session.replication);
+            net.send(id, datagram);
+        }
+    }
+
+    /// The tick that ran last.
+    pub const fn present(&self) -> Tick {
+        self.tick
+    }
+
+    /// The game that is played.
+    pub const fn game(&self) -> &G {
+        &self.game
+    }
+
+    /// Its tables.
+    pub const fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// What the room was opened with.
+    pub const fn options(&self) -> &RoomOptions {
+        &self.options
+    }
+
+    /// Players in the match.
+    pub fn players(&self) -> usize {
+        self.players.iter().filter(|taken| **taken).count()
+    }
+
+    /// Sessions, ascending.
+    pub fn sessions(&self) -> impl Iterator<Item = SessionId> {
+        self.sessions.keys().copied()
+    }
+
+    /// What was counted since the room opened.
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Figures of one session.
+    pub fn session(&self, session: SessionId) -> Option<SessionReport> {
+        self.sessions.get(&session).map(|session| SessionReport { player: session.player, inputs: session.inputs })
+    }
+
+    /// What a client would know if everything had arrived: for tests and tools.
+    pub fn told(&self, session: SessionId) -> Vec<Told> {
+        let Some(session) = self.sessions.get(&session) else { return Vec::new() };
+        let tell = |known: &crate::replication::Known| {
+            let entity = self.entities.of(known.id)?;
+            let owner = entity.avatar.is_some() && entity.avatar == session.player;
+            let mut lanes = Vec::new();
+            self.schema.entities[entity.kind].told(owner, entity.versions.newest()?.lanes, &mut lanes);
+            Some(Told { slot: known.slot, kind: entity.kind, lanes })
+        };
+        session.replication.known.iter().filter_map(tell).collect()
+    }
+
+    fn tick_length(&self) -> Micros {
+        Micros(1_000_000 / u64::from(self.options.tick_rate_hz))
+    }
+
+    /// Ticks from one snapshot to the next.
+    const fn interval(&self) -> u32 {
+        self.options.tick_rate_hz / self.options.send_rate_hz
+    }
+}
+
+fn margin_sixteenths(us: i64, tick_rate_hz: u32) -> i16 {
+    (us * i64::from(tick_rate_hz) * 16 / 1_000_000).clamp(i16::MIN.into(), i16::MAX.into()) as i16
+}
+
+/// Whether `hearers` include this client.
+pub(crate) fn hears(hearers: Hearers, player: Option<PlayerId>, replication: &Replication) -> bool {
+    match hearers {
+        Hearers::All => true,
+        Hearers::Viewers(id) => replication.slot_of(id).is_some(),
+        Hearers::Player(to) => player == Some(to),
+    }
+}
