@@ -36,6 +36,7 @@ impl FieldAttribute {
             "position" => self.tuners.push(quote!(.role(::downbeat_replica::Role::Position))),
             "velocity" => self.tuners.push(quote!(.role(::downbeat_replica::Role::Velocity))),
             "heading" => self.tuners.push(quote!(.role(::downbeat_replica::Role::Heading))),
+            "player" => self.tuners.push(quote!(.role(::downbeat_replica::Role::Player))),
             "owner" => self.tuners.push(quote!(.owner())),
             "discrete" => self.tuners.push(quote!(.discrete())),
             "action" => self.tuners.push(quote!(.action())),
@@ -73,5 +74,5 @@ fn inclusive_range(meta: &ParseNestedMeta<'_>) -> Result<(Expr, Expr)> {
     }
 }
 
-const WORDS: &str = "expected position, velocity, heading, owner, discrete, action, range = MIN..=MAX, step = S, \
+const WORDS: &str = "expected position, velocity, heading, player, owner, discrete, action, range = MIN..=MAX, step = S, \
                      bits = N or owner_bits = N";

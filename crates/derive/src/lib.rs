@@ -15,7 +15,7 @@ use syn::{Data, DataEnum, DeriveInput, Error, Fields, Result, parse_macro_input}
 /// - an enum of unit variants: `Value`, so that it can be a field.
 ///
 /// Fields take `#[field(…)]` with any of
-/// `position`, `velocity`, `heading` (what it means), `owner` (only the owner is told), `discrete` (never
+/// `position`, `velocity`, `heading`, `player` (what it means), `owner` (only the owner is told), `discrete` (never
 /// interpolated), `action` (inputs: a one-shot), `range = MIN..=MAX`, `step = S`, `bits = N` (angles of `f32`, unit
 /// vectors of `Vec3`, rotations of `Quat`), `owner_bits = N` (finer for the owner).
 #[proc_macro_derive(Replicated, attributes(field))]

@@ -5,7 +5,7 @@
 
 use downbeat_replica::{InputFrame, Kind, Micros, Tick, ViewTick, substitute};
 
-use crate::limits::{INPUT_TICKS_AHEAD_MAX, SUBSTITUTE_MAX};
+use crate::limits::INPUT_TICKS_AHEAD_MAX;
 use crate::room::InputCounters;
 
 /// The inputs of one client.
@@ -92,10 +92,8 @@ impl InputQueue {
             None if self.consumed == Tick::ZERO => {}
             None => {
                 counters.starved += 1;
-                substitute(kind, neutral, &mut self.last.lanes);
-                if tick.since(self.consumed) as u64 * tick_length.0 > SUBSTITUTE_MAX.0 {
-                    self.last.lanes.copy_from_slice(neutral);
-                }
+                let missing = u32::try_from(tick.since(self.consumed)).unwrap_or(u32::MAX);
+                substitute(kind, neutral, missing, tick_length, &mut self.last.lanes);
                 // The player's view of the others moves on with the ticks, as far as anybody knows.
                 self.last.view.tick = self.last.view.tick.next();
             }

@@ -5,9 +5,6 @@ use downbeat_replica::Micros;
 /// Ticks ahead of the present for which an input is taken; later ones are rejected and counted.
 pub const INPUT_TICKS_AHEAD_MAX: u32 = 64;
 
-/// How long a held input stands in for missing ones; after that the player does nothing.
-pub const SUBSTITUTE_MAX: Micros = Micros::from_millis(250);
-
 /// Datagrams to one client that may await their acknowledgement; older ones count as lost.
 pub const FLIGHTS_MAX: usize = 256;
 

@@ -5,8 +5,8 @@
 
 use downbeat_wire::bits::{BitReader, BitWriter};
 
-use crate::limits::INPUT_FRAMES_MAX;
-use crate::{DecodeError, Kind, LaneReader, LaneWriter, Replicated, Tick};
+use crate::limits::{INPUT_FRAMES_MAX, SUBSTITUTE_MAX};
+use crate::{DecodeError, Kind, LaneReader, LaneWriter, Micros, Replicated, Tick};
 
 /// The input of one tick: `#[derive(Input)]` on a struct. `Default` is neutral.
 pub trait Input: Replicated + Clone + Default + Send + 'static {
@@ -37,8 +37,12 @@ pub fn neutral<I: Input>() -> Vec<i32> {
     I::default().lanes()
 }
 
-/// Turns the lanes of the last known input into its substitute: what is held goes on, an action never repeats.
-pub fn substitute(kind: &Kind, neutral: &[i32], lanes: &mut [i32]) {
+/// Turns the lanes of the tick before into the substitute for a tick without input, the `missing`th in a row: what
+/// is held goes on for [`SUBSTITUTE_MAX`], an action never repeats. Both ends must do the same.
+pub fn substitute(kind: &Kind, neutral: &[i32], missing: u32, tick_length: Micros, lanes: &mut [i32]) {
+    if u64::from(missing) * tick_length.0 > SUBSTITUTE_MAX.0 {
+        return lanes.copy_from_slice(neutral);
+    }
     for field in kind.fields.iter().filter(|field| field.action) {
         lanes[field.lanes.clone()].copy_from_slice(&neutral[field.lanes.clone()]);
     }
@@ -218,8 +222,11 @@ mod tests {
     #[test]
     fn a_substitute_holds_what_is_held_and_repeats_no_action() {
         let mut lanes = Pad { forward: 1.0, fire: true }.lanes();
-        substitute(&Pad::kind(), &neutral::<Pad>(), &mut lanes);
+        let length = Micros::from_millis(50);
+        substitute(&Pad::kind(), &neutral::<Pad>(), 5, length, &mut lanes);
         assert_eq!(Pad::read(&mut LaneReader::new(&lanes)), Pad { forward: 1.0, fire: false });
+        substitute(&Pad::kind(), &neutral::<Pad>(), 6, length, &mut lanes);
+        assert_eq!(Pad::read(&mut LaneReader::new(&lanes)), Pad::default(), "after 250 ms");
     }
 
     #[test]

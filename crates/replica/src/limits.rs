@@ -1,5 +1,7 @@
 //! Bounds of what a room and its clients keep, with what happens at the bound.
 
+use crate::Micros;
+
 /// Indices of entities in a room; [`EntityIds::spawn`](crate::EntityIds::spawn) gives `None` beyond.
 pub const ENTITIES_MAX: usize = (1 << 20) - 1;
 
@@ -32,3 +34,6 @@ pub const EVENTS_PER_DATAGRAM_MAX: usize = 64;
 
 /// Lanes of one kind that name entities; more is an error when the schema is built.
 pub const ENTITY_LANES_MAX: usize = 4;
+
+/// How long a held input stands in for missing ones; after that the player does nothing.
+pub const SUBSTITUTE_MAX: Micros = Micros::from_millis(250);

@@ -61,6 +61,8 @@ pub enum Role {
     Velocity,
     /// Where it heads, an angle about the vertical axis.
     Heading,
+    /// The [`PlayerId`](crate::PlayerId) whose avatar it is.
+    Player,
 }
 
 /// One named value of a kind.
@@ -174,6 +176,13 @@ impl Kind {
         out.clear();
         let whole = |(lane, &value): (&Lane, &i32)| if owner { value } else { lane.from_public(value) };
         out.extend(self.lanes.iter().zip(told).map(whole));
+    }
+
+    /// The player whose avatar an entity with these `lanes` is, for kinds that tell.
+    #[must_use]
+    pub fn player(&self, lanes: &[i32]) -> Option<crate::PlayerId> {
+        let lane = lanes[self.field_with(Role::Player)?.lanes.start];
+        Some(crate::PlayerId(lane as u16))
     }
 
     /// The position of an entity with these `lanes` in metres; the origin for kinds that have none.

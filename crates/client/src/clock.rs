@@ -1,0 +1,228 @@
+//! Two clocks, both in ticks of the server and both led by what was measured on the line.
+//!
+//! The input clock runs ahead, so that inputs arrive just before their tick. The view clock runs behind, so that
+//! the others can be shown between two known states. Each has an offset against local time; the line says where the
+//! offset should be, and the clock runs at most 5 % faster or slower to get there.
+
+use downbeat_replica::{Micros, Tick};
+
+use crate::limits::{CLOCK_SNAP, DILATION_MAX};
+use crate::window::Window;
+
+/// A clock that reads `local time / tick length + offset` ticks and moves its offset smoothly.
+#[derive(Clone, Debug)]
+struct Dilated {
+    tick_us: f64,
+    offset: f64,
+    target: f64,
+    moved: Micros,
+}
+
+impl Dilated {
+    fn new(tick_us: f64, offset: f64, now: Micros) -> Self {
+        Self { tick_us, offset, target: offset, moved: now }
+    }
+
+    fn ticks(&self, at: Micros) -> f64 {
+        at.0 as f64 / self.tick_us + self.offset
+    }
+
+    fn time_of(&self, tick: f64) -> Micros {
+        Micros(((tick - self.offset) * self.tick_us).max(0.0).ceil() as u64)
+    }
+
+    /// Moves the offset towards the target, by as much as the time since the last call allows.
+    fn advance(&mut self, now: Micros) {
+        let elapsed_ticks = now.since(self.moved).0 as f64 / self.tick_us;
+        self.moved = self.moved.max(now);
+        let error = self.target - self.offset;
+        if error.abs() * self.tick_us > CLOCK_SNAP.0 as f64 {
+            self.offset = self.target;
+            return;
+        }
+        let rate = (error * RATE_PER_TICK_OF_ERROR).clamp(-DILATION_MAX, DILATION_MAX);
+        let step = (rate * elapsed_ticks).abs().min(error.abs());
+        self.offset += step.copysign(error);
+    }
+}
+
+/// An error of one tick is mended at this rate, half a tick at half of it.
+const RATE_PER_TICK_OF_ERROR: f64 = 0.04;
+
+/// When to sample the input of which tick.
+#[derive(Clone, Debug)]
+pub(crate) struct InputClock {
+    clock: Dilated,
+    next: Tick,
+    /// Offsets at which the last inputs were sampled, by `tick % len`.
+    sampled: [f32; REMEMBERED],
+    base: f64,
+    /// How much too early an input must be sampled at offset zero to arrive in time: measured.
+    needs: Window,
+}
+
+const REMEMBERED: usize = 128;
+
+/// The margin that all but the rarest inputs keep, in ticks.
+const MARGIN_TICKS: f64 = 0.3;
+
+/// While little was measured the margin is larger, in ticks.
+const CAUTION_TICKS: f64 = 1.5;
+const CAUTIOUS_FOR: f64 = 90.0;
+
+impl InputClock {
+    /// Starts when the snapshot of `tick` is at hand and a round trip takes `rtt`.
+    pub(crate) fn new(tick_us: f64, tick: Tick, rtt: Micros, now: Micros) -> Self {
+        let ahead = rtt.0 as f64 / tick_us + MARGIN_TICKS + CAUTION_TICKS;
+        let offset = f64::from(tick.0) + ahead - now.0 as f64 / tick_us;
+        let clock = Dilated::new(tick_us, offset, now);
+        let next = Tick(clock.ticks(now).ceil() as u32);
+        Self { clock, next, sampled: [0.0; REMEMBERED], base: offset, needs: Window::new() }
+    }
+
+    /// The server reports that inputs sampled for ticks up to about `tick` came `margin_ticks` before their tick.
+    pub(crate) fn measure(&mut self, tick: Tick, margin_ticks: f64) {
+        let about = tick.offset(margin_ticks.round() as i64 + 1).min(self.next.offset(-1));
+        let sampled = f64::from(self.sampled[about.0 as usize % REMEMBERED]);
+        self.needs.push((sampled - margin_ticks) as f32);
+        let caution = CAUTION_TICKS * (1.0 - self.needs.len() as f64 / CAUTIOUS_FOR).max(0.0);
+        let need = self.needs.high().map_or(0.0, f64::from);
+        self.clock.target = self.base + need + MARGIN_TICKS + caution;
+    }
+
+    /// The tick whose input is due at `now`, if one is.
+    pub(crate) fn poll(&mut self, now: Micros) -> Option<Tick> {
+        self.clock.advance(now);
+        let ticks = self.clock.ticks(now);
+        if ticks < f64::from(self.next.0) {
+            return None;
+        }
+        // After a stall (or a jump of the clock) what is long past is of no use to the server.
+        let oldest = Tick((ticks as u32).saturating_sub(crate::limits::CATCH_UP_TICKS_MAX));
+        let tick = self.next.max(oldest);
+        self.next = tick.next();
+        self.sampled[tick.0 as usize % REMEMBERED] = (self.clock.offset - self.base) as f32;
+        Some(tick)
+    }
+
+    pub(crate) fn next_at(&self) -> Micros {
+        self.clock.time_of(f64::from(self.next.0))
+    }
+}
+
+/// Which moment of the others is shown.
+#[derive(Clone, Debug)]
+pub(crate) struct ViewClock {
+    clock: Dilated,
+    base: f64,
+    interval: f64,
+    newest: Tick,
+    shown: f64,
+    /// How late snapshots were, in ticks, a missing one as late as its successor.
+    lateness: Window,
+}
+
+/// Slack beyond the measured lateness, in ticks: loops are late, too.
+const VIEW_SLACK_TICKS: f64 = 0.1;
+
+impl ViewClock {
+    pub(crate) fn new(tick_us: f64, interval: u32, tick: Tick, at: Micros) -> Self {
+        let base = f64::from(tick.0) - at.0 as f64 / tick_us;
+        let interval = f64::from(interval);
+        let clock = Dilated::new(tick_us, base - interval - CAUTION_TICKS, at);
+        let mut lateness = Window::new();
+        lateness.push(0.0);
+        Self { clock, base, interval, newest: tick, shown: 0.0, lateness }
+    }
+
+    /// A snapshot arrived.
+    pub(crate) fn measure(&mut self, tick: Tick, at: Micros) {
+        let arrived = at.0 as f64 / self.clock.tick_us + self.base;
+        let mut missing = tick.since(self.newest).clamp(0, MISSING_MAX) as f64;
+        if tick > self.newest {
+            while missing > 0.0 {
+                self.lateness.push((arrived - f64::from(tick.0) + missing - self.interval) as f32);
+                missing -= self.interval;
+            }
+            self.newest = tick;
+        }
+        let late = self.lateness.high().map_or(0.0, f64::from);
+        self.clock.target = self.base - late - self.interval - VIEW_SLACK_TICKS;
+    }
+
+    /// The moment shown at `now`, in ticks. Never goes back.
+    pub(crate) fn advance(&mut self, now: Micros) -> f64 {
+        self.clock.advance(now);
+        self.shown = self.shown.max(self.clock.ticks(now));
+        self.shown
+    }
+
+    /// When `tick` is (or was) shown, as far as the clock knows now.
+    pub(crate) fn time_of(&self, tick: Tick) -> Micros {
+        self.clock.time_of(f64::from(tick.0))
+    }
+
+    /// How far the shown moment lies behind what the fastest snapshots would allow, in ticks.
+    pub(crate) fn delay_ticks(&self) -> f64 {
+        self.base - self.lateness.low().map_or(0.0, f64::from) - self.clock.offset
+    }
+
+}
+
+/// Longest gap, in ticks, that counts as missing snapshots; a longer one is an outage.
+const MISSING_MAX: i64 = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TICK_US: f64 = 16_666.0;
+
+    #[test]
+    fn the_input_clock_brings_the_measured_margin_to_its_target() {
+        let mut clock = InputClock::new(TICK_US, Tick(100), Micros::from_millis(50), Micros(0));
+        // The way up takes three ticks and a bit, whatever the clock believes; the server's tick is 100 at time 0.
+        let mut reports: Vec<(u64, Tick, f64)> = Vec::new();
+        let mut margins = Vec::new();
+        for now in (0..20_000_000).step_by(1_000) {
+            while let Some(tick) = clock.poll(Micros(now)) {
+                let arrival = now as f64 / TICK_US + 100.0 + 3.3;
+                let margin = f64::from(tick.0) - arrival;
+                margins.push(margin);
+                reports.push((now + 100_000, tick, margin));
+            }
+            reports.retain(|&(at, tick, margin)| {
+                if at <= now {
+                    clock.measure(Tick((f64::from(tick.0) - margin) as u32), margin);
+                }
+                at > now
+            });
+        }
+        let last = &margins[margins.len() - 60..];
+        assert!(last.iter().all(|margin| (margin - MARGIN_TICKS).abs() < 0.15), "{last:?}");
+    }
+
+    #[test]
+    fn a_clock_never_runs_faster_or_slower_than_its_limit_unless_far_off() {
+        let mut clock = Dilated::new(TICK_US, 0.0, Micros(0));
+        clock.target = 5.0;
+        clock.advance(Micros(1_000_000));
+        let run = clock.offset;
+        assert!((run - 60.0 * DILATION_MAX).abs() < 0.01, "{run}");
+        clock.target = 100.0;
+        clock.advance(Micros(1_000_001));
+        assert_eq!(clock.offset, 100.0, "beyond 250 ms it jumps");
+    }
+
+    #[test]
+    fn a_missing_snapshot_delays_the_view_by_one_interval() {
+        let mut clock = ViewClock::new(TICK_US, 1, Tick(10), Micros(0));
+        for tick in 11..600_u32 {
+            if tick % 50 != 0 {
+                clock.measure(Tick(tick), Micros((f64::from(tick - 10) * TICK_US) as u64));
+            }
+        }
+        clock.advance(Micros((590.0 * TICK_US) as u64));
+        assert!((clock.delay_ticks() - 2.0 - VIEW_SLACK_TICKS).abs() < 0.2, "{}", clock.delay_ticks());
+    }
+}

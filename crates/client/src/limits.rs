@@ -1,0 +1,22 @@
+//! Bounds of what a client keeps, with what happens at the bound.
+
+use downbeat_replica::Micros;
+
+/// Ticks of inputs and predictions that are remembered: more than a round trip of two seconds at 60 Hz. What is
+/// confirmed later than that is taken as it is.
+pub const HISTORY_TICKS: usize = 160;
+
+/// Most input ticks that one frame catches up; a client that stalled longer skips the rest.
+pub const CATCH_UP_TICKS_MAX: u32 = 16;
+
+/// Beyond this error a clock jumps; below it, it runs a little faster or slower.
+pub const CLOCK_SNAP: Micros = Micros::from_millis(250);
+
+/// Most by which a clock's rate departs from real time.
+pub const DILATION_MAX: f64 = 0.05;
+
+/// Corrections of the avatar larger than this, in metres, are shown at once.
+pub const SMOOTHING_MAX_M: f32 = 2.0;
+
+/// Events that wait for their moment; the oldest are dropped.
+pub const EVENTS_WAITING_MAX: usize = 256;
