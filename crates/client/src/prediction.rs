@@ -134,7 +134,7 @@ impl Prediction {
         let Some((expected, predicted)) = expected.zip(predicted) else {
             // Not played here, or so long ago that it is forgotten: the server's word stands.
             (self.confirmed, self.confirmed_lanes) = (tick, lanes.to_vec());
-            self.restart(tick, lanes, step);
+            self.restart(tick, lanes, tables, step);
             return None;
         };
         let position = |lanes: &[i32]| tables.avatar.position(lanes);
@@ -144,7 +144,7 @@ impl Prediction {
         let before = position(self.lanes());
         (self.confirmed, self.confirmed_lanes) = (tick, lanes.to_vec());
         if reconciled {
-            self.restart(tick, lanes, step);
+            self.restart(tick, lanes, tables, step);
         }
         let correction = before - position(self.lanes());
         Some(Confirmation { error_m, mispredicted, reconciled, correction })
@@ -184,9 +184,9 @@ impl Prediction {
     }
 
     /// Takes the server's word for `tick` and plays all later ticks again.
-    fn restart(&mut self, tick: Tick, lanes: &[i32], step: &mut Step<'_>) {
+    fn restart(&mut self, tick: Tick, lanes: &[i32], tables: &Tables<'_>, step: &mut Step<'_>) {
         let newest = self.newest;
-        let input = self.played(tick).map_or_else(Vec::new, |played| played.input.clone());
+        let input = self.played(tick).map_or(tables.neutral, |played| &played.input).to_vec();
         self.set(tick, &input, lanes);
         self.newest = tick;
         while self.newest < newest {
