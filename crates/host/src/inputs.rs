@@ -191,7 +191,7 @@ mod tests {
         bench.receive(11, 11, false);
         bench.receive(10, 11, false);
         assert_eq!(bench.counters.late, 1);
-        assert_eq!(bench.take(12).1, true);
+        assert!(bench.take(12).1);
     }
 
     #[test]

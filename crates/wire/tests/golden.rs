@@ -1,0 +1,98 @@
+//! The bytes of the protocol as they stand in `assets/wire/v1.txt`. A change here is a change of the protocol:
+//! raise `PROTOCOL_VERSION`, describe it in `WIRE.md`, and start a new file.
+
+use downbeat_wire::bits::{BitReader, BitWriter};
+use downbeat_wire::control::{
+    ClientMessage, ControlReader, FromClient, Hello, PROTOCOL_VERSION, ServerMessage, Welcome, frame,
+};
+use downbeat_wire::packet::{Acks, DownHead, InputReport, UpHead};
+use downbeat_wire::{CloseCode, Tick};
+
+const VECTORS: &str = include_str!("../../../assets/wire/v1.txt");
+
+fn check(name: &str, bytes: &[u8]) {
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let known = VECTORS.lines().filter_map(|line| line.split_once(' ')).find(|(known, _)| *known == name);
+    let known = known.map_or("", |(_, hex)| hex);
+    assert_eq!(known, hex, "the vector `{name}` of assets/wire/v1.txt");
+}
+
+fn hello() -> Hello {
+    Hello {
+        game: "arena".into(),
+        schema_hash: 0x0123_4567_89ab_cdef,
+        name: "Ada".into(),
+        room: Some(7),
+        spectator: false,
+        ticket: None,
+        resume: None,
+    }
+}
+
+#[test]
+fn control_messages() {
+    assert_eq!(PROTOCOL_VERSION, 1);
+    check("hello", &hello().to_bytes());
+    let say = ClientMessage::Say { text: "hi".into() };
+    check("say", &frame(&say));
+    let welcome = ServerMessage::Welcome(Welcome {
+        resume: [0xaa; 16],
+        room: 1,
+        player: Some(3),
+        tick_rate_hz: 60,
+        send_rate_hz: 30,
+        tick: 1_000,
+        config: vec![1, 2, 3],
+    });
+    check("welcome", &frame(&welcome));
+    check("said", &frame(&ServerMessage::Said { player: 3, text: "hi".into() }));
+    check("draining", &frame(&ServerMessage::Draining { deadline_s: 300 }));
+
+    let mut reader = ControlReader::default();
+    reader.push(&[hello().to_bytes(), frame(&say)].concat());
+    assert_eq!(reader.next_from_client(), Ok(Some(FromClient::Hello(hello()))));
+    assert_eq!(reader.next_from_client(), Ok(Some(FromClient::Message(say))));
+    reader.push(&frame(&welcome));
+    assert_eq!(reader.next_from_server(), Ok(Some(welcome)));
+}
+
+fn written(write: impl FnOnce(&mut BitWriter<'_>)) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = BitWriter::new(&mut bytes);
+    write(&mut writer);
+    writer.finish();
+    bytes
+}
+
+#[test]
+fn numbers() {
+    let bytes = written(|out| {
+        (0..6).for_each(|value| out.golomb(value, 0));
+        (0..6).for_each(|value| out.golomb(value * 9, 2));
+        [-3, 0, 1, 100].into_iter().for_each(|value| out.signed_golomb(value, 1));
+    });
+    check("numbers", &bytes);
+}
+
+#[test]
+fn heads() {
+    let up = UpHead { sequence: 513, acks: Some(Acks { newest: 1_027, before: 0x8000_0001 }) };
+    let bytes = written(|out| up.encode(out));
+    check("up-head", &bytes);
+    assert_eq!(UpHead::decode(&mut BitReader::new(&bytes)), Ok(up));
+
+    let inputs = InputReport { consumed: Tick(69_998), substituted: 0b10, margin: Some(-17) };
+    let down = DownHead { sequence: 4, tick: Tick(70_000), inputs: Some(inputs) };
+    let bytes = written(|out| down.encode(out));
+    check("down-head", &bytes);
+    assert_eq!(DownHead::decode(Tick(69_000), &mut BitReader::new(&bytes)), Ok(down));
+}
+
+#[test]
+fn close_codes_are_those_of_the_standard() {
+    let standard = include_str!("../WIRE.md");
+    for code in CloseCode::ALL {
+        let row = format!("| {} | `{}` | {} |", *code as u32, code.label(), code.reason());
+        assert!(standard.contains(&row), "WIRE.md lacks: {row}");
+    }
+}
