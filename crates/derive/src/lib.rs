@@ -97,7 +97,7 @@ fn expand_value(input: &DeriveInput, data: &DataEnum) -> Tokens {
 
             fn put(&self, _: &::downbeat_replica::Spec, lanes: &mut ::downbeat_replica::LaneWriter<'_>) {
                 let index = match self { #(Self::#variants => #indices),* };
-                lanes.int(index, #count as i32 - 1);
+                lanes.int(::std::convert::From::<i32>::from(index), #count as i32 - 1);
             }
 
             fn take(_: &::downbeat_replica::Spec, lanes: &mut ::downbeat_replica::LaneReader<'_>) -> Self {

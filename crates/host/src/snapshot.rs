@@ -206,7 +206,9 @@ fn put_events(source: &Source<'_>, reader: &Reader, replication: &Replication, o
     let count = fitting.count();
     out.golomb(count as u32, 0);
     for event in heard().take(count) {
-        put_event(source.schema, event.kind, source.tick.0 - event.tick.0, &event.lanes, out);
+        let age = source.tick.0 - event.tick.0;
+        let slot_of = |id| replication.slot_of(id).map_or(0, |slot| slot + 1);
+        put_event(source.schema, event.kind, age, &event.lanes, slot_of, out);
     }
     (heard().count() - count) as u64
 }

@@ -107,21 +107,37 @@ pub fn put_refs(kind: &Kind, refs: &[u16], out: &mut BitWriter<'_>) {
 /// When the bytes end early or name a slot that cannot be.
 pub fn take_refs(kind: &Kind, input: &mut BitReader<'_>, state: &mut [i32]) -> Result<(), DecodeError> {
     for lane in kind.entity_lanes() {
-        let slot = input.golomb(REF_ORDER)?;
-        if slot as usize > SLOTS_MAX {
-            return Err(DecodeError::TooLarge("slot"));
-        }
-        state[lane] = slot.checked_sub(1).map_or(0, |slot| EntityId::new(slot, 0).to_lane());
+        state[lane] = take_ref(input)?;
     }
     Ok(())
 }
 
-/// Writes an event that happened `age` ticks before the datagram's.
-pub fn put_event(schema: &Schema, kind: usize, age: u32, lanes: &[i32], out: &mut BitWriter<'_>) {
+fn take_ref(input: &mut BitReader<'_>) -> Result<i32, DecodeError> {
+    let slot = input.golomb(REF_ORDER)?;
+    if slot as usize > SLOTS_MAX {
+        return Err(DecodeError::TooLarge("slot"));
+    }
+    Ok(slot.checked_sub(1).map_or(0, |slot| EntityId::new(slot, 0).to_lane()))
+}
+
+/// Writes an event that happened `age` ticks before the datagram's. `slot_of` translates the entities that it names:
+/// 0 for none, else the slot + 1.
+pub fn put_event(
+    schema: &Schema,
+    kind: usize,
+    age: u32,
+    lanes: &[i32],
+    slot_of: impl Fn(EntityId) -> u16,
+    out: &mut BitWriter<'_>,
+) {
     out.bits(kind as u32, kind_bits(schema.events.len()));
     out.golomb(age, 0);
     for (lane, &value) in schema.events[kind].lanes.iter().zip(lanes) {
-        out.bits(value as u32, lane.bits(true));
+        if lane.entity {
+            out.golomb(EntityId::from_lane(value).map_or(0, &slot_of).into(), REF_ORDER);
+        } else {
+            out.bits(value as u32, lane.bits(true));
+        }
     }
 }
 
@@ -135,6 +151,10 @@ pub fn take_event(schema: &Schema, input: &mut BitReader<'_>) -> Result<(usize, 
     let age = input.golomb(0)?;
     let mut lanes = Vec::with_capacity(table.lanes.len());
     for lane in &table.lanes {
+        if lane.entity {
+            lanes.push(take_ref(input)?);
+            continue;
+        }
         let value = input.bits(lane.bits(true))? as i32;
         if !(0..=lane.max).contains(&value) {
             return Err(DecodeError::Malformed("lane of an event"));

@@ -1,0 +1,375 @@
+//! Everything of a driver but its socket: routing of datagrams to connections, their events, and who has to send.
+//!
+//! A connection is `dirty` when it may have something to send, and waits for the flush; it is `urgent` when it must not
+//! wait, because it is in its handshake or closing.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::BytesMut;
+use downbeat_wire::{CloseCode, Micros};
+use quinn_proto::{
+    ClientConfig, Connection, ConnectionHandle, DatagramEvent, EcnCodepoint, Endpoint, Event as ProtoEvent,
+};
+
+use crate::cid::NextFlow;
+use crate::clock::Epoch;
+use crate::connection::{Phase, Slot};
+use crate::counters::DriverCounters;
+use crate::event::{CloseReason, ConnId, ConnectError, Event};
+use crate::handshake::Handshakes;
+use crate::limits::{ARENA_BYTES, CONNECTIONS_MAX};
+use crate::socket::{Flow, Outgoing, Received};
+use crate::timers::Timers;
+
+pub(crate) struct Core {
+    pub(crate) epoch: Epoch,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) handshakes: Handshakes,
+    pub(crate) outgoing: Outgoing,
+    pub(crate) counters: DriverCounters,
+    pub(crate) dirty: Vec<ConnId>,
+    pub(crate) urgent: Vec<ConnId>,
+    pub(crate) timers: Timers,
+    events: VecDeque<Event>,
+    client: Option<ClientConfig>,
+    pub(crate) slots: Vec<Option<Box<Slot>>>,
+    generations: Vec<u32>,
+    next_flow: NextFlow,
+    free_flows: Vec<Flow>,
+    opened_flows: Vec<Flow>,
+    flows: u32,
+    /// Connections whose unread control bytes may be read again.
+    paused: Vec<ConnId>,
+    arena_in: BytesMut,
+    pub(crate) arena_out: BytesMut,
+    pub(crate) scratch: Vec<u8>,
+}
+
+/// A datagram from the socket, copied out of its buffer.
+pub(crate) struct Packet {
+    pub(crate) at: Micros,
+    pub(crate) remote: SocketAddr,
+    pub(crate) local_ip: Option<IpAddr>,
+    pub(crate) ecn: u8,
+    pub(crate) data: BytesMut,
+}
+
+impl Core {
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        client: Option<ClientConfig>,
+        handshakes: Handshakes,
+        next_flow: NextFlow,
+    ) -> Self {
+        Self {
+            epoch: Epoch::new(),
+            endpoint,
+            handshakes,
+            outgoing: Outgoing::new(),
+            counters: DriverCounters::default(),
+            dirty: Vec::new(),
+            urgent: Vec::new(),
+            timers: Timers::default(),
+            events: VecDeque::new(),
+            client,
+            slots: Vec::new(),
+            generations: Vec::new(),
+            next_flow,
+            free_flows: Vec::new(),
+            opened_flows: Vec::new(),
+            flows: 0,
+            paused: Vec::new(),
+            arena_in: BytesMut::new(),
+            arena_out: BytesMut::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    pub(crate) fn slot(&self, conn: ConnId) -> Option<&Slot> {
+        self.slots.get(conn.index())?.as_deref().filter(|slot| slot.id == conn)
+    }
+
+    pub(crate) fn slot_mut(&mut self, conn: ConnId) -> Option<&mut Slot> {
+        self.slots.get_mut(conn.index())?.as_deref_mut().filter(|slot| slot.id == conn)
+    }
+
+    /// All connections that quinn-proto still holds, by index.
+    pub(crate) fn live(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().flatten().map(|slot| &**slot)
+    }
+
+    pub(crate) fn connect(
+        &mut self,
+        now: Micros,
+        remote: SocketAddr,
+        server_name: &str,
+    ) -> Result<ConnId, ConnectError> {
+        let config = self.client.clone().ok_or(ConnectError::NotAClient)?;
+        let flow = self.take_flow().ok_or(ConnectError::TooMany)?;
+        let instant = self.epoch.instant(now);
+        match self.endpoint.connect(instant, config, remote, server_name) {
+            Ok((handle, conn)) => {
+                let id = self.insert(now, handle, conn, flow, true);
+                self.mark(id);
+                Ok(id)
+            }
+            Err(error) => {
+                self.free_flows.push(flow);
+                Err(match error {
+                    quinn_proto::ConnectError::InvalidServerName(name) => ConnectError::ServerName(name),
+                    quinn_proto::ConnectError::InvalidRemoteAddress(remote) => ConnectError::Remote(remote),
+                    _ => ConnectError::TooMany,
+                })
+            }
+        }
+    }
+
+    /// A number for a new connection's flow; ids issued from here on carry it.
+    pub(crate) fn take_flow(&mut self) -> Option<Flow> {
+        let flow = match self.free_flows.pop() {
+            Some(flow) => flow,
+            None if (self.flows as usize) < CONNECTIONS_MAX => {
+                self.flows += 1;
+                Flow(self.flows - 1)
+            }
+            None => return None,
+        };
+        self.next_flow.set(flow);
+        self.opened_flows.push(flow);
+        Some(flow)
+    }
+
+    pub(crate) fn give_back_flow(&mut self, flow: Flow) {
+        self.free_flows.push(flow);
+    }
+
+    /// The flows that began since the last call; the socket wants to know.
+    pub(crate) fn poll_opened_flow(&mut self) -> Option<Flow> {
+        self.opened_flows.pop()
+    }
+
+    pub(crate) fn insert(
+        &mut self,
+        now: Micros,
+        handle: ConnectionHandle,
+        conn: Connection,
+        flow: Flow,
+        is_announced: bool,
+    ) -> ConnId {
+        let index = handle.0;
+        while self.slots.len() <= index {
+            self.slots.push(None);
+            self.generations.push(0);
+        }
+        self.generations[index] += 1;
+        let id = ConnId { index: index as u32, generation: self.generations[index] };
+        self.slots[index] = Some(Box::new(Slot::new(conn, id, flow, is_announced)));
+        self.counters.half_open += 1;
+        self.handshakes.begin(now, id);
+        id
+    }
+
+    /// Takes one UDP datagram in.
+    pub(crate) fn take_in(&mut self, datagram: &Received<'_>) {
+        self.counters.datagrams_in += 1;
+        self.counters.bytes_in += datagram.payload.len() as u64;
+        if self.arena_in.capacity() < datagram.payload.len() {
+            self.arena_in.reserve(ARENA_BYTES);
+        }
+        self.arena_in.extend_from_slice(datagram.payload);
+        let packet = Packet {
+            at: datagram.at,
+            remote: datagram.remote,
+            local_ip: datagram.local_ip,
+            ecn: datagram.ecn,
+            data: self.arena_in.split(),
+        };
+        if let Some(packet) = self.set_aside_first_packet(packet) {
+            self.route(packet);
+        }
+    }
+
+    /// Gives a datagram to the connection it belongs to.
+    pub(crate) fn route(&mut self, packet: Packet) {
+        let Packet { at, remote, local_ip, ecn, data } = packet;
+        self.scratch.clear();
+        let instant = self.epoch.instant(at);
+        let ecn = EcnCodepoint::from_bits(ecn);
+        let routed = self.endpoint.handle(instant, remote, local_ip, ecn, data, &mut self.scratch);
+        match routed {
+            Some(DatagramEvent::ConnectionEvent(handle, event)) => {
+                let slot = self.slots[handle.0].as_deref_mut().expect("freed together with quinn-proto's");
+                if slot.phase == Phase::Handshake {
+                    let id = slot.id;
+                    self.defer(id, at, event);
+                } else {
+                    let id = slot.id;
+                    slot.conn.handle_event(event);
+                    self.process(id, at);
+                }
+            }
+            Some(DatagramEvent::NewConnection(incoming)) => self.admit(at, incoming),
+            Some(DatagramEvent::Response(transmit)) => self.respond(&transmit),
+            None => self.counters.ignored += 1,
+        }
+    }
+
+    /// Handles what a connection has to say after something happened to it at `at`.
+    pub(crate) fn process(&mut self, id: ConnId, at: Micros) {
+        if self.pump(id) {
+            return;
+        }
+        let slot = self.slots[id.index()].as_deref_mut().expect("pump says when it is gone");
+        while let Some(event) = slot.conn.poll() {
+            match event {
+                ProtoEvent::Connected if slot.phase == Phase::Handshake => {
+                    slot.open(&mut self.events);
+                    self.counters.half_open -= 1;
+                    self.counters.open += 1;
+                    self.counters.connected += 1;
+                }
+                ProtoEvent::ConnectionLost { reason } => {
+                    note_end(slot.phase, slot.is_announced, &mut self.counters);
+                    if slot.phase != Phase::Closed {
+                        slot.end(reason.into(), &mut self.events);
+                    }
+                }
+                ProtoEvent::Stream(event) => slot.handle_stream(&event, &mut self.events),
+                _ => {}
+            }
+        }
+        slot.read_datagrams(at, &mut self.events, &mut self.counters);
+        self.mark(id);
+    }
+
+    /// Exchanges events between a connection and the endpoint; true when the connection is drained and gone.
+    pub(crate) fn pump(&mut self, id: ConnId) -> bool {
+        let Some(slot) = self.slots[id.index()].as_deref_mut().filter(|slot| slot.id == id) else { return true };
+        let handle = ConnectionHandle(id.index());
+        while let Some(event) = slot.conn.poll_endpoint_events() {
+            let is_drained = event.is_drained();
+            self.next_flow.set(slot.flow);
+            if let Some(reply) = self.endpoint.handle_event(handle, event) {
+                slot.conn.handle_event(reply);
+            }
+            if is_drained {
+                // Its error may not have been polled yet: a reset drains at once.
+                while let Some(event) = slot.conn.poll() {
+                    let ProtoEvent::ConnectionLost { reason } = event else { continue };
+                    note_end(slot.phase, slot.is_announced, &mut self.counters);
+                    if slot.phase != Phase::Closed {
+                        slot.end(reason.into(), &mut self.events);
+                    }
+                }
+                self.free_flows.push(slot.flow);
+                self.slots[id.index()] = None;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Remembers that a connection may have something to send.
+    pub(crate) fn mark(&mut self, id: ConnId) {
+        let Some(slot) = self.slots[id.index()].as_deref_mut().filter(|slot| slot.id == id) else { return };
+        if slot.phase == Phase::Open {
+            if !slot.is_dirty {
+                slot.is_dirty = true;
+                self.dirty.push(id);
+            }
+        } else if !slot.is_urgent {
+            slot.is_urgent = true;
+            self.urgent.push(id);
+        }
+    }
+
+    pub(crate) fn close(&mut self, now: Micros, id: ConnId, code: CloseCode, reason: &str) {
+        let instant = self.epoch.instant(now);
+        let Some(slot) = self.slots.get_mut(id.index()).and_then(|slot| slot.as_deref_mut()) else { return };
+        if slot.id != id || slot.phase == Phase::Closed {
+            return;
+        }
+        note_end(slot.phase, slot.is_announced, &mut self.counters);
+        slot.close(instant, code, reason);
+        slot.end(CloseReason::Local(code), &mut self.events);
+        self.mark(id);
+    }
+
+    /// Gives up a handshake.
+    pub(crate) fn give_up(&mut self, now: Micros, id: ConnId) {
+        let instant = self.epoch.instant(now);
+        let Some(slot) = self.slots.get_mut(id.index()).and_then(|slot| slot.as_deref_mut()) else { return };
+        if slot.id != id || slot.phase != Phase::Handshake {
+            return;
+        }
+        note_end(slot.phase, slot.is_announced, &mut self.counters);
+        slot.close(instant, CloseCode::Bye, "");
+        slot.end(CloseReason::TimedOut, &mut self.events);
+        self.mark(id);
+    }
+
+    pub(crate) fn poll_event(&mut self) -> Option<Event> {
+        let event = self.events.pop_front()?;
+        match &event {
+            Event::Datagram { conn, .. } => {
+                if let Some(slot) = self.slot_mut(*conn) {
+                    slot.queued_datagrams -= 1;
+                }
+            }
+            Event::Control { conn, bytes } => {
+                let is_paused = self.slot_mut(*conn).is_some_and(|slot| {
+                    slot.queued_control_bytes -= bytes.len();
+                    std::mem::take(&mut slot.is_control_paused)
+                });
+                if is_paused {
+                    self.paused.push(*conn);
+                }
+            }
+            Event::Connected { .. } | Event::Closed { .. } => {}
+        }
+        Some(event)
+    }
+
+    /// Reads on where control bytes were left because too many waited for the owner.
+    pub(crate) fn resume_paused(&mut self) {
+        while let Some(id) = self.paused.pop() {
+            let Some(slot) = self.slots[id.index()].as_deref_mut().filter(|slot| slot.id == id) else { continue };
+            slot.read_control(&mut self.events);
+            self.mark(id);
+        }
+    }
+
+    /// Fires the timers of connections that are due.
+    pub(crate) fn handle_timers(&mut self, now: Micros) {
+        let instant = self.epoch.instant(now);
+        while let Some((at, id)) = self.timers.pop(now) {
+            let Some(slot) = self.slots[id.index()].as_deref_mut() else { continue };
+            if slot.id != id || slot.armed != Some(at) {
+                continue;
+            }
+            slot.armed = None;
+            let is_due = slot.conn.poll_timeout().is_some_and(|deadline| deadline <= instant);
+            if is_due {
+                slot.conn.handle_timeout(instant);
+                self.process(id, now);
+            }
+            // Put back at the true time. What is due now was handled, and is sent with the next flush.
+            let Some(slot) = self.slots[id.index()].as_deref_mut() else { continue };
+            let deadline = slot.conn.poll_timeout().map(|at| self.epoch.micros_after(at));
+            self.timers.arm(id, &mut slot.armed, deadline.filter(|&deadline| deadline > now));
+        }
+    }
+}
+
+/// Counts the end of a connection in `phase`.
+fn note_end(phase: Phase, is_announced: bool, counters: &mut DriverCounters) {
+    match phase {
+        Phase::Handshake => {
+            counters.half_open -= 1;
+            counters.handshakes_failed += u64::from(!is_announced);
+        }
+        Phase::Open => counters.open -= 1,
+        Phase::Closed => {}
+    }
+}

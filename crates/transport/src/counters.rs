@@ -1,0 +1,69 @@
+//! Numbers for metrics and reports. Each only grows, except where it says "now".
+
+use downbeat_wire::Micros;
+
+use crate::socket::SocketCounters;
+
+/// What a driver counted since it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DriverCounters {
+    /// UDP datagrams read.
+    pub datagrams_in: u64,
+    /// UDP datagrams given to the socket.
+    pub datagrams_out: u64,
+    /// UDP payload bytes read.
+    pub bytes_in: u64,
+    /// UDP payload bytes given to the socket.
+    pub bytes_out: u64,
+    /// UDP datagrams that led to nothing: garbage, strangers' ids, attempts dropped before any work.
+    pub ignored: u64,
+    /// Application datagrams dropped because the event queue held too many of their connection.
+    pub events_dropped: u64,
+    /// Handshakes begun as server.
+    pub accepted: u64,
+    /// Attempts that were told to prove their address first.
+    pub retried: u64,
+    /// Attempts refused because the driver is full or draining.
+    pub refused: u64,
+    /// Attempts ignored: too many or too old.
+    pub attempts_dropped: u64,
+    /// Handshake packets dropped because too many wait.
+    pub handshake_packets_dropped: u64,
+    /// Handshakes as server that failed or took too long.
+    pub handshakes_failed: u64,
+    /// Connections that completed their handshake.
+    pub connected: u64,
+    /// Connections closed because their peer did not read its control stream.
+    pub overloaded: u64,
+    /// Handshakes under way, now.
+    pub half_open: u64,
+    /// Connections that are open, now.
+    pub open: u64,
+    /// What the socket counted.
+    pub socket: SocketCounters,
+}
+
+/// One connection's path and traffic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConnStats {
+    /// Smoothed round trip.
+    pub rtt: Micros,
+    /// Shortest round trip seen.
+    pub rtt_min: Micros,
+    /// Congestion window in bytes.
+    pub window_bytes: u64,
+    /// Packets sent.
+    pub sent_packets: u64,
+    /// Packets taken for lost.
+    pub lost_packets: u64,
+    /// UDP datagrams sent.
+    pub datagrams_out: u64,
+    /// UDP payload bytes sent.
+    pub bytes_out: u64,
+    /// UDP datagrams received.
+    pub datagrams_in: u64,
+    /// UDP payload bytes received.
+    pub bytes_in: u64,
+    /// Largest UDP payload that the path is known to take, in bytes.
+    pub mtu: u16,
+}

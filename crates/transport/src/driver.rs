@@ -1,0 +1,290 @@
+//! The loop's entry points: what a shard or a herd of bots calls, and when datagrams really leave.
+//!
+//! Data leaves at [`Driver::flush`] alone, so that one packet a tick carries it together with all acknowledgements.
+//! Handshakes and closes do not wait: [`Driver::receive`] and [`Driver::handle_timeouts`] send theirs.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use downbeat_wire::{CloseCode, Micros};
+use quinn_proto::Endpoint;
+
+use crate::cid::NextFlow;
+use crate::core::Core;
+use crate::counters::{ConnStats, DriverCounters};
+use crate::event::{ConnId, ConnectError, ControlError, Event, SendError};
+use crate::handshake::Handshakes;
+use crate::identity::IdentityError;
+use crate::limits::{BATCH_DATAGRAMS, RECEIVE_BATCHES_MAX};
+use crate::options::{ClientIds, ClientOptions, ServerOptions};
+use crate::socket::{Conditioned, Conditioner, Flow, Socket};
+use crate::tls;
+
+/// The QUIC connections of one socket, driven by one thread.
+pub struct Driver<S> {
+    socket: S,
+    core: Core,
+    is_by_address: bool,
+}
+
+impl<S: Socket> Driver<S> {
+    /// A driver that accepts connections on `socket`.
+    ///
+    /// # Errors
+    /// When certificate and key cannot be used.
+    pub fn server(options: &ServerOptions, socket: S) -> Result<Self, IdentityError> {
+        let (endpoint, config, ids) = tls::server(options)?;
+        let handshakes = Handshakes::server(options, ids);
+        let endpoint = Endpoint::new(Arc::new(endpoint), Some(Arc::new(config)), !socket.may_fragment(), None);
+        let core = Core::new(endpoint, None, handshakes, NextFlow::default());
+        Ok(Self { socket, core, is_by_address: false })
+    }
+
+    /// A driver that connects over `socket`.
+    ///
+    /// # Errors
+    /// When what it should trust cannot be used.
+    pub fn client(options: &ClientOptions, socket: S) -> Result<Self, IdentityError> {
+        let next_flow = NextFlow::default();
+        let (endpoint, config) = tls::client(options, &next_flow)?;
+        let endpoint = Endpoint::new(Arc::new(endpoint), None, !socket.may_fragment(), None);
+        let core = Core::new(endpoint, Some(config), Handshakes::client(&options.tuning), next_flow);
+        Ok(Self { socket, core, is_by_address: options.ids == ClientIds::Address })
+    }
+
+    /// The socket.
+    pub const fn socket(&self) -> &S {
+        &self.socket
+    }
+
+    /// The socket, to change it under way.
+    pub const fn socket_mut(&mut self) -> &mut S {
+        &mut self.socket
+    }
+
+    /// The address that the socket is bound to.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.socket.local_addr()
+    }
+
+    /// Begins a connection to the server at `remote` that calls itself `server_name` (a host name, or an IP address).
+    /// `Connected` or `Closed` follows. Control bytes may be written at once.
+    ///
+    /// # Errors
+    /// When no handshake can begin; see [`ConnectError`].
+    pub fn connect(&mut self, now: Micros, remote: SocketAddr, server_name: &str) -> Result<ConnId, ConnectError> {
+        if self.is_by_address && self.core.live().any(|slot| slot.conn.remote_address() == remote) {
+            return Err(ConnectError::RemoteTaken(remote));
+        }
+        let id = self.core.connect(now, remote, server_name)?;
+        self.open_flows();
+        Ok(id)
+    }
+
+    /// Takes in what waits in the socket, does handshake work within its budget, and sends what handshakes and closes
+    /// have to say. Returns whether datagrams may be left in the socket.
+    ///
+    /// # Errors
+    /// When the socket is of no use any more.
+    pub fn receive(&mut self, now: Micros) -> io::Result<bool> {
+        self.send(now)?;
+        self.core.resume_paused();
+        let mut is_more = true;
+        for _ in 0..RECEIVE_BATCHES_MAX {
+            let core = &mut self.core;
+            let count = self.socket.recv_batch(now, &mut |datagram| core.take_in(&datagram))?;
+            self.send(now)?;
+            if count < BATCH_DATAGRAMS {
+                is_more = false;
+                break;
+            }
+        }
+        while self.core.advance_handshakes(now) {
+            self.open_flows();
+            if self.core.outgoing.is_full() {
+                self.send(now)?;
+            }
+        }
+        self.send_urgent(now)?;
+        Ok(is_more)
+    }
+
+    /// Fires the timers that are due, and sends what handshakes and closes have to say.
+    ///
+    /// # Errors
+    /// When the socket is of no use any more.
+    pub fn handle_timeouts(&mut self, now: Micros) -> io::Result<()> {
+        self.core.handle_timers(now);
+        self.core.expire_handshakes(now);
+        self.send_urgent(now)
+    }
+
+    /// When [`handle_timeouts`](Self::handle_timeouts) and [`receive`](Self::receive) want to be called even if nothing
+    /// arrives; a time that has passed means at once.
+    pub fn next_timeout(&self) -> Option<Micros> {
+        if !self.core.urgent.is_empty() {
+            return Some(Micros(0));
+        }
+        [self.core.timers.next_at(), self.core.handshakes.next_deadline(), self.socket.next_at()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// The next thing that happened. Ask until `None` after each [`receive`](Self::receive) and
+    /// [`handle_timeouts`](Self::handle_timeouts): what is not taken is dropped once its connection's queue is full.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.core.poll_event()
+    }
+
+    /// Sends everything that may be sent now: call it at the tick, after the writes. It also begins a new interval of
+    /// the handshake budget.
+    ///
+    /// # Errors
+    /// When the socket is of no use any more.
+    pub fn flush(&mut self, now: Micros) -> io::Result<()> {
+        self.core.refill_handshake_budget();
+        let mut dirty = std::mem::take(&mut self.core.dirty);
+        for id in dirty.drain(..) {
+            if let Some(slot) = self.core.slot_mut(id) {
+                slot.is_dirty = false;
+                self.transmit(now, id)?;
+            }
+        }
+        // Nothing was marked meanwhile: transmitting causes no events. The buffer is kept.
+        debug_assert!(self.core.dirty.is_empty());
+        self.core.dirty = dirty;
+        self.send_urgent(now)
+    }
+
+    /// Bytes that a datagram to `conn` may have now. `None` while it is blocked (a datagram still waits, or the
+    /// congestion window is full) or not open. Ask before encoding, and skip a blocked peer.
+    pub fn datagram_space(&mut self, conn: ConnId) -> Option<usize> {
+        self.core.slot_mut(conn)?.datagram_space().ok()
+    }
+
+    /// Sends a datagram with the next [`flush`](Self::flush). It may be lost.
+    ///
+    /// # Errors
+    /// When it was not taken; see [`SendError`].
+    pub fn send_datagram(&mut self, conn: ConnId, payload: &[u8]) -> Result<(), SendError> {
+        let most_bytes = self.core.slot_mut(conn).ok_or(SendError::NotOpen)?.datagram_space()?;
+        if payload.len() > most_bytes {
+            return Err(SendError::TooLarge { most_bytes });
+        }
+        let payload = self.core.copy_out(payload);
+        self.core.slot_mut(conn).ok_or(SendError::NotOpen)?.send_datagram(payload)?;
+        self.core.mark(conn);
+        Ok(())
+    }
+
+    /// Writes bytes to the control stream; they leave with the next [`flush`](Self::flush), in order and surely.
+    /// The client opens the stream with its first bytes: until they came, a server's bytes wait.
+    ///
+    /// # Errors
+    /// When they were not taken; see [`ControlError`].
+    pub fn write_control(&mut self, now: Micros, conn: ConnId, bytes: &[u8]) -> Result<(), ControlError> {
+        let slot = self.core.slot_mut(conn).ok_or(ControlError::NotOpen)?;
+        let written = slot.write_control(bytes);
+        if written == Err(ControlError::Overloaded) {
+            self.core.counters.overloaded += 1;
+            self.core.close(now, conn, CloseCode::Overloaded, "the control stream was not read");
+        }
+        self.core.mark(conn);
+        written
+    }
+
+    /// Closes a connection with a code and a text for people (256 bytes of it). `Closed` follows. The peer is told at
+    /// the next `receive`, `handle_timeouts` or `flush`. Closing twice does nothing.
+    pub fn close(&mut self, now: Micros, conn: ConnId, code: CloseCode, reason: &str) {
+        self.core.close(now, conn, code, reason);
+    }
+
+    /// Whether new connections are taken (the default) or refused, as a server does that drains.
+    pub fn set_accepting(&mut self, is_accepting: bool) {
+        self.core.handshakes.set_accepting(is_accepting);
+    }
+
+    /// Path and traffic of a connection; `None` once it is gone.
+    pub fn stats(&self, conn: ConnId) -> Option<ConnStats> {
+        Some(self.core.slot(conn)?.stats())
+    }
+
+    /// The peer's address, which changes when the peer's network does; `None` once the connection is gone.
+    pub fn remote(&self, conn: ConnId) -> Option<SocketAddr> {
+        Some(self.core.slot(conn)?.remote())
+    }
+
+    /// What the socket knows a connection by; `None` once it is gone.
+    pub fn flow(&self, conn: ConnId) -> Option<Flow> {
+        Some(self.core.slot(conn)?.flow)
+    }
+
+    /// Whether no connection is left, not even one that answers late packets after its end: time to drop the driver.
+    pub fn is_idle(&self) -> bool {
+        self.core.live().next().is_none()
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> DriverCounters {
+        DriverCounters { socket: self.socket.counters(), ..self.core.counters }
+    }
+
+    /// Sleeps until a datagram waits or `timeout` is over.
+    ///
+    /// # Errors
+    /// When the socket is of no use any more.
+    pub fn wait(&mut self, timeout: Duration) -> io::Result<()> {
+        self.socket.wait(timeout)
+    }
+
+    /// Sends what connections in their handshake and closing ones have to say, and the answers of no connection.
+    fn send_urgent(&mut self, now: Micros) -> io::Result<()> {
+        let mut urgent = std::mem::take(&mut self.core.urgent);
+        for id in urgent.drain(..) {
+            if let Some(slot) = self.core.slot_mut(id) {
+                slot.is_urgent = false;
+                self.transmit(now, id)?;
+            }
+        }
+        self.core.urgent = urgent;
+        self.send(now)
+    }
+
+    /// Lets one connection send until it has nothing more to send.
+    fn transmit(&mut self, now: Micros, id: ConnId) -> io::Result<()> {
+        loop {
+            if self.core.outgoing.is_full() {
+                self.send(now)?;
+            }
+            if !self.core.poll_transmit(now, id) {
+                break;
+            }
+        }
+        self.core.settle(id);
+        Ok(())
+    }
+
+    fn send(&mut self, now: Micros) -> io::Result<()> {
+        if self.core.outgoing.datagrams().is_empty() {
+            return Ok(());
+        }
+        self.socket.send_batch(now, &mut self.core.outgoing)
+    }
+
+    fn open_flows(&mut self) {
+        while let Some(flow) = self.core.poll_opened_flow() {
+            self.socket.open_flow(flow);
+        }
+    }
+}
+
+impl<S: Socket> Driver<Conditioner<S>> {
+    /// What the conditioner did to a connection's datagrams; `None` once the connection is gone.
+    pub fn conditioned(&self, conn: ConnId) -> Option<Conditioned> {
+        let slot = self.core.slot(conn)?;
+        Some(self.socket.conditioned(slot.flow, slot.conn.remote_address()))
+    }
+}

@@ -1,0 +1,66 @@
+//! Every number that bounds what a peer, a socket or a burst can make the driver do, with what happens at the bound.
+
+/// Largest UDP payload that is read. Longer datagrams are cut by the kernel and fail authentication.
+pub const DATAGRAM_BYTES_MAX: usize = 1_500;
+
+/// Datagrams that one system call reads or writes at most.
+pub const BATCH_DATAGRAMS: usize = 64;
+
+/// Batches that one `receive` reads at most. What is left stays in the kernel's buffer for the next call.
+pub const RECEIVE_BATCHES_MAX: usize = 32;
+
+/// Received datagrams of one connection that wait in the event queue at most. What comes on top is dropped and counted.
+pub const EVENT_DATAGRAMS_MAX: u32 = 64;
+
+/// Received control bytes of one connection that wait in the event queue at most. The rest stays under QUIC's flow
+/// control and is read when the queue has been drained.
+pub const EVENT_CONTROL_BYTES_MAX: usize = 64 * 1024;
+
+/// Control bytes that may wait for one slow peer. More close the connection with
+/// [`Overloaded`](downbeat_wire::CloseCode::Overloaded).
+pub const CONTROL_BACKLOG_BYTES_MAX: usize = 64 * 1024;
+
+/// Window of the control stream, each direction: what QUIC itself buffers for one connection.
+pub const CONTROL_WINDOW_BYTES: u32 = 64 * 1024;
+
+/// Outgoing datagrams' buffer of one connection. `datagram_space` says `None` before it overflows.
+pub const DATAGRAM_SEND_BUFFER_BYTES: usize = 32 * 1024;
+
+/// Incoming datagrams' buffer of one connection inside QUIC; it is emptied after each packet.
+pub const DATAGRAM_RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
+
+/// First packets of attempts that wait to be looked at. More are dropped and counted; clients send again.
+pub const FIRST_PACKETS_MAX: usize = 4_096;
+
+/// Attempts with a proven address that wait for handshake budget. More are ignored and counted; clients send again.
+pub const VALIDATED_ATTEMPTS_MAX: usize = 2_048;
+
+/// Packets of unfinished handshakes that wait for handshake budget. More are dropped and counted; clients send again.
+pub const HANDSHAKE_PACKETS_MAX: usize = 4_096;
+
+/// Attempts older than this are given up by their client, so no work is spent on them.
+pub const ATTEMPT_AGE_MS_MAX: u64 = 3_000;
+
+/// Bytes that QUIC buffers for one attempt that waits.
+pub const ATTEMPT_BUFFER_BYTES: u64 = 8 * 1024;
+
+/// Bytes of a close reason that are sent or kept. Longer ones are cut.
+pub const CLOSE_REASON_BYTES_MAX: usize = 256;
+
+/// Connections of one driver, whatever the options say: what two bytes of a client's connection id can tell apart.
+pub const CONNECTIONS_MAX: usize = 65_536;
+
+/// Size of the blocks that received and sent datagrams are cut from.
+pub const ARENA_BYTES: usize = 64 * 1024;
+
+/// Receive and send buffers that are asked of the kernel for a socket.
+pub const KERNEL_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+
+/// Datagrams that wait at one address of a [`MemoryNetwork`](crate::MemoryNetwork). More are dropped and counted.
+pub const MEMORY_INBOX_DATAGRAMS_MAX: usize = 65_536;
+
+/// Datagrams that a conditioner holds in one direction. More are dropped and counted.
+pub const CONDITIONER_DATAGRAMS_MAX: usize = 262_144;
+
+/// Flows that a conditioner tells apart. Datagrams of further ones share the link of the last.
+pub const CONDITIONER_FLOWS_MAX: usize = 65_536;

@@ -1,0 +1,176 @@
+//! What a driver may be told. Each default is what the server runs with.
+
+use downbeat_wire::Micros;
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::identity::{Identity, Trust};
+
+/// Which part of a server's connections a driver owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    index: u8,
+    count: u8,
+}
+
+impl Shard {
+    /// The only shard of a server.
+    pub const ONLY: Self = Self { index: 0, count: 1 };
+
+    /// Shard `index` of `count`; `None` unless `index < count`.
+    #[must_use]
+    pub const fn new(index: u8, count: u8) -> Option<Self> {
+        if index < count { Some(Self { index, count }) } else { None }
+    }
+
+    /// Whether datagrams for a connection id that begins with `first` are this shard's.
+    #[must_use]
+    pub const fn owns(self, first: u8) -> bool {
+        first % self.count == self.index
+    }
+
+    /// The byte nearest below or at `first`, or the lowest, that this shard owns.
+    pub(crate) const fn steer(self, first: u8) -> u8 {
+        let base = first - first % self.count;
+        match base.checked_add(self.index) {
+            Some(byte) => byte,
+            None => self.index,
+        }
+    }
+}
+
+/// The secret behind connection ids, retry tokens and resets. All shards of a port share it. A server that keeps it
+/// across restarts can tell the clients of its last life at once that their connections are gone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub(crate) [u8; 32]);
+
+impl Secret {
+    /// Fresh from the operating system.
+    #[must_use]
+    pub fn random() -> Self {
+        let mut bytes = [0; 32];
+        SystemRandom::new().fill(&mut bytes).expect("the operating system has randomness");
+        Self(bytes)
+    }
+
+    /// These bytes, which must come from a good source and stay private.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// How much handshake work is done between two `flush`es; the rest waits for the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HandshakeBudget {
+    /// Until this much time was spent, by the monotonic clock of the machine.
+    Time(Micros),
+    /// This many steps (a step is an accept or a handshake packet): for virtual time, where clocks stand still.
+    Steps(u32),
+}
+
+/// What both ends of a connection can be told.
+#[derive(Clone, Debug)]
+pub struct Tuning {
+    /// A connection without any packet for this long is closed. At least 1 ms.
+    pub idle_timeout: Micros,
+    /// A connection that sent nothing for this long sends a ping; `None` = never.
+    pub keep_alive: Option<Micros>,
+    /// A handshake that takes longer is given up.
+    pub handshake_timeout: Micros,
+    /// Handshake work between two flushes.
+    pub handshake_budget: HandshakeBudget,
+    /// UDP payload that is assumed to pass at first, in bytes: 1,200..=1,472.
+    pub initial_mtu: u16,
+    /// Largest UDP payload that is tried, in bytes. At or below `initial_mtu`: none is tried.
+    pub max_mtu: u16,
+    /// What one connection may send in bytes per second: the cap of its congestion window.
+    pub rate_cap_bytes_per_s: u64,
+    /// Randomness of a reproducible run; `None` = from the operating system.
+    pub seed: Option<[u8; 32]>,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            idle_timeout: Micros::from_millis(10_000),
+            keep_alive: Some(Micros::from_millis(3_000)),
+            handshake_timeout: Micros::from_millis(5_000),
+            handshake_budget: HandshakeBudget::Time(Micros::from_millis(2)),
+            initial_mtu: 1_200,
+            max_mtu: 1_452,
+            rate_cap_bytes_per_s: 500_000,
+            seed: None,
+        }
+    }
+}
+
+/// Options of a driver that accepts connections.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// Certificate and key.
+    pub identity: Identity,
+    /// What both ends can be told.
+    pub tuning: Tuning,
+    /// The connections that this driver owns.
+    pub shard: Shard,
+    /// Shared by all shards of a port.
+    pub secret: Secret,
+    /// Connections at a time, handshakes apart. Further attempts are refused.
+    pub connections_max: usize,
+    /// Handshakes at a time. Further attempts wait.
+    pub half_open_max: usize,
+    /// Attempts without a proven address that may wait; the rest must prove theirs first (Retry). 0 = all must.
+    pub unproven_max: usize,
+}
+
+impl ServerOptions {
+    /// A server with `identity` and defaults otherwise.
+    #[must_use]
+    pub fn new(identity: Identity) -> Self {
+        Self {
+            identity,
+            tuning: Tuning::default(),
+            shard: Shard::ONLY,
+            secret: Secret::random(),
+            connections_max: 4_096,
+            half_open_max: 256,
+            unproven_max: 32,
+        }
+    }
+}
+
+/// How the server tells a client's connections apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientIds {
+    /// By address: no id on the wire, one connection per driver and remote.
+    Address,
+    /// By ids of four bytes: any number of connections on one socket.
+    Shared,
+}
+
+/// Options of a driver that connects.
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    /// Which servers are believed.
+    pub trust: Trust,
+    /// How the server tells our connections apart.
+    pub ids: ClientIds,
+    /// What both ends can be told.
+    pub tuning: Tuning,
+    /// The protocol asked for; anything but [`downbeat_wire::ALPN`] is for tests.
+    pub alpn: Vec<u8>,
+}
+
+impl ClientOptions {
+    /// A client that believes `trust`, shares its socket between connections, and has defaults otherwise.
+    #[must_use]
+    pub fn new(trust: Trust) -> Self {
+        Self { trust, ids: ClientIds::Shared, tuning: Tuning::default(), alpn: downbeat_wire::ALPN.to_vec() }
+    }
+}

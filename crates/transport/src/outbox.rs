@@ -1,0 +1,60 @@
+//! What leaves: packets of connections, answers of the endpoint, and copies of datagrams until then.
+
+use bytes::Bytes;
+use downbeat_wire::Micros;
+
+use crate::core::Core;
+use crate::event::ConnId;
+use crate::limits::ARENA_BYTES;
+
+impl Core {
+    /// A copy of `payload` that shares a block with its neighbours.
+    pub(crate) fn copy_out(&mut self, payload: &[u8]) -> Bytes {
+        if self.arena_out.capacity() < payload.len() {
+            self.arena_out.reserve(ARENA_BYTES);
+        }
+        self.arena_out.extend_from_slice(payload);
+        self.arena_out.split().freeze()
+    }
+
+    /// Puts what the endpoint wrote into `scratch` on its way out.
+    pub(crate) fn respond(&mut self, transmit: &quinn_proto::Transmit) {
+        // Full only when a socket gave more than a batch at once. The peer asks again.
+        let Some(out) = self.outgoing.vacant() else { return };
+        out.remote = transmit.destination;
+        out.local_ip = transmit.src_ip;
+        out.ecn = transmit.ecn.map_or(0, |ecn| ecn as u8);
+        out.flow = None;
+        out.payload.extend_from_slice(&self.scratch[..transmit.size]);
+        self.outgoing.commit();
+        self.counters.datagrams_out += 1;
+        self.counters.bytes_out += transmit.size as u64;
+    }
+
+    /// Writes a connection's next packet into the outgoing batch, which must have room; false when it has none.
+    pub(crate) fn poll_transmit(&mut self, now: Micros, id: ConnId) -> bool {
+        let instant = self.epoch.instant(now);
+        let Some(slot) = self.slots[id.index()].as_deref_mut().filter(|slot| slot.id == id) else { return false };
+        let out = self.outgoing.vacant().expect("the caller sends full batches");
+        let Some(transmit) = slot.conn.poll_transmit(instant, 1, &mut out.payload) else { return false };
+        out.remote = transmit.destination;
+        out.local_ip = transmit.src_ip;
+        out.ecn = transmit.ecn.map_or(0, |ecn| ecn as u8);
+        out.flow = Some(slot.flow);
+        self.outgoing.commit();
+        self.counters.datagrams_out += 1;
+        self.counters.bytes_out += transmit.size as u64;
+        true
+    }
+
+    /// After a connection sent what it could: its deadline, and whether something stayed behind.
+    pub(crate) fn settle(&mut self, id: ConnId) {
+        if self.pump(id) {
+            return;
+        }
+        let slot = self.slots[id.index()].as_deref_mut().expect("pump says when it is gone");
+        slot.settle();
+        let deadline = slot.conn.poll_timeout().map(|at| self.epoch.micros_after(at));
+        self.timers.arm(id, &mut slot.armed, deadline);
+    }
+}
