@@ -89,6 +89,10 @@ impl Prediction {
 
     /// Plays `tick` with `input`. Ticks in between that were never sampled are played with substitutes.
     pub(crate) fn play(&mut self, tick: Tick, input: &[i32], tables: &Tables<'_>, step: &mut Step<'_>) {
+        if tick <= self.confirmed {
+            // The server has run this tick already; the input comes too late to change anything.
+            return;
+        }
         if tick.since(self.newest) > HISTORY_TICKS as i64 / 2 {
             // Too far ahead of the last word of the server to replay: start again from where it was.
             self.newest = tick.offset(-1);

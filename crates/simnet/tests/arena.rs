@@ -1,0 +1,81 @@
+//! The whole chain on the arena, in virtual time.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use downbeat_arena::{Arena, Config, Event, Input};
+use downbeat_client::View;
+use downbeat_link::LinkSpec;
+use downbeat_replica::{Micros, Tick};
+use downbeat_simnet::{Options, Player, Sim, WanderPlayer};
+
+fn link(spec: &str) -> LinkSpec {
+    spec.parse().expect("the link is spelled right")
+}
+
+/// Wanders and never fires.
+struct Peaceful(WanderPlayer);
+
+impl Player<Arena> for Peaceful {
+    fn decide(&mut self, tick: Tick, view: &View<'_, Arena>) -> Input {
+        let input: Input = self.0.decide(tick, view);
+        Input { fire: false, ..input }
+    }
+}
+
+/// Who has all the ammunition there is picks none up: what another may take first cannot be predicted.
+fn saturated() -> Config {
+    let mut config = Config::default();
+    config.rules.rifle.ammo_start = config.rules.rifle.ammo_max;
+    config.rules.rocket.ammo_start = config.rules.rocket.ammo_max;
+    config
+}
+
+fn sim(options: Options) -> Sim<Arena> {
+    Sim::new(options, &saturated(), |_, seed| Box::new(Peaceful(WanderPlayer::new(seed)))).expect("it opens")
+}
+
+#[test]
+fn wandering_without_contact_is_never_mispredicted() {
+    for (seed, spec) in [(5, "latency=1ms"), (6, "broadband"), (7, "wifi"), (8, "mobile"), (5, "awful"), (9, "awful")] {
+        let mut sim = sim(Options { link: link(spec), clients: 6, ..Options::new(seed) });
+        sim.run(Micros::from_millis(20_000));
+        for client in sim.clients() {
+            let counters = client.counters();
+            assert_eq!(counters.mispredicted, 0, "{spec}: {counters:?}");
+            assert!(counters.confirmed > 600, "{spec}: {counters:?}");
+        }
+        assert_eq!(sim.wrong_states(), 0, "{spec}");
+        let counters = sim.room().counters();
+        assert_eq!((counters.malformed, counters.forged_acks, counters.refused), (0, 0, 0), "{spec}: {counters:?}");
+    }
+}
+
+/// Wanders, fires at random, and counts the deaths it is told of.
+struct Fighter(WanderPlayer, Rc<Cell<u32>>);
+
+impl Player<Arena> for Fighter {
+    fn decide(&mut self, tick: Tick, view: &View<'_, Arena>) -> Input {
+        let died = view.events.iter().filter(|event| matches!(event, Event::Died(_))).count();
+        self.1.set(self.1.get() + died as u32);
+        self.0.decide(tick, view)
+    }
+}
+
+#[test]
+fn a_fight_converges_after_loss_ends() {
+    let lossy = link("mobile");
+    let options = Options { link: lossy, clients: 8, ..Options::new(9) };
+    let died = Rc::new(Cell::new(0));
+    let player = |_, seed| Box::new(Fighter(WanderPlayer::new(seed), Rc::clone(&died))) as Box<dyn Player<Arena>>;
+    let mut sim = Sim::<Arena>::new(options, &Config::default(), player).expect("it opens");
+    for _ in 0..20 {
+        sim.run(Micros::from_millis(1_000));
+        sim.set_link(&lossy.without_loss());
+        sim.run(Micros::from_millis(700));
+        assert!(sim.converged());
+        sim.set_link(&lossy);
+    }
+    assert_eq!(sim.wrong_states(), 0);
+    assert!(died.get() > 0, "in a fight somebody dies, and is told of in an event");
+}
