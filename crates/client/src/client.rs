@@ -245,7 +245,7 @@ impl<G: Game> Client<G> {
             self.prediction = None;
             return None;
         };
-        let (_, lanes) = avatar.newest();
+        let lanes = avatar.as_of(tick)?;
         let (kind, lanes) = (avatar.kind, lanes.to_vec());
         if self.prediction.as_ref().is_none_or(|prediction| prediction.kind() != kind) {
             self.prediction = Some(Prediction::new(kind, tick, &lanes));

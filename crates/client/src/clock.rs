@@ -93,7 +93,8 @@ impl InputClock {
     /// The tick whose input is due at `now`, if one is.
     pub(crate) fn poll(&mut self, now: Micros) -> Option<Tick> {
         self.clock.advance(now);
-        let ticks = self.clock.ticks(now);
+        // Half a microsecond of grace: `next_at` rounds, and must not name a moment that is too early by a hair.
+        let ticks = self.clock.ticks(now) + 0.5 / self.clock.tick_us;
         if ticks < f64::from(self.next.0) {
             return None;
         }

@@ -177,6 +177,11 @@ impl Shown {
         (newest.tick, &newest.lanes)
     }
 
+    /// The newest state of `tick` or before. A datagram that was decoded in part only may have left a newer one.
+    pub(crate) fn as_of(&self, tick: Tick) -> Option<&[i32]> {
+        self.states.iter().rev().find(|state| state.tick <= tick).map(|state| &state.lanes[..])
+    }
+
     /// Its state at the moment `at`, in the room's units; `None` when it was not there yet or not any more.
     pub(crate) fn at(&self, table: &Kind, at: f64, space: &mut Space) -> Option<()> {
         let Space { lanes, fractions, from, to } = space;

@@ -143,7 +143,12 @@ impl Prediction {
         };
         let position = |lanes: &[i32]| tables.avatar.position(lanes);
         let error_m = position(&predicted).distance(position(lanes));
-        let mispredicted = expected != lanes;
+        if substituted != u32::MAX {
+            self.last_real = tick.offset(-i64::from(substituted.trailing_ones()));
+        }
+        // After an outage longer than the report of substitutes reaches, nobody can say what the server ran on.
+        let judged = tick.since(self.confirmed) <= i64::from(u32::BITS);
+        let mispredicted = judged && expected != lanes;
         let reconciled = predicted != lanes;
         let before = position(self.lanes());
         (self.confirmed, self.confirmed_lanes) = (tick, lanes.to_vec());
@@ -165,17 +170,14 @@ impl Prediction {
     ) -> Option<Vec<i32>> {
         let ticks = u32::try_from(tick.since(self.confirmed)).ok().filter(|&ticks| ticks <= u32::BITS)?;
         if substituted << (u32::BITS - ticks) == 0 {
-            self.last_real = tick;
             return None;
         }
         let mut lanes = self.confirmed_lanes.clone();
         for back in (0..ticks).rev() {
             let at = tick.offset(-i64::from(back));
             self.played(at)?;
-            if substituted >> back & 1 == 0 {
-                self.last_real = at;
-            } else {
-                let missing = at.since(self.last_real).clamp(1, i64::from(u32::MAX)) as u32;
+            if substituted >> back & 1 == 1 {
+                let missing = self.missing(at, back, substituted);
                 let before = self.played(at.offset(-1)).map_or(tables.neutral, |played| &played.input);
                 let mut input = before.to_vec();
                 substitute(tables.input, tables.neutral, missing, tables.tick_length, &mut input);
@@ -185,6 +187,13 @@ impl Prediction {
             step(at, &input, &mut lanes);
         }
         Some(lanes)
+    }
+
+    /// How many ticks in a row, up to and including `at`, ran without input.
+    fn missing(&self, at: Tick, back: u32, substituted: u32) -> u32 {
+        let run = (substituted >> back).trailing_ones();
+        let reported = run + back < u32::BITS;
+        if reported { run } else { at.since(self.last_real).clamp(1, i64::from(u32::MAX)) as u32 }
     }
 
     /// Takes the server's word for `tick` and plays all later ticks again.

@@ -23,16 +23,8 @@ impl Player<Arena> for Peaceful {
     }
 }
 
-/// Who has all the ammunition there is picks none up: what another may take first cannot be predicted.
-fn saturated() -> Config {
-    let mut config = Config::default();
-    config.rules.rifle.ammo_start = config.rules.rifle.ammo_max;
-    config.rules.rocket.ammo_start = config.rules.rocket.ammo_max;
-    config
-}
-
 fn sim(options: Options) -> Sim<Arena> {
-    Sim::new(options, &saturated(), |_, seed| Box::new(Peaceful(WanderPlayer::new(seed)))).expect("it opens")
+    Sim::new(options, &Config::default(), |_, seed| Box::new(Peaceful(WanderPlayer::new(seed)))).expect("it opens")
 }
 
 #[test]

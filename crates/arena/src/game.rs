@@ -1,0 +1,225 @@
+//! A match: who and what is in it, and the order of a tick.
+
+use std::collections::BTreeMap;
+
+use downbeat_replica::{
+    Capture, ConfigError, Context, EntityId, EntityIds, Events, Game, Inputs, PlayerId, Rewind, Scene, Setup, Tick,
+    Viewer, Visible,
+};
+use glam::Vec3;
+
+use crate::advance::{Neighbour, advance};
+use crate::limits::PLAYERS_MAX;
+use crate::order::draw;
+use crate::{Config, Entity, Event, Input, PickUp, Player, Rocket, Weapon, World};
+
+/// A match of the arena.
+#[derive(Debug)]
+pub struct Arena {
+    pub(crate) world: World,
+    pub(crate) dt: f32,
+    pub(crate) seed: u64,
+    pub(crate) tick: Tick,
+    pub(crate) ids: EntityIds,
+    pub(crate) fighters: BTreeMap<PlayerId, Fighter>,
+    pub(crate) rockets: Vec<Flight>,
+    pub(crate) places: Vec<Place>,
+}
+
+/// A player in the match.
+#[derive(Debug)]
+pub(crate) struct Fighter {
+    pub(crate) id: EntityId,
+    pub(crate) body: Player,
+}
+
+/// A rocket in the match.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    pub(crate) id: EntityId,
+    pub(crate) rocket: Rocket,
+    /// Whether it burst in this tick; it is gone in the next.
+    pub(crate) burst: bool,
+}
+
+/// A pick-up point in the match.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) id: EntityId,
+    pub(crate) pick_up: PickUp,
+    /// Ticks until the item is back.
+    pub(crate) empty: u32,
+}
+
+/// A weapon that went off in this tick.
+pub(crate) struct Firing<'a> {
+    pub(crate) player: PlayerId,
+    pub(crate) weapon: Weapon,
+    pub(crate) input: &'a downbeat_replica::PlayerInput<Input>,
+}
+
+impl Game for Arena {
+    const NAME: &'static str = "arena";
+    type Config = Config;
+    type World = World;
+    type Input = Input;
+    type Entity = Entity;
+    type Event = Event;
+
+    fn world(config: &Config) -> Result<World, ConfigError> {
+        World::new(config)
+    }
+
+    fn new(config: &Config, setup: Setup) -> Result<Self, ConfigError> {
+        if !(1..=PLAYERS_MAX).contains(&setup.players_max) {
+            return Err(ConfigError(format!(
+                "an arena of {} players at most; 1 to {PLAYERS_MAX} is allowed",
+                setup.players_max
+            )));
+        }
+        let world = World::new(config)?;
+        let mut ids = EntityIds::default();
+        let places = world.map().pick_ups.iter().map(|point| Place {
+            id: ids.spawn().expect("a map has fewer pick-ups than there are ids"),
+            pick_up: PickUp { position: Vec3::from(point.at), item: point.item, available: true },
+            empty: 0,
+        });
+        let places = places.collect();
+        Ok(Self {
+            world,
+            dt: 1.0 / setup.tick_rate_hz as f32,
+            seed: setup.seed,
+            tick: Tick(0),
+            ids,
+            fighters: BTreeMap::new(),
+            rockets: Vec::new(),
+            places,
+        })
+    }
+
+    fn join(&mut self, player: PlayerId, _name: &str) {
+        let Some(id) = self.ids.spawn() else { return };
+        let body = self.newcomer(player);
+        if let Some(before) = self.fighters.insert(player, Fighter { id, body }) {
+            self.ids.free(before.id);
+        }
+    }
+
+    fn leave(&mut self, player: PlayerId) {
+        if let Some(fighter) = self.fighters.remove(&player) {
+            self.ids.free(fighter.id);
+        }
+    }
+
+    fn step(&mut self, tick: Tick, inputs: &Inputs<'_, Input>, past: &impl Rewind<Entity>, events: &mut Events<Event>) {
+        self.tick = tick;
+        self.clear_burst_rockets();
+        let firings = self.advance_players(inputs);
+        self.fire(&firings, past, events);
+        self.fly_rockets(events);
+        self.serve_pick_ups();
+        self.respawn_the_dead();
+    }
+
+    fn capture(&mut self, out: &mut Capture<'_, Entity>) {
+        let mut all: Vec<(EntityId, Slot<'_>)> = Vec::new();
+        all.extend(
+            self.fighters.iter_mut().map(|(&player, fighter)| (fighter.id, Slot::Player(player, &mut fighter.body))),
+        );
+        all.extend(self.rockets.iter_mut().map(|flight| (flight.id, Slot::Rocket(&mut flight.rocket))));
+        all.extend(self.places.iter_mut().map(|place| (place.id, Slot::PickUp(&mut place.pick_up))));
+        all.sort_unstable_by_key(|(id, _)| id.index());
+        for (id, slot) in all {
+            slot.capture(id, out);
+        }
+    }
+
+    fn relevance(&self, viewer: &Viewer, scene: &Scene, out: &mut Visible) {
+        let Some(eyes) = viewer.avatar.and_then(|id| scene.position(id)) else {
+            // A spectator sees it all.
+            return scene.ids().for_each(|id| out.add(id));
+        };
+        scene.within(eyes, self.world.rules().sight_radius_m).for_each(|id| out.add(id));
+        self.places.iter().for_each(|place| out.add(place.id));
+    }
+
+    fn predict(context: &Context<'_, Self>, own: &mut Entity, input: &Input) {
+        let Entity::Player(own) = own else { return };
+        let others = context.others.iter().filter_map(|other| match &other.entity {
+            Entity::Player(other) if other.alive => Some(Neighbour { player: other.player, feet: other.position }),
+            _ => None,
+        });
+        let me = own.player;
+        advance(context.world, own, input, context.dt, others.filter(|other| other.player != me));
+    }
+}
+
+/// An entity of the match, whichever table it is in.
+enum Slot<'a> {
+    Player(PlayerId, &'a mut Player),
+    Rocket(&'a mut Rocket),
+    PickUp(&'a mut PickUp),
+}
+
+impl Slot<'_> {
+    /// Reports the entity and takes back what it was rounded to.
+    fn capture(self, id: EntityId, out: &mut Capture<'_, Entity>) {
+        match self {
+            Self::Player(player, body) => {
+                let mut entity = Entity::Player(body.clone());
+                out.put_avatar(id, player, &mut entity);
+                if let Entity::Player(rounded) = entity {
+                    *body = rounded;
+                }
+            }
+            Self::Rocket(rocket) => {
+                let mut entity = Entity::Rocket(rocket.clone());
+                out.put(id, &mut entity);
+                if let Entity::Rocket(rounded) = entity {
+                    *rocket = rounded;
+                }
+            }
+            Self::PickUp(pick_up) => {
+                let mut entity = Entity::PickUp(pick_up.clone());
+                out.put(id, &mut entity);
+                if let Entity::PickUp(rounded) = entity {
+                    *pick_up = rounded;
+                }
+            }
+        }
+    }
+}
+
+impl Arena {
+    /// Everybody looks, moves and pulls the trigger, by its own input. Gives what went off, in an order that
+    /// differs from tick to tick, so that nobody is always first.
+    fn advance_players<'a>(&mut self, inputs: &Inputs<'a, Input>) -> Vec<Firing<'a>> {
+        let crowd: Vec<_> = if self.world.rules().contact { self.crowd().collect() } else { Vec::new() };
+        let idle = Input::default();
+        let mut firings = Vec::new();
+        for (&player, fighter) in &mut self.fighters {
+            let given = inputs.of(player);
+            let input = given.map_or(&idle, |given| &given.input);
+            let others = crowd.iter().copied().filter(|other| other.player != player);
+            let fired = advance(&self.world, &mut fighter.body, input, self.dt, others);
+            if let (Some(weapon), Some(input)) = (fired, given) {
+                firings.push(Firing { player, weapon, input });
+            }
+        }
+        firings.sort_by_key(|firing| draw(self.seed, self.tick, firing.player));
+        firings
+    }
+
+    /// Where the living are.
+    pub(crate) fn crowd(&self) -> impl Iterator<Item = Neighbour> {
+        let living = self.fighters.iter().filter(|(_, fighter)| fighter.body.alive);
+        living.map(|(&player, fighter)| Neighbour { player, feet: fighter.body.position })
+    }
+
+    /// The players, in an order that differs from tick to tick.
+    pub(crate) fn shuffled(&self) -> Vec<PlayerId> {
+        let mut players: Vec<_> = self.fighters.keys().copied().collect();
+        players.sort_by_key(|&player| draw(self.seed, self.tick, player));
+        players
+    }
+}

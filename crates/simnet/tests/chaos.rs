@@ -1,0 +1,219 @@
+//! A game that does everything a game may do, at random: entities come and go, ids are used again, views change,
+//! lanes jump, entities name each other. Whatever the line does, copies converge and never hold what never was.
+
+use std::collections::BTreeMap;
+
+use downbeat_link::{Chance, LinkSpec};
+use downbeat_replica::glam::Vec3;
+use downbeat_replica::{
+    Capture, ConfigError, Context, EntityId, EntityIds, Events, Game, Input, Inputs, Micros, NoEvents, PlayerId,
+    Replicated, Rewind, Scene, Setup, Tick, Viewer, Visible,
+};
+use downbeat_simnet::{Options, Sim, WanderPlayer};
+use proptest::prelude::*;
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+use serde::{Deserialize, Serialize};
+
+#[derive(Input, Clone, Default)]
+struct Pad {
+    #[field(range = -3..=3)]
+    push: i8,
+}
+
+#[derive(Replicated, Clone)]
+struct Own {
+    #[field(position, range = -500.0..=500.0, step = 0.125, owner_bits = 3)]
+    at: Vec3,
+    #[field(owner, range = 0..=1000)]
+    secret: u16,
+}
+
+#[derive(Replicated, Clone)]
+struct Thing {
+    #[field(position, range = -500.0..=500.0, step = 0.125)]
+    at: Vec3,
+    #[field(heading, bits = 7)]
+    yaw: f32,
+    target: Option<EntityId>,
+    #[field(range = 0..=3)]
+    state: u8,
+}
+
+#[derive(Replicated, Clone)]
+struct Rock {
+    weight: u32,
+}
+
+#[derive(Replicated, Clone)]
+enum Entity {
+    Own(Own),
+    Thing(Thing),
+    Rock(Rock),
+}
+
+/// How wild it is, in thousandths a tick.
+#[derive(Clone, Default, Serialize, Deserialize)]
+struct Wildness {
+    population: u16,
+    spawn: u16,
+    despawn: u16,
+    change: u16,
+    see: u16,
+}
+
+struct Chaos {
+    wild: Wildness,
+    rng: Pcg64,
+    ids: EntityIds,
+    entities: BTreeMap<EntityId, (Option<PlayerId>, Entity)>,
+    tick: Tick,
+}
+
+impl Chaos {
+    fn chance(&mut self, thousandths: u16) -> bool {
+        self.rng.random_range(0..1_000) < thousandths
+    }
+
+    fn thing(&mut self) -> Entity {
+        if self.chance(300) {
+            return Entity::Rock(Rock { weight: self.rng.random_range(0..1 << 31) });
+        }
+        let at = Vec3::from_array(std::array::from_fn(|_| self.rng.random_range(-500.0..500.0)));
+        let target = self.entities.keys().nth(self.rng.random_range(0..8)).copied();
+        Entity::Thing(Thing { at, yaw: self.rng.random_range(-9.0..9.0), target, state: self.rng.random_range(0..4) })
+    }
+}
+
+fn push(own: &mut Own, pad: &Pad) {
+    own.at.x += f32::from(pad.push) * 0.1;
+    own.secret = (own.secret + 1) % 1_000;
+}
+
+impl Game for Chaos {
+    const NAME: &'static str = "chaos";
+    type Config = Wildness;
+    type World = ();
+    type Input = Pad;
+    type Entity = Entity;
+    type Event = NoEvents;
+
+    fn world(_: &Wildness) -> Result<(), ConfigError> {
+        Ok(())
+    }
+
+    fn new(wild: &Wildness, setup: Setup) -> Result<Self, ConfigError> {
+        let rng = Pcg64::seed_from_u64(setup.seed);
+        Ok(Self { wild: wild.clone(), rng, ids: EntityIds::default(), entities: BTreeMap::new(), tick: Tick::ZERO })
+    }
+
+    fn join(&mut self, player: PlayerId, _: &str) {
+        let id = self.ids.spawn().expect("there is room");
+        self.entities.insert(id, (Some(player), Entity::Own(Own { at: Vec3::ZERO, secret: 0 })));
+    }
+
+    fn leave(&mut self, player: PlayerId) {
+        self.entities.retain(|_, (owner, _)| *owner != Some(player));
+    }
+
+    fn step(&mut self, tick: Tick, inputs: &Inputs<'_, Pad>, _: &impl Rewind<Entity>, _: &mut Events<NoEvents>) {
+        self.tick = tick;
+        while self.entities.len() < self.wild.population.into() && self.chance(self.wild.spawn) {
+            let (id, thing) = (self.ids.spawn().expect("there is room"), self.thing());
+            self.entities.insert(id, (None, thing));
+        }
+        for id in self.entities.keys().copied().collect::<Vec<_>>() {
+            let (gone, changes) = (self.chance(self.wild.despawn), self.chance(self.wild.change));
+            let fresh = self.thing();
+            let (owner, entity) = self.entities.get_mut(&id).expect("it is a key");
+            match entity {
+                Entity::Own(own) => {
+                    let input = inputs.of(owner.expect("avatars have owners")).expect("players have inputs");
+                    push(own, &input.input);
+                }
+                _ if gone => {
+                    self.entities.remove(&id);
+                    self.ids.free(id);
+                }
+                Entity::Thing(thing) if changes => match fresh {
+                    Entity::Thing(fresh) if fresh.state == 0 => *thing = fresh,
+                    Entity::Thing(fresh) => (thing.target, thing.yaw) = (fresh.target, thing.yaw + 0.3),
+                    _ => thing.at.x += 0.25,
+                },
+                _ => {}
+            }
+        }
+    }
+
+    fn capture(&mut self, out: &mut Capture<'_, Entity>) {
+        for (id, (owner, entity)) in &mut self.entities {
+            match owner {
+                Some(player) => out.put_avatar(*id, *player, entity),
+                None => out.put(*id, entity),
+            }
+        }
+    }
+
+    fn relevance(&self, viewer: &Viewer, scene: &Scene, out: &mut Visible) {
+        for id in scene.ids() {
+            // Each pair is seen for a while, then not.
+            let who = viewer.player.map_or(0, |player| u32::from(player.0));
+            let mix = (id.index() as u32 * 31 + who * 17 + self.tick.0 / 20).wrapping_mul(0x9e37_79b9) >> 16;
+            if mix % 1_000 < self.wild.see.into() {
+                out.add(id);
+            }
+        }
+    }
+
+    fn predict(_: &Context<'_, Self>, own: &mut Entity, input: &Pad) {
+        if let Entity::Own(own) = own {
+            push(own, input);
+        }
+    }
+}
+
+fn lines() -> impl Strategy<Value = String> {
+    (0..120_u32, 0..40_u32, 0..30_u32, 1..6_u32, 0..15_u32, 0..10_u32).prop_map(
+        |(latency, jitter, loss, burst, reorder, dup)| {
+            let burst = if loss == 0 { String::new() } else { format!(",burst={burst}") };
+            let jitter = jitter.min(latency);
+            format!("latency={latency}ms,jitter={jitter}ms,loss={loss}%,reorder={reorder}%,dup={dup}%{burst}")
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, max_shrink_iters: 60, ..ProptestConfig::default() })]
+    #[test]
+    fn copies_converge_and_hold_nothing_that_never_was(
+        seed: u64,
+        (population, spawn, despawn, change, see) in (5..80_u16, 1..900_u16, 0..200_u16, 0..1_000_u16, 100..1_000_u16),
+        line in lines(),
+        (budget, divisor) in (0..2_usize, 1..=3_u32),
+    ) {
+        let wild = Wildness { population, spawn, despawn, change, see };
+        let lossy: LinkSpec = line.parse().expect("the line is spelled right");
+        let options = Options {
+            link: lossy,
+            clients: 3,
+            send_rate_hz: 60 / divisor,
+            datagram_bytes_max: [1_162, 300][budget],
+            ..Options::new(seed)
+        };
+        let player = |_, seed| Box::new(WanderPlayer::new(seed)) as _;
+        let mut sim = Sim::<Chaos>::new(options, &wild, player).expect("it opens");
+        sim.run(Micros::from_millis(4_000));
+        let calm = LinkSpec { reorder: Chance::NEVER, dup: Chance::NEVER, ..lossy.without_loss() };
+        sim.set_link(&calm);
+        sim.run(Micros::from_millis(500 + 4 * 160));
+        prop_assert_eq!(sim.wrong_states(), 0);
+        let counters = sim.room().counters();
+        prop_assert_eq!((counters.malformed, counters.forged_acks), (0, 0));
+        if budget == 0 {
+            prop_assert!(sim.converged());
+        }
+        for client in sim.clients() {
+            prop_assert_eq!(client.counters().mispredicted, 0, "{:?}", client.counters());
+        }
+    }
+}
