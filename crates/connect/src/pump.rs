@@ -1,0 +1,107 @@
+//! The task behind a session: stamps what arrives, hands it to the inbox, and writes what leaves on the stream.
+
+use std::sync::Arc;
+
+use downbeat_replica::PlayerId;
+use downbeat_wire::CloseCode;
+use downbeat_wire::control::{ControlReader, ServerMessage};
+use quinn::{Connection, ReadError, RecvStream, SendStream, VarInt};
+use tokio::sync::mpsc;
+
+use crate::clock::Clock;
+use crate::inbox::Inbox;
+use crate::{Disconnected, Message};
+
+/// The reading side of the control stream.
+pub(crate) struct Control {
+    stream: RecvStream,
+    reader: ControlReader,
+    buffer: [u8; 4_096],
+}
+
+impl Control {
+    pub(crate) fn new(stream: RecvStream) -> Self {
+        Self { stream, reader: ControlReader::default(), buffer: [0; 4_096] }
+    }
+
+    /// The next message of the server.
+    pub(crate) async fn next(&mut self) -> Result<ServerMessage, Disconnected> {
+        loop {
+            let next = self.reader.next_from_server();
+            if let Some(message) = next.map_err(|error| Disconnected::Protocol(error.to_string()))? {
+                return Ok(message);
+            }
+            match self.stream.read(&mut self.buffer).await {
+                Ok(Some(count)) => self.reader.push(&self.buffer[..count]),
+                Err(ReadError::ConnectionLost(error)) => return Err(Disconnected::of(&error)),
+                Ok(None) | Err(_) => return Err(Disconnected::Protocol("it ended the control stream".to_owned())),
+            }
+        }
+    }
+}
+
+/// What a session's task works on.
+pub(crate) struct Pump {
+    pub(crate) connection: Connection,
+    pub(crate) control: Control,
+    pub(crate) send: SendStream,
+    pub(crate) leaving: mpsc::Receiver<Vec<u8>>,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) clock: Clock,
+}
+
+impl Pump {
+    /// Runs until the connection ends.
+    pub(crate) async fn run(mut self) {
+        let end = tokio::select! {
+            end = receive_datagrams(&self.connection, &self.inbox, self.clock) => end,
+            end = receive_messages(&mut self.control, &self.inbox) => end,
+            end = send_messages(&mut self.send, &mut self.leaving) => end,
+        };
+        tell_protocol_error(&self.connection, &end);
+        self.inbox.push_end(end);
+    }
+}
+
+/// Stamps datagrams as they arrive, until the connection ends.
+pub(crate) async fn receive_datagrams(connection: &Connection, inbox: &Inbox, clock: Clock) -> Disconnected {
+    loop {
+        match connection.read_datagram().await {
+            Ok(datagram) => inbox.push_datagram(clock.now(), datagram),
+            Err(error) => return Disconnected::of(&error),
+        }
+    }
+}
+
+async fn receive_messages(control: &mut Control, inbox: &Inbox) -> Disconnected {
+    loop {
+        let message = match control.next().await {
+            Ok(ServerMessage::Said { player, text }) => Message::Said { player: PlayerId(player), text },
+            Ok(ServerMessage::Draining { deadline_s }) => Message::Draining { deadline_s },
+            Ok(ServerMessage::Welcome(_)) => return Disconnected::Protocol("it sent a second welcome".to_owned()),
+            Err(end) => return end,
+        };
+        inbox.push_message(message).await;
+    }
+}
+
+async fn send_messages(send: &mut SendStream, leaving: &mut mpsc::Receiver<Vec<u8>>) -> Disconnected {
+    while let Some(bytes) = leaving.recv().await {
+        // A stream that takes nothing more belongs to a connection that ended, of which the others tell.
+        if send.write_all(&bytes).await.is_err() {
+            break;
+        }
+    }
+    std::future::pending().await
+}
+
+/// Closes the connection if the server broke the protocol; tells it so.
+pub(crate) fn tell_protocol_error(connection: &Connection, end: &Disconnected) {
+    if let Disconnected::Protocol(why) = end {
+        close(connection, CloseCode::MalformedControl, why);
+    }
+}
+
+pub(crate) fn close(connection: &Connection, code: CloseCode, reason: &str) {
+    connection.close(VarInt::from_u32(code as u32), reason.as_bytes());
+}

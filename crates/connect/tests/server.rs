@@ -1,0 +1,87 @@
+//! Against the real server, whose QUIC is driven by other code than ours.
+
+use std::thread::{JoinHandle, sleep};
+use std::time::{Duration, Instant};
+
+use downbeat_connect::{Disconnected, Ended, Fingerprint, Message, Options, Polled, Status, Trust};
+use downbeat_field::{Field, Input};
+use downbeat_server::{Config, Listen, Server, ServerReport, Stop};
+use downbeat_wire::CloseCode;
+
+struct Running {
+    port: u16,
+    fingerprint: Fingerprint,
+    stop: Stop,
+    thread: JoinHandle<ServerReport>,
+}
+
+fn start() -> Running {
+    let config = Config {
+        listen: vec![Listen::Localhost(0)],
+        seed: Some(7),
+        drain_deadline: Duration::from_secs(1),
+        ..Config::new("field")
+    };
+    let server =
+        Server::<Field>::start(&config, &downbeat_field::Config::default(), Box::new(|_| {})).expect("it starts");
+    let port = server.local_addrs()[0].port();
+    let fingerprint = Fingerprint(server.fingerprint().0);
+    let stop = Stop::new();
+    let stopped = stop.clone();
+    let thread = std::thread::spawn(move || server.run(&stopped).expect("the sockets work"));
+    Running { port, fingerprint, stop, thread }
+}
+
+#[test]
+fn a_frame_loop_plays_on_a_real_server_until_it_shuts_down() {
+    let server = start();
+    let options = Options::new(Trust::Pinned(server.fingerprint), "Ada");
+    // A name with addresses of both families, as far as the system has them.
+    let mut net = Polled::<Field>::connect(&format!("localhost:{}", server.port), options);
+    let started = Instant::now();
+    let end = loop {
+        let time = started.elapsed();
+        assert!(time < Duration::from_secs(8), "it does not end");
+        if time > Duration::from_millis(2_500) && !server.stop.is_requested() {
+            let session = net.session().expect("connected by now");
+            let counters = *session.client().counters();
+            assert!(counters.snapshots > 100 && counters.confirmed > 90, "{counters:?}");
+            assert_eq!((counters.undecodable, counters.snapshots_missing), (0, 0), "{counters:?}");
+            assert!(counters.mispredicted * 20 <= counters.confirmed, "{counters:?}");
+            server.stop.request();
+        }
+        match net.update(|tick| Input { forward: 1.0, yaw: (tick.0 / 30) as f32, ..Input::default() }) {
+            Status::Ended(why) => break why.to_string(),
+            Status::Connecting | Status::Playing(_) => sleep(Duration::from_millis(16)),
+        }
+    };
+    assert!(end.contains("SHUTTING_DOWN (1)"), "{end}");
+    let report = server.thread.join().expect("the server did not panic");
+    let inputs = report.inputs.expect("somebody played");
+    assert!(inputs.consumed > 0 && inputs.starved * 20 <= inputs.consumed, "{inputs:?}");
+    assert_eq!(net.poll_message(), Some(Message::Draining { deadline_s: 1 }), "told before the end, read after it");
+    assert!(net.session().is_some(), "its resume token can still be asked for");
+}
+
+#[test]
+fn a_room_that_does_not_exist_is_told() {
+    let server = start();
+    let mut options = Options::new(Trust::Pinned(server.fingerprint), "Ada");
+    options.room = Some(99);
+    let mut net = Polled::<Field>::connect(&format!("127.0.0.1:{}", server.port), options);
+    let started = Instant::now();
+    loop {
+        assert!(started.elapsed() < Duration::from_secs(5), "it does not end");
+        if let Status::Ended(why) = net.update(|_| Input::default()) {
+            let code = match why {
+                Ended::NotConnected(downbeat_connect::ConnectError::Closed(Disconnected::Closed { code, .. })) => *code,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(code, CloseCode::NoSuchRoom);
+            break;
+        }
+        sleep(Duration::from_millis(16));
+    }
+    server.stop.request();
+    server.thread.join().expect("the server did not panic");
+}

@@ -1,0 +1,291 @@
+#!/usr/bin/env python3
+"""Does a stock QUIC stack that shares no line of code with us get along with a Downbeat server?
+
+aioquic connects three times: once as a client that plays by the rules and hears snapshots, once to send its hello
+twice, once to send something that is no hello. What is known here of the protocol is what WIRE.md says.
+Exit code 0 if all checks hold, 1 otherwise.
+"""
+
+import argparse
+import asyncio
+import ssl
+import struct
+import sys
+import time
+from dataclasses import dataclass, field
+
+from aioquic.asyncio import QuicConnectionProtocol, connect
+from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.events import ConnectionTerminated, DatagramFrameReceived, HandshakeCompleted, StreamDataReceived
+from cryptography.hazmat.primitives import hashes
+
+ALPN = "downbeat"
+MAGIC = b"DNBT"
+PROTOCOL_VERSION = 1
+BAD_MAGIC, SECOND_HELLO = 32, 49
+SNAPSHOTS = 120
+PATIENCE_S = 10
+RATE_TOLERANCE = 0.1
+
+
+class Failed(Exception):
+    """A check that does not hold."""
+
+
+def check(holds, what):
+    if not holds:
+        raise Failed(what)
+
+
+# Bodies of the control stream: bincode 2 with its standard configuration.
+
+
+def varint(value):
+    if value < 251:
+        return bytes([value])
+    for mark, form, limit in ((251, "<H", 1 << 16), (252, "<I", 1 << 32), (253, "<Q", 1 << 64)):
+        if value < limit:
+            return bytes([mark]) + struct.pack(form, value)
+    raise ValueError(f"{value} does not fit into 64 bits")
+
+
+def text(value):
+    value = value.encode()
+    return varint(len(value)) + value
+
+
+def hello(game, schema_hash):
+    none = b"\0"
+    body = text(game) + varint(schema_hash) + text("aioquic") + none + b"\0" + none + none
+    return MAGIC + struct.pack("<HH", PROTOCOL_VERSION, len(body)) + body
+
+
+class Body:
+    """Reads a bincode body."""
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, count):
+        check(self.at + count <= len(self.data), "the welcome is truncated")
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def varint(self):
+        first = self.take(1)[0]
+        if first < 251:
+            return first
+        check(first <= 253, "the welcome holds a number of more than 64 bits")
+        form = {251: "<H", 252: "<I", 253: "<Q"}[first]
+        return struct.unpack(form, self.take(struct.calcsize(form)))[0]
+
+    def option(self):
+        return self.varint() if self.take(1) == b"\1" else None
+
+
+@dataclass
+class Welcome:
+    room: int
+    player: int | None
+    tick_rate_hz: int
+    send_rate_hz: int
+    tick: int
+    config: bytes
+
+    @classmethod
+    def read(cls, data):
+        body = Body(data)
+        check(body.varint() == 0, "the first message is no welcome")
+        body.take(16)
+        fields = [body.varint(), body.option(), body.varint(), body.varint(), body.varint()]
+        welcome = cls(*fields, config=body.take(body.varint()))
+        check(body.at == len(data), "bytes follow the welcome")
+        return welcome
+
+
+# Datagrams: bits from each byte's lowest up.
+
+
+def upstream(sequence):
+    """A datagram with neither acknowledgements nor inputs: 16 bits, a zero, and zero input frames as `1` and `00`."""
+    return struct.pack("<HB", sequence, 0b0010)
+
+
+def head(datagram):
+    """Sequence and low 16 bits of the tick of a snapshot."""
+    check(len(datagram) >= 5, "a snapshot is shorter than its head")
+    return struct.unpack_from("<HH", datagram)
+
+
+@dataclass
+class Heard:
+    fingerprint: str | None = None
+    alpn: str | None = None
+    control: bytes = b""
+    snapshots: list = field(default_factory=list)
+    ended: ConnectionTerminated | None = None
+
+
+class Client(QuicConnectionProtocol):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.heard = Heard()
+
+    def quic_event_received(self, event):
+        heard = self.heard
+        if isinstance(event, HandshakeCompleted):
+            heard.alpn = event.alpn_protocol
+            # aioquic has no public way to the certificate.
+            heard.fingerprint = self._quic.tls._peer_certificate.fingerprint(hashes.SHA256()).hex()
+        elif isinstance(event, StreamDataReceived):
+            heard.control += event.data
+        elif isinstance(event, DatagramFrameReceived):
+            heard.snapshots.append((time.monotonic(), event.data))
+        elif isinstance(event, ConnectionTerminated):
+            heard.ended = event
+
+    async def until(self, holds, what):
+        """Waits until `holds`, and fails if the connection ends before."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not holds():
+            ended = self.heard.ended
+            check(ended is None, f"closed before {what}: {ended and (ended.error_code, ended.reason_phrase)}")
+            check(time.monotonic() < deadline, f"no {what} within {PATIENCE_S} s")
+            await asyncio.sleep(0.005)
+
+    async def until_closed(self):
+        deadline = time.monotonic() + PATIENCE_S
+        while self.heard.ended is None:
+            check(time.monotonic() < deadline, f"not closed within {PATIENCE_S} s")
+            await asyncio.sleep(0.005)
+        return self.heard.ended
+
+    def send_control(self, data):
+        self._quic.send_stream_data(0, data)
+        self.transmit()
+
+    def send_datagram(self, data):
+        self._quic.send_datagram_frame(data)
+        self.transmit()
+
+    async def enter(self, arguments):
+        self.send_control(hello(arguments.game, arguments.schema_hash))
+
+        def framed():
+            control = self.heard.control
+            return len(control) >= 4 and len(control) >= 4 + struct.unpack_from("<I", control)[0]
+
+        await self.until(framed, "welcome")
+        length = struct.unpack_from("<I", self.heard.control)[0]
+        return Welcome.read(self.heard.control[4 : 4 + length])
+
+
+def dial(arguments):
+    configuration = QuicConfiguration(
+        is_client=True,
+        alpn_protocols=[ALPN],
+        # The certificate is checked by its fingerprint.
+        verify_mode=ssl.CERT_NONE,
+        max_datagram_frame_size=65_536,
+        idle_timeout=10.0,
+    )
+    host, port = arguments.address.rsplit(":", 1)
+    return connect(host.strip("[]"), int(port), configuration=configuration, create_protocol=Client)
+
+
+async def plays(arguments):
+    """Handshake, hello, welcome, datagrams both ways."""
+    async with dial(arguments) as client:
+        heard = client.heard
+        await client.until(lambda: heard.fingerprint, "handshake")
+        check(heard.alpn == ALPN, f"ALPN is {heard.alpn}")
+        check(heard.fingerprint == arguments.fingerprint, f"the certificate is {heard.fingerprint}")
+        welcome = await client.enter(arguments)
+        interval, rest = divmod(welcome.tick_rate_hz, welcome.send_rate_hz)
+        check(rest == 0, f"{welcome.send_rate_hz} Hz does not divide {welcome.tick_rate_hz} Hz")
+        sent = 0
+        while len(heard.snapshots) < SNAPSHOTS:
+            client.send_datagram(upstream(sent))
+            sent += 1
+            before = len(heard.snapshots)
+            await client.until(lambda: len(heard.snapshots) > before, "snapshot")
+        rate = follow(heard.snapshots[:SNAPSHOTS], welcome, interval)
+        client.close(error_code=0, reason_phrase="left")
+        return (
+            f"room {welcome.room}, player {welcome.player}, {len(welcome.config)} bytes of rules; {sent} datagrams up, "
+            f"{SNAPSHOTS} snapshots down at {rate:.1f} Hz of {welcome.send_rate_hz}"
+        )
+
+
+def follow(snapshots, welcome, interval):
+    """Sequences and ticks ascend as they should; returns the rate at which snapshots came."""
+    before, missing = None, 0
+    for _, datagram in snapshots:
+        sequence, tick = head(datagram)
+        if before is None:
+            ahead = (tick - welcome.tick) & 0xFFFF
+            check(ahead < 10 * welcome.tick_rate_hz, f"the first tick is {ahead} after the welcome's")
+        else:
+            step, ticks = (sequence - before[0]) & 0xFFFF, (tick - before[1]) & 0xFFFF
+            check(1 <= step < 0x8000, f"sequence {sequence} follows {before[0]}")
+            # A snapshot that the server skipped has no sequence, so ticks may step further, but never off the beat.
+            check(ticks >= interval and ticks % interval == 0 and ticks < 0x8000, f"tick {tick} follows {before[1]}")
+            missing += step - 1
+        before = sequence, tick
+    check(missing <= len(snapshots) * 0.02, f"{missing} of {len(snapshots)} snapshots are missing")
+    rate = (len(snapshots) - 1) / (snapshots[-1][0] - snapshots[0][0])
+    allowed = welcome.send_rate_hz * RATE_TOLERANCE
+    check(abs(rate - welcome.send_rate_hz) <= allowed, f"snapshots come at {rate:.1f} Hz, not {welcome.send_rate_hz}")
+    return rate
+
+
+async def closes(arguments, code, misbehave):
+    """The server answers `misbehave` with close code `code` and a reason."""
+    async with dial(arguments) as client:
+        await misbehave(client)
+        ended = await client.until_closed()
+        told = f"code {ended.error_code}: {ended.reason_phrase}"
+        # An application's close has no frame type.
+        check(ended.error_code == code and ended.frame_type is None, f"closed with {told}, not {code}")
+        check(ended.reason_phrase, f"closed with code {code} but no reason")
+        return told
+
+
+async def says_hello_twice(arguments, client):
+    await client.enter(arguments)
+    client.send_control(hello(arguments.game, arguments.schema_hash))
+
+
+async def says_something_else(client):
+    client.send_control(b"GET / HTTP/1.1\r\n\r\n")
+
+
+async def run(arguments):
+    checks = [
+        ("plays by the rules", lambda: plays(arguments)),
+        ("second hello", lambda: closes(arguments, SECOND_HELLO, lambda c: says_hello_twice(arguments, c))),
+        ("wrong magic", lambda: closes(arguments, BAD_MAGIC, says_something_else)),
+    ]
+    failed = 0
+    for name, perform in checks:
+        try:
+            print(f"ok      {name}: {await perform()}")
+        except (Failed, OSError) as error:
+            failed += 1
+            # Some errors of the stack have no text.
+            print(f"FAILED  {name}: {error or type(error).__name__}")
+    print(f"interop with aioquic: {len(checks) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("address", help="host:port of a running `downbeat serve`")
+    parser.add_argument("fingerprint", type=lambda text: text.replace(":", "").lower(), help="SHA-256 of its certificate")
+    parser.add_argument("game", help="the game it serves")
+    parser.add_argument("schema_hash", type=lambda text: int(text, 16), help="in hexadecimal")
+    sys.exit(asyncio.run(run(parser.parse_args())))
+
+
+if __name__ == "__main__":
+    main()
