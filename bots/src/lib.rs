@@ -1,1 +1,41 @@
-//! Placeholder.
+//! Headless bots: real clients that play and tell what a player would feel.
+//!
+//! A bot is the client core that games embed, on the transport that the server runs on, and a [`Brain`] in place of a
+//! person. One thread drives hundreds of them over one socket; a conditioner can stand in for a bad network.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`run`] | a run from [`Options`] to [`Report`] |
+//! | [`Brain`], [`Bots`] | how a game is played |
+//! | `herd`, `join` | the loop over all bots; how they get in and out |
+//! | `player` | one bot and what is measured on it |
+//! | [`Progress`] | what is told while it goes on |
+//! | [`report`], `table` | what came of it, for programs and for people |
+#![forbid(unsafe_code)]
+
+mod agenda;
+mod brain;
+mod brains;
+mod dice;
+mod herd;
+mod join;
+mod machine;
+mod options;
+mod output;
+mod percentiles;
+mod player;
+mod progress;
+pub mod report;
+mod run;
+mod table;
+mod tally;
+
+pub use brain::{Bots, Brain};
+pub use brains::standard;
+pub use machine::reference_ns;
+pub use options::{BotsError, CLIENTS_MAX, Options};
+pub use output::{OutputError, check_output, write_output};
+pub use percentiles::Percentiles;
+pub use progress::{Progress, RunStage};
+pub use report::{Report, Verdict};
+pub use run::run;

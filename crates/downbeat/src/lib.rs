@@ -1,1 +1,72 @@
-//! Placeholder.
+//! The command line of Downbeat, for the games that come with it and for yours.
+//!
+//! A game implements [`Game`](downbeat_replica::Game) and, with one empty line, [`Bots`]; then
+//! [`main_with::<MyGame>()`](main_with) is a `main` with `serve`, `bots` and `demo`. `examples/tag.rs` is a whole one.
+#![forbid(unsafe_code)]
+
+mod bots;
+mod cli;
+mod demo;
+mod error;
+mod serve;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use downbeat_arena::Arena;
+use downbeat_field::Field;
+
+pub use downbeat_bots::{Bots, Brain};
+
+use cli::{Cli, Command};
+use error::CliError;
+use settings::{ARENA, FIELD, Settings};
+
+/// The command line for `G` alone.
+pub fn main_with<G: Bots>() -> ExitCode {
+    let settings = Settings::new(vec![settings::of::<G>()]);
+    exit(run(Cli::parse().command, &settings, |command, settings, _| run_game::<G>(command, settings)))
+}
+
+/// The command line for the games that come with Downbeat.
+#[must_use]
+pub fn main() -> ExitCode {
+    let settings = Settings::new(vec![ARENA, FIELD]);
+    exit(run(Cli::parse().command, &settings, |command, settings, game| {
+        if game == FIELD.name { run_game::<Field>(command, settings) } else { run_game::<Arena>(command, settings) }
+    }))
+}
+
+/// Reads the settings, which say the game, and hands over to it.
+fn run(
+    command: Command,
+    settings: &Settings,
+    play: impl FnOnce(Command, settings::Checked, &str) -> Result<u8, CliError>,
+) -> Result<u8, CliError> {
+    let checked = settings.check(&command)?;
+    let game = checked.config.game.clone();
+    play(command, checked, &game)
+}
+
+fn run_game<G: Bots>(command: Command, settings: settings::Checked) -> Result<u8, CliError> {
+    match command {
+        Command::Serve(args) => serve::serve::<G>(&args, &settings),
+        Command::Bots(args) => bots::bots::<G>(&args),
+        Command::Demo(args) => demo::demo::<G>(&args, &settings),
+        Command::Schema(args) => bots::schema::<G>(&args),
+    }
+}
+
+fn exit(result: Result<u8, CliError>) -> ExitCode {
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// The profile that this was built with.
+const PROFILE: &str = env!("DOWNBEAT_PROFILE");

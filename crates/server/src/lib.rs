@@ -1,1 +1,33 @@
-//! Placeholder.
+//! The process around rooms: configuration, admission, the loop that keeps the beat, and the report at the end.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`Server`], [`Stop`] | start, run, end |
+//! | [`Config`], [`Loader`] | what an operator may set, and from where |
+//! | [`ServerReport`], [`Progress`] | figures at the end, and while it runs |
+//! | [`Notice`] | what an operator is told |
+#![forbid(unsafe_code)]
+
+pub mod config;
+mod guard;
+pub mod limits;
+mod meter;
+mod notice;
+mod os;
+mod progress;
+mod report;
+mod schedule;
+mod server;
+mod shard;
+mod stop;
+mod text;
+
+pub use config::{Config, Listen, Loader};
+pub use notice::{Notice, Notify};
+pub use os::pin_thread;
+pub use progress::Progress;
+pub use report::{
+    Closes, InputFigures, Live, Percentiles, Phases, ServerFigures, ServerReport, SnapshotFigures, Totals, Traffic,
+};
+pub use server::{RunError, Server, StartError, bind};
+pub use stop::Stop;

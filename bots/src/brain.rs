@@ -1,0 +1,25 @@
+//! Who plays in place of a person. A game brings brains of its own, or is played by the standard ones.
+
+use downbeat_client::View;
+use downbeat_replica::{Game, Tick};
+
+use crate::brains;
+
+/// Plays one player. Equal seeds and equal views give equal inputs.
+pub trait Brain<G: Game> {
+    /// What the player does in `tick`, seeing `view`. Called once for each tick, in ascending order.
+    fn decide(&mut self, view: &View<'_, G>, tick: Tick) -> G::Input;
+}
+
+/// A game that bots can play. `impl Bots for MyGame {}` is enough: the standard brains know inputs by their table.
+pub trait Bots: Game {
+    /// What [`Self::brain`] knows; the first is used when nothing is said.
+    const BRAINS: &'static [&'static str] = brains::STANDARD;
+
+    /// A brain called `name` for a match of `tick_rate_hz`, all its chance drawn from `seed`; `None` for a name it
+    /// does not know.
+    #[must_use]
+    fn brain(name: &str, seed: u64, tick_rate_hz: u32) -> Option<Box<dyn Brain<Self>>> {
+        brains::standard(name, seed, tick_rate_hz)
+    }
+}

@@ -1,0 +1,50 @@
+//! The brains that come with the bots.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`generic`] | `wander` and `idle` for any game, by the table of its inputs |
+//! | `arena` | `fight` and `wander` for the arena |
+
+mod arena;
+mod generic;
+
+use downbeat_arena::Arena;
+use downbeat_field::Field;
+use downbeat_replica::Game;
+
+use crate::{Bots, Brain};
+
+/// Names of the standard brains.
+pub(crate) const STANDARD: &[&str] = &["wander", "idle"];
+
+/// The brains that any game can be played by: `wander` draws inputs by the table of the game's inputs and changes them
+/// at least once a second, `idle` does nothing. `None` for other names.
+#[must_use]
+pub fn standard<G: Game>(name: &str, seed: u64, tick_rate_hz: u32) -> Option<Box<dyn Brain<G>>> {
+    match name {
+        "wander" => Some(Box::new(generic::Wander::new::<G::Input>(seed, tick_rate_hz))),
+        "idle" => Some(Box::new(generic::Idle)),
+        _ => None,
+    }
+}
+
+impl Bots for Arena {
+    const BRAINS: &'static [&'static str] = &["fight", "wander", "idle"];
+
+    fn brain(name: &str, seed: u64, tick_rate_hz: u32) -> Option<Box<dyn Brain<Self>>> {
+        match name {
+            "fight" => Some(Box::new(arena::Fight::new(seed, tick_rate_hz))),
+            "wander" => Some(Box::new(arena::Wander::new(seed, tick_rate_hz))),
+            _ => standard(name, seed, tick_rate_hz),
+        }
+    }
+}
+
+/// Nobody can fight in the field: `fight` wanders.
+impl Bots for Field {
+    const BRAINS: &'static [&'static str] = &["wander", "idle", "fight"];
+
+    fn brain(name: &str, seed: u64, tick_rate_hz: u32) -> Option<Box<dyn Brain<Self>>> {
+        standard(if name == "fight" { "wander" } else { name }, seed, tick_rate_hz)
+    }
+}

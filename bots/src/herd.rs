@@ -1,0 +1,361 @@
+//! The loop: one thread, one socket, hundreds of bots.
+//!
+//! Inputs are sampled when the client core's clock says, not when the loop comes round to it, so between any two
+//! datagrams the agenda is looked at. How late each turn came is recorded: bots that fall behind would otherwise
+//! report their own delay as the server's.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use downbeat_replica::{Role, Schema};
+use downbeat_transport::{Clock, Conditioner, ConnId, Driver, Event, KernelSocket, Socket};
+use downbeat_wire::Micros;
+use downbeat_wire::control::ControlReader;
+
+use crate::agenda::Agenda;
+use crate::dice::Dice;
+use crate::options::{BotsError, Options};
+use crate::player::{Consumed, Player};
+use crate::progress::{Progress, RunStage};
+use crate::tally::{Reasons, Tally};
+use crate::{Bots, machine};
+
+/// Bots that are woken between two looks at the socket. They share a flush, so that those who are due at the same time
+/// do not wait for each other's packets.
+const WAKES_MAX: usize = 1_024;
+
+/// What was written waits for the packets of the next inputs, but no longer than this.
+const FLUSH_WITHIN: Micros = Micros::from_millis(25);
+
+/// How often round trips are sampled and counters read.
+const SAMPLE_EVERY: Micros = Micros::from_millis(250);
+
+/// How often the loop looks up at least.
+const WAIT_MAX: Micros = Micros::from_millis(20);
+
+/// Other bots that are asked in turn whether they see an input's effect.
+const WITNESSES_ASKED_MAX: usize = 4;
+
+/// A socket that bots play over.
+pub(crate) trait Line: Socket + Sized {
+    /// Datagrams to `conn` that the conditioner dropped on purpose.
+    fn dropped(driver: &Driver<Self>, conn: ConnId) -> u64;
+    /// Datagrams that the conditioner had to drop because too many were under way.
+    fn overflowed(&self) -> u64;
+}
+
+impl Line for KernelSocket {
+    fn dropped(_: &Driver<Self>, _: ConnId) -> u64 {
+        0
+    }
+
+    fn overflowed(&self) -> u64 {
+        0
+    }
+}
+
+impl Line for Conditioner<KernelSocket> {
+    fn dropped(driver: &Driver<Self>, conn: ConnId) -> u64 {
+        driver.conditioned(conn).map_or(0, |both| both.inward.dropped())
+    }
+
+    fn overflowed(&self) -> u64 {
+        Self::overflowed(self)
+    }
+}
+
+/// How far a bot has come.
+pub(crate) enum Stage<G: Bots> {
+    /// It has not begun to connect.
+    Waiting,
+    /// It connects, or waits for its welcome.
+    Joining { conn: ConnId, since: Micros, reader: ControlReader },
+    /// It plays.
+    Playing { conn: ConnId, reader: ControlReader, player: Box<Player<G>> },
+    /// It was in the game and is no longer.
+    Lost(Box<Player<G>>),
+    /// It never got in.
+    Refused,
+}
+
+/// What a run is at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Window {
+    Joining,
+    WarmUp { joined: Micros },
+    Measuring { joined: Micros, since: Micros },
+}
+
+/// All bots of a run.
+pub(crate) struct Herd<'a, G: Bots, S> {
+    pub(crate) options: &'a Options,
+    pub(crate) clock: Clock,
+    pub(crate) driver: Driver<S>,
+    pub(crate) bots: Vec<Stage<G>>,
+    /// Which bot a connection belongs to, by [`ConnId::index`].
+    pub(crate) by_conn: Vec<Option<usize>>,
+    pub(crate) rooms: BTreeMap<u64, Vec<usize>>,
+    pub(crate) schema: Arc<Schema>,
+    /// The world of the last welcome, with the rules it was made from.
+    pub(crate) world: Option<(Vec<u8>, Arc<G::World>)>,
+    pub(crate) rates: Option<(u32, u32)>,
+    pub(crate) agenda: Agenda,
+    pub(crate) tally: Tally,
+    pub(crate) reasons: Reasons,
+    pub(crate) window: Window,
+    pub(crate) joining: usize,
+    pub(crate) next_bot: usize,
+    has_avatars: bool,
+    dice: Dice,
+    consumed: Vec<Consumed>,
+    datagram: Vec<u8>,
+    flushed: Micros,
+    /// Handshakes and hellos do not wait for inputs.
+    pub(crate) flush_now: bool,
+    mispredicted: u64,
+ worst: u64,
+}
+
+impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
+    pub(crate) fn new(options: &'a Options, clock: Clock, driver: Driver<S>, schema: Arc<Schema>) -> Self {
+        let has_avatars = schema.entities.iter().any(|kind| kind.field_with(Role::Player).is_some());
+        Self {
+            options,
+            clock,
+            driver,
+            bots: (0..options.clients).map(|_| Stage::Waiting).collect(),
+            by_conn: Vec::new(),
+            rooms: BTreeMap::new(),
+            schema,
+            world: None,
+            rates: None,
+            agenda: Agenda::default(),
+            tally: Tally::default(),
+            reasons: Reasons::default(),
+            window: Window::Joining,
+            joining: 0,
+            next_bot: 0,
+            has_avatars,
+            dice: Dice::new(options.seed ^ WITNESS_STREAM),
+            consumed: Vec::new(),
+            datagram: Vec::new(),
+            flushed: Micros::default(),
+            flush_now: false,
+            mispredicted: 0, worst: 0,
+        }
+    }
+
+    /// Plays until the time is over, everybody is lost, or `stop` is set.
+    pub(crate) fn play(&mut self, told: &mut dyn FnMut(&Progress), stop: &AtomicBool) -> Result<(), BotsError> {
+        let mut sample_at = Micros::default();
+        let mut second = self.clock.now();
+        loop {
+            // Inputs first: a burst of snapshots takes its time, and none of them is late yet.
+            let t0 = self.clock.now();
+            self.wake_due()?;
+            let t1 = self.clock.now();
+            self.driver.receive(t1)?;
+            let t2 = self.clock.now();
+            self.driver.handle_timeouts(self.clock.now())?;
+            let t3 = self.clock.now();
+            self.take_events()?;
+            let t4 = self.clock.now();
+            if matches!(self.window, Window::Measuring{..}) { eprintln!("pass at {} wake {} receive {} timeouts {} events {} worst {}", t0.0, t1.since(t0).0, t2.since(t1).0, t3.since(t2).0, t4.since(t3).0, self.worst); self.worst=0; }
+            let now = self.clock.now();
+            if now >= sample_at {
+                self.sample(now);
+                sample_at = now + SAMPLE_EVERY;
+                self.give_up_joining(now);
+                if now.since(second) >= Micros::from_millis(1_000) {
+                    told(&self.progress(now, now.since(second)));
+                    second = now;
+                }
+            }
+            self.connect(now)?;
+            if stop.load(Ordering::Relaxed) || self.is_over(now) {
+                self.sample(now);
+                return Ok(());
+            }
+            if self.flush_now || now.since(self.flushed) >= FLUSH_WITHIN {
+                self.flush(now)?;
+            }
+            self.wait(sample_at)?;
+        }
+    }
+
+    fn take_events(&mut self) -> Result<(), BotsError> {
+        while let Some(event) = self.driver.poll_event() {
+            match event {
+                Event::Datagram { conn, payload, at } => self.take_datagram(conn, at, &payload),
+                Event::Connected { conn, .. } => self.greet(conn),
+                Event::Control { conn, bytes } => self.take_control(conn, &bytes)?,
+                Event::Closed { conn, reason } => self.take_close(conn, &reason),
+            }
+            if self.agenda.next_at().is_some_and(|at| at <= self.clock.now()) {
+                self.wake_due()?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn bot_of(&self, conn: ConnId) -> Option<usize> {
+        let index = self.by_conn.get(conn.index()).copied().flatten()?;
+        match &self.bots[index] {
+            Stage::Joining { conn: own, .. } | Stage::Playing { conn: own, .. } => (*own == conn).then_some(index),
+            _ => None,
+        }
+    }
+
+    fn take_datagram(&mut self, conn: ConnId, at: Micros, datagram: &[u8]) {
+        let Some(index) = self.bot_of(conn) else { return };
+        // A snapshot that overtakes the welcome is lost: the server tells its content again.
+        let Stage::Playing { player, .. } = &mut self.bots[index] else { return };
+        let was_asleep = player.due_at().is_none();
+        self.consumed.clear();
+        if !player.receive(at, datagram, &mut self.consumed, &mut self.tally) {
+            return;
+        }
+        self.tally.second.snapshots += 1;
+        let (room, id) = (player.room, player.id);
+        if let Some(due) = player.due_at().filter(|_| was_asleep) {
+            self.agenda.add(due, index);
+        }
+        if let Some(id) = id.filter(|_| self.has_avatars) {
+            for i in 0..self.consumed.len() {
+                self.find_witness(room, id, self.consumed[i]);
+            }
+        }
+    }
+
+    /// Finds a bot at random that sees the avatar of `actor`, to tell when it sees what `input` did.
+    fn find_witness(&mut self, room: u64, actor: downbeat_replica::PlayerId, input: Consumed) {
+        let Some(mates) = self.rooms.get(&room).filter(|mates| mates.len() > 1) else { return };
+        for _ in 0..WITNESSES_ASKED_MAX {
+            let mate = mates[self.dice.below(mates.len() as u32) as usize];
+            let Stage::Playing { player, .. } = &mut self.bots[mate] else { continue };
+            if player.id != Some(actor) && player.client.sees(actor) {
+                return player.await_sight(input);
+            }
+        }
+    }
+
+    /// Wakes bots that are due, a batch at most, and sends what they did.
+    fn wake_due(&mut self) -> io::Result<()> {
+        let mut sent = false; let mut count=0; let t0=self.clock.now();
+        for _ in 0..WAKES_MAX {
+            let now = self.clock.now();
+            let Some((due, index)) = self.agenda.pop(now) else { break };
+            let Stage::Playing { conn, player, .. } = &mut self.bots[index] else { continue };
+            self.tally.late.record(now.since(due).0);
+            self.worst = self.worst.max(now.since(due).0);
+            count += 1;
+            if player.wake(now, &mut self.tally) {
+                self.datagram.clear();
+                player.client.transmit(&mut self.datagram);
+                // A later datagram repeats the input; a connection that is gone says so by its own event.
+                self.tally.blocked += u64::from(self.driver.send_datagram(*conn, &self.datagram).is_err());
+                sent = true;
+            }
+            if let Some(due) = player.due_at() {
+                // The clock may have been slowed down meanwhile, but time goes on.
+                self.agenda.add(due.max(now + Micros(1)), index);
+            }
+        }
+        if sent { let t1=self.clock.now(); self.flush(self.clock.now())?; if matches!(self.window, Window::Measuring{..}) { eprintln!("   wake {count} in {} flush {}", t1.since(t0).0, self.clock.now().since(t1).0);} }
+ Ok(())
+    }
+
+    pub(crate) fn flush(&mut self, now: Micros) -> io::Result<()> {
+        self.flushed = now;
+        self.flush_now = false;
+        self.driver.flush(now)
+    }
+
+    fn wait(&mut self, sample_at: Micros) -> io::Result<()> {
+        let flush_at = self.flushed + FLUSH_WITHIN;
+        let times = [self.agenda.next_at(), self.driver.next_timeout(), Some(sample_at), Some(flush_at)];
+        let until = times.into_iter().flatten().min().unwrap_or(sample_at);
+        let rest = until.since(self.clock.now()).min(WAIT_MAX);
+        if rest > Micros(0) { self.driver.wait(Duration::from_micros(rest.0)) } else { Ok(()) }
+    }
+
+    /// Reads round trips and counters of all bots.
+    fn sample(&mut self, now: Micros) {
+        for bot in &mut self.bots {
+            let Stage::Playing { conn, player, .. } = bot else { continue };
+            let Some(stats) = self.driver.stats(*conn) else { continue };
+            self.tally.record_rtt(stats.rtt);
+            player.latest = Some(player.marks(now, stats, S::dropped(&self.driver, *conn)));
+        }
+    }
+
+    /// Moves from one window to the next when its time has come. Returns whether all is over.
+    fn is_over(&mut self, now: Micros) -> bool {
+        let playing = self.bots.iter().any(|bot| matches!(bot, Stage::Playing { .. }));
+        let seconds = self.options.seconds;
+        match self.window {
+            Window::Joining if self.joining == 0 && self.next_bot == self.bots.len() => {
+                self.window = Window::WarmUp { joined: now };
+                !playing
+            }
+            Window::Joining => self.is_hopeless(),
+            Window::WarmUp { joined } => {
+                if now.since(joined).as_secs_f64() >= warm_up_s(seconds) {
+                    self.begin_measurement(now);
+                    self.window = Window::Measuring { joined, since: now };
+                }
+                !playing
+            }
+            Window::Measuring { joined, .. } => !playing || now.since(joined).as_secs_f64() >= seconds,
+        }
+    }
+
+    fn begin_measurement(&mut self, now: Micros) {
+        self.tally = Tally { second: std::mem::take(&mut self.tally.second), ..Tally::default() };
+        self.sample(now);
+        for bot in &mut self.bots {
+            if let Stage::Playing { player, .. } = bot {
+                player.base = player.latest;
+            }
+        }
+        self.tally.cpu_base = machine::thread_cpu();
+    }
+
+    fn progress(&mut self, now: Micros, took: Micros) -> Progress {
+        let playing = self.bots.iter().filter(|bot| matches!(bot, Stage::Playing { .. })).count();
+        let mispredicted = self.bots.iter().filter_map(|bot| match bot {
+            Stage::Playing { player, .. } | Stage::Lost(player) => Some(player.client.counters().mispredicted),
+            _ => None,
+        });
+        let before = std::mem::replace(&mut self.mispredicted, mispredicted.sum());
+        let second = &mut self.tally.second;
+        let progress = Progress {
+            elapsed_s: now.as_secs_f64(),
+            stage: match self.window {
+                Window::Joining => RunStage::Joining,
+                Window::WarmUp { .. } => RunStage::WarmUp,
+                Window::Measuring { .. } => RunStage::Measuring,
+            },
+            asked: self.options.clients,
+            playing,
+            failed: (self.reasons.count(true) + self.reasons.count(false)) as usize,
+            rtt_ms: second.rtt.median(1e3),
+            input_to_ack_ms: second.ack.median(1e3),
+            snapshots_per_s: second.snapshots as f64 / took.as_secs_f64(),
+            mispredictions: self.mispredicted - before,
+        };
+        second.clear();
+        progress
+    }
+}
+
+/// What is played before anything counts: two seconds, or half of a short run.
+pub(crate) fn warm_up_s(seconds: f64) -> f64 {
+    if seconds > 4.0 { 2.0 } else { seconds / 2.0 }
+}
+
+/// Tells the choice of witnesses from other uses of the seed.
+const WITNESS_STREAM: u64 = 0x77_6974_6e65_7373;

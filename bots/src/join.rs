@@ -1,0 +1,201 @@
+//! How bots get in, and how they get out again. A few at a time: a handshake costs both ends about a millisecond, and
+//! those who play already must not feel it.
+
+use std::sync::Arc;
+
+use downbeat_client::Start;
+use downbeat_replica::{ConfigError, PlayerId};
+use downbeat_transport::{CloseReason, ConnId};
+use downbeat_wire::control::{ControlReader, Hello, ServerMessage, Welcome, decode};
+use downbeat_wire::{CloseCode, Micros, Tick};
+
+use crate::Bots;
+use crate::dice::mix;
+use crate::herd::{Herd, Line, Stage};
+use crate::options::{BotsError, Options};
+use crate::player::Player;
+
+/// Bots that connect at the same time.
+pub(crate) const JOINING_MAX: usize = 8;
+
+/// From the first packet to the welcome.
+const JOIN_WITHIN: Micros = Micros::from_millis(10_000);
+
+/// When nobody has got in, this many failures say enough.
+const FAILURES_ENOUGH: u64 = 8;
+
+impl<G: Bots, S: Line> Herd<'_, G, S> {
+    /// Gives up connections that take too long.
+    pub(crate) fn give_up_joining(&mut self, now: Micros) {
+        for index in 0..self.next_bot {
+            let Stage::Joining { conn, since, .. } = self.bots[index] else { continue };
+            if now.since(since) > JOIN_WITHIN {
+                let why = format!("no welcome came within {} s", JOIN_WITHIN.as_secs_f64());
+                self.end(index, None, why);
+                self.driver.close(now, conn, CloseCode::Bye, "");
+            }
+        }
+    }
+
+    /// Begins further connections, as many as may be under way.
+    pub(crate) fn connect(&mut self, now: Micros) -> Result<(), BotsError> {
+        while self.joining < JOINING_MAX && self.next_bot < self.bots.len() && !self.is_hopeless() {
+            let Options { connect, server_name, .. } = self.options;
+            let server_name = server_name.clone().unwrap_or_else(|| connect.ip().to_string());
+            let conn = self.driver.connect(now, *connect, &server_name)?;
+            if self.by_conn.len() <= conn.index() {
+                self.by_conn.resize(conn.index() + 1, None);
+            }
+            self.by_conn[conn.index()] = Some(self.next_bot);
+            self.bots[self.next_bot] = Stage::Joining { conn, since: now, reader: ControlReader::default() };
+            self.next_bot += 1;
+            self.joining += 1;
+            self.flush_now = true;
+        }
+        Ok(())
+    }
+
+    /// Whether nobody is in and nobody will be.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        let refused = self.reasons.count(false);
+        refused >= FAILURES_ENOUGH.min(self.bots.len() as u64) && refused == (self.next_bot - self.joining) as u64
+    }
+
+    /// Says hello on a fresh connection.
+    pub(crate) fn greet(&mut self, conn: ConnId) {
+        let Some(index) = self.bot_of(conn) else { return };
+        let hello = Hello {
+            game: G::NAME.to_owned(),
+            schema_hash: self.schema.hash(),
+            name: format!("{}-{index}", self.options.name),
+            room: self.options.room,
+            spectator: false,
+            ticket: self.options.token.clone(),
+            resume: None,
+        };
+        // A connection that ended meanwhile says so by its own event.
+        let _ = self.driver.write_control(self.clock.now(), conn, &hello.to_bytes());
+        self.flush_now = true;
+    }
+
+    pub(crate) fn take_control(&mut self, conn: ConnId, bytes: &[u8]) -> Result<(), BotsError> {
+        let Some(index) = self.bot_of(conn) else { return Ok(()) };
+        if let Stage::Joining { reader, .. } | Stage::Playing { reader, .. } = &mut self.bots[index] {
+            reader.push(bytes);
+        }
+        while let Stage::Joining { reader, .. } | Stage::Playing { reader, .. } = &mut self.bots[index] {
+            match reader.next_from_server() {
+                Ok(None) => break,
+                Ok(Some(ServerMessage::Welcome(welcome))) => self.enter(index, conn, &welcome)?,
+                // Bots neither read chat nor leave early: a server that drains closes them.
+                Ok(Some(_)) => {}
+                Err(error) => {
+                    self.end(index, None, format!("the server's control stream cannot be read: {error}"));
+                    self.driver.close(self.clock.now(), conn, error.close_code(), &error.to_string());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A bot is let in.
+    fn enter(&mut self, index: usize, conn: ConnId, welcome: &Welcome) -> Result<(), BotsError> {
+        let (tick_rate_hz, send_rate_hz) = (u32::from(welcome.tick_rate_hz), u32::from(welcome.send_rate_hz));
+        let asked = [
+            ("ticks", self.options.tick_rate_hz, tick_rate_hz),
+            ("snapshots", self.options.send_rate_hz, send_rate_hz),
+        ];
+        for (what, asked, told) in asked {
+            if let Some(asked) = asked.filter(|&asked| asked != told) {
+                return Err(BotsError::Rate { what, asked, told });
+            }
+        }
+        self.rates = Some((tick_rate_hz, send_rate_hz));
+        let world = match self.world_of(&welcome.config) {
+            Ok(world) => world,
+            Err(error) => {
+                self.end(index, None, format!("the match cannot be played: {error}"));
+                self.driver.close(self.clock.now(), conn, CloseCode::Internal, &error.to_string());
+                return Ok(());
+            }
+        };
+        let Stage::Joining { reader, .. } = &mut self.bots[index] else { return Ok(()) };
+        let start = Start {
+            player: welcome.player.map(PlayerId),
+            tick_rate_hz,
+            send_rate_hz,
+            tick: Tick(welcome.tick),
+            rtt: self.driver.stats(conn).map_or(Micros::default(), |stats| stats.rtt),
+        };
+        let seed = mix(self.options.seed, index as u64);
+        let brain = G::brain(&self.options.brain, seed, tick_rate_hz).expect("the name was checked before the run");
+        let player = Player::new(world, Arc::clone(&self.schema), start, welcome.room, brain);
+        let reader = std::mem::take(reader);
+        self.bots[index] = Stage::Playing { conn, reader, player: Box::new(player) };
+        self.rooms.entry(welcome.room).or_default().push(index);
+        self.joining -= 1;
+        Ok(())
+    }
+
+    /// The world of a match with these rules. Rooms of one server share theirs, as a rule.
+    fn world_of(&mut self, config: &[u8]) -> Result<Arc<G::World>, ConfigError> {
+        if let Some((_, world)) = self.world.as_ref().filter(|(known, _)| known == config) {
+            return Ok(Arc::clone(world));
+        }
+        let rules = decode::<G::Config>(config).ok_or_else(|| ConfigError("its rules do not decode".to_owned()))?;
+        let world = Arc::new(G::world(&rules)?);
+        self.world = Some((config.to_vec(), Arc::clone(&world)));
+        Ok(world)
+    }
+
+    pub(crate) fn take_close(&mut self, conn: ConnId, reason: &CloseReason) {
+        let Some(index) = self.bot_of(conn) else { return };
+        let CloseReason::ByPeer { code, reason: text } = reason else {
+            return self.end(index, None, reason.to_string());
+        };
+        // As a rule the server's text is that of its code.
+        let why = match CloseCode::from_code(*code) {
+            Some(known) if known.reason() == text || text.is_empty() => known.to_string(),
+            _ => reason.to_string(),
+        };
+        self.end(index, Some(*code), why);
+    }
+
+    /// A bot's way ends before its time.
+    fn end(&mut self, index: usize, code: Option<u64>, why: String) {
+        match std::mem::replace(&mut self.bots[index], Stage::Refused) {
+            Stage::Playing { player, .. } => {
+                self.reasons.add(true, code, why);
+                self.bots[index] = Stage::Lost(player);
+            }
+            Stage::Joining { .. } => {
+                self.joining -= 1;
+                self.reasons.add(false, code, why);
+            }
+            other => self.bots[index] = other,
+        }
+    }
+
+    /// Takes leave of the server.
+    pub(crate) fn say_bye(&mut self) -> std::io::Result<()> {
+        for bot in &self.bots {
+            if let Stage::Playing { conn, .. } | Stage::Joining { conn, .. } = bot {
+                self.driver.close(self.clock.now(), *conn, CloseCode::Bye, "");
+            }
+        }
+        // A slow network must let the last words through, and what the peers still send is answered.
+        let net = &self.options.net;
+        let until = self.clock.now() + net.latency + net.jitter + Micros::from_millis(50);
+        loop {
+            let now = self.clock.now();
+            self.driver.flush(now)?;
+            self.driver.receive(now)?;
+            self.driver.handle_timeouts(now)?;
+            while self.driver.poll_event().is_some() {}
+            if now >= until || self.driver.is_idle() {
+                return Ok(());
+            }
+            self.driver.wait(std::time::Duration::from_millis(5))?;
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What a run is asked to be, and why it could not be one.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use downbeat_link::LinkSpec;
+use downbeat_transport::{ConnectError, IdentityError, Trust};
+
+use crate::output::OutputError;
+
+/// What bots are to do.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The server.
+    pub connect: SocketAddr,
+    /// What the server calls itself in its certificate; its address when nothing is said.
+    pub server_name: Option<String>,
+    /// Which servers are believed.
+    pub trust: Trust,
+    /// How many bots.
+    pub clients: usize,
+    /// How long they play once the last has joined, in seconds. Warm-up (2 s, or half of short runs) is part of it.
+    pub seconds: f64,
+    /// The brain: one of [`Bots::BRAINS`](crate::Bots::BRAINS).
+    pub brain: String,
+    /// The network that each bot is behind.
+    pub net: LinkSpec,
+    /// The network as it is called in the report, such as `broadband`; as it is spelled out when nothing is said.
+    pub net_name: Option<String>,
+    /// Decides everything random about the bots and their networks.
+    pub seed: u64,
+    /// Ticks per second that the server must have; any when nothing is said.
+    pub tick_rate_hz: Option<u32>,
+    /// Snapshots per second likewise.
+    pub send_rate_hz: Option<u32>,
+    /// Bot `i` is called by this and `i`.
+    pub name: String,
+    /// The room they ask for; the server chooses when nothing is said.
+    pub room: Option<u64>,
+    /// What lets them in, where the server asks for it.
+    pub token: Option<String>,
+    /// The CPU that the loop stays on.
+    pub cpu: Option<usize>,
+    /// The build profile, for the report.
+    pub profile: String,
+    /// Where the caller will write the report: tried before the run, not written by it.
+    pub report: Option<PathBuf>,
+}
+
+impl Options {
+    /// Sixteen bots for ten seconds against the server at `connect`, on a perfect network.
+    #[must_use]
+    pub fn new(connect: SocketAddr, trust: Trust) -> Self {
+        Self {
+            connect,
+            server_name: None,
+            trust,
+            clients: 16,
+            seconds: 10.0,
+            brain: String::new(),
+            net: LinkSpec::PERFECT,
+            net_name: None,
+            seed: 1,
+            tick_rate_hz: None,
+            send_rate_hz: None,
+            name: "bot".to_owned(),
+            room: None,
+            token: None,
+            cpu: None,
+            profile: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
+            report: None,
+        }
+    }
+
+    /// Refuses what cannot be run.
+    pub(crate) fn check(&self) -> Result<(), BotsError> {
+        if !(1..=CLIENTS_MAX).contains(&self.clients) {
+            return Err(BotsError::Clients(self.clients));
+        }
+        if !(SECONDS_MIN..=SECONDS_MAX).contains(&self.seconds) {
+            return Err(BotsError::Seconds(self.seconds));
+        }
+        Ok(())
+    }
+}
+
+/// Bots of one process at most.
+pub const CLIENTS_MAX: usize = 4_096;
+
+/// Shortest and longest run, in seconds.
+const SECONDS_MIN: f64 = 0.1;
+const SECONDS_MAX: f64 = 86_400.0;
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum BotsError {
+    /// A number of bots that one process cannot be.
+    #[error("{0} clients: 1 to {CLIENTS_MAX} are allowed")]
+    Clients(usize),
+    /// A duration that makes no run.
+    #[error("{0} seconds: {SECONDS_MIN} to {SECONDS_MAX} are allowed")]
+    Seconds(f64),
+    /// A brain that the game does not have.
+    #[error("`{game}` has no brain called `{name}`; there are: {known}")]
+    Brain {
+        /// What was asked for.
+        name: String,
+        /// The game.
+        game: &'static str,
+        /// What there is.
+        known: String,
+    },
+    /// The report has nowhere to go.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// The thread cannot stay on the CPU.
+    #[error("cannot stay on CPU {cpu}: {error}")]
+    Pin {
+        /// Which one.
+        cpu: usize,
+        /// Why.
+        error: io::Error,
+    },
+    /// No socket, or no longer.
+    #[error("the bots' socket failed: {0}")]
+    Socket(#[from] io::Error),
+    /// The trust cannot be used.
+    #[error(transparent)]
+    Trust(#[from] IdentityError),
+    /// Connecting cannot even begin.
+    #[error("cannot connect: {0}")]
+    Connect(#[from] ConnectError),
+    /// The game's own tables are impossible.
+    #[error("the game cannot be played: {0}")]
+    Game(String),
+    /// Nobody got in.
+    #[error("no bot got into the game at {remote}: {why}")]
+    NobodyIn {
+        /// The server.
+        remote: SocketAddr,
+        /// The most frequent reason.
+        why: String,
+    },
+    /// The server is not what was asked for.
+    #[error("the server runs at {told} {what} per second, not {asked}")]
+    Rate {
+        /// Ticks or snapshots.
+        what: &'static str,
+        /// What was asked for.
+        asked: u32,
+        /// What the server says.
+        told: u32,
+    },
+}

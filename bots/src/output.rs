@@ -1,0 +1,90 @@
+//! A run of minutes must not end in "permission denied": where the report goes is tried before the run. It appears
+//! there complete or not at all.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A report that cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the report to `{}`: {error}", path.display())]
+pub struct OutputError {
+    path: PathBuf,
+    error: io::Error,
+}
+
+/// Tries whether a report can be written to `path`, without touching what is there.
+///
+/// # Errors
+/// Says what stands against it.
+pub fn check_output(path: &Path) -> Result<(), OutputError> {
+    let check = || {
+        if is_special(path) {
+            return fs::OpenOptions::new().append(true).open(path).map(drop);
+        }
+        let part = part(path)?;
+        fs::File::create(&part)?;
+        fs::remove_file(&part)
+    };
+    check().map_err(|error| OutputError { path: path.to_owned(), error })
+}
+
+/// Writes `text` to `path` as a whole.
+///
+/// # Errors
+/// When it cannot be written; what was there before is then still there.
+pub fn write_output(path: &Path, text: &str) -> Result<(), OutputError> {
+    let write = || {
+        if is_special(path) {
+            return fs::OpenOptions::new().append(true).open(path)?.write_all(text.as_bytes());
+        }
+        let part = part(path)?;
+        fs::write(&part, text)?;
+        fs::rename(&part, path)
+    };
+    write().map_err(|error| OutputError { path: path.to_owned(), error })
+}
+
+/// Whether something is there that must not be replaced, such as a pipe or a terminal.
+fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir())
+}
+
+/// Where the text is written before it is complete.
+fn part(path: &Path) -> io::Result<PathBuf> {
+    let is_folder = path.is_dir();
+    let Some(name) = path.file_name().filter(|_| !is_folder) else {
+        return Err(io::Error::other("that is a folder; name a file in it"));
+    };
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        return Err(io::Error::other(format!("there is no folder `{}`", folder.display())));
+    }
+    let mut part = name.to_owned();
+    part.push(format!(".{}.part", std::process::id()));
+    Ok(path.with_file_name(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_judged_before_the_run_and_left_as_it_was() {
+        let folder = std::env::temp_dir().join(format!("downbeat-output-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder can be made");
+        let file = folder.join("report.json");
+        check_output(&file).expect("the folder can be written to");
+        assert_eq!(fs::read_dir(&folder).expect("the folder is there").count(), 0, "trying leaves nothing behind");
+        write_output(&file, "1").expect("as tried");
+        check_output(&file).expect("a file that is there can be replaced");
+        assert_eq!(fs::read_to_string(&file).expect("written"), "1", "and trying did not");
+        write_output(&file, "2").expect("as tried");
+        assert_eq!(fs::read_to_string(&file).expect("written"), "2");
+
+        let refused = |path: &Path| check_output(path).expect_err("impossible").to_string();
+        assert!(refused(&folder).contains("folder"));
+        assert!(refused(&folder.join("no/report.json")).contains("there is no folder"));
+        check_output(Path::new("/dev/null")).expect("devices are written to, not replaced");
+        fs::remove_dir_all(&folder).expect("it is ours");
+    }
+}

@@ -1,0 +1,209 @@
+//! One bot in the game: the real client core, a brain, and what is measured between them.
+
+use std::sync::Arc;
+
+use downbeat_client::{Client, Counters, Start};
+use downbeat_replica::{Game, PlayerId, Schema, Tick};
+use downbeat_transport::ConnStats;
+use downbeat_wire::Micros;
+use downbeat_wire::bits::BitReader;
+use downbeat_wire::packet::DownHead;
+
+use crate::Brain;
+use crate::tally::Tally;
+
+/// Frames come this often, or as often as inputs if those come more often.
+const FRAME: Micros = Micros(16_667);
+
+/// Ticks whose arrival is remembered, and inputs of others that wait to be seen.
+const ARRIVALS: usize = 128;
+const AWAITED_MAX: usize = 512;
+
+/// A bot in the game.
+pub(crate) struct Player<G: Game> {
+    pub(crate) client: Client<G>,
+    brain: Box<dyn Brain<G>>,
+    /// The room, and the place in it.
+    pub(crate) room: u64,
+    pub(crate) id: Option<PlayerId>,
+    frame_at: Micros,
+    ticks: Vec<Tick>,
+    inputs: Vec<(Tick, G::Input)>,
+    consumed: Tick,
+    last_snapshot: Option<Micros>,
+    arrivals: Vec<(Tick, Micros)>,
+    /// Inputs of other bots that this one has yet to see: the tick that consumed each, and when it was sampled.
+    awaited: Vec<(Tick, Micros)>,
+    counts: Counts,
+    /// What stood when the measurement began, and what stands now.
+    pub(crate) base: Option<Marks>,
+    pub(crate) latest: Option<Marks>,
+}
+
+/// What the client core does not count.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    consumed: u64,
+    frames: u64,
+}
+
+/// Everything that only grows, at one time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Marks {
+    pub(crate) at: Micros,
+    pub(crate) client: Counters,
+    pub(crate) consumed: u64,
+    pub(crate) frames: u64,
+    pub(crate) stats: ConnStats,
+    /// Datagrams on their way here that the conditioner dropped on purpose.
+    pub(crate) dropped: u64,
+}
+
+/// An input that the server has run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Consumed {
+    pub(crate) tick: Tick,
+    pub(crate) sampled: Micros,
+}
+
+impl<G: Game> Player<G> {
+    /// A bot that was let in.
+    pub(crate) fn new(
+        world: Arc<G::World>,
+        schema: Arc<Schema>,
+        start: Start,
+        room: u64,
+        brain: Box<dyn Brain<G>>,
+    ) -> Self {
+        Self {
+            client: Client::new(world, schema, start),
+            brain,
+            room,
+            id: start.player,
+            frame_at: Micros::default(),
+            ticks: Vec::new(),
+            inputs: Vec::new(),
+            consumed: Tick::ZERO,
+            last_snapshot: None,
+            arrivals: vec![(Tick::ZERO, Micros::default()); ARRIVALS],
+            awaited: Vec::new(),
+            counts: Counts::default(),
+            base: None,
+            latest: None,
+        }
+    }
+
+    /// Takes in a datagram that arrived `at`; adds the inputs it reports as run to `consumed`. Returns whether it was
+    /// a snapshot that had not come before.
+    pub(crate) fn receive(
+        &mut self,
+        at: Micros,
+        datagram: &[u8],
+        consumed: &mut Vec<Consumed>,
+        tally: &mut Tally,
+    ) -> bool {
+        let head = DownHead::decode(self.client.newest(), &mut BitReader::new(datagram));
+        let before = (self.client.counters().snapshots, self.client.newest());
+        // What does not decode is counted by the client core, and lost.
+        let (Ok(head), Ok(received)) = (head, self.client.receive(at, datagram)) else { return false };
+        if self.client.counters().snapshots == before.0 {
+            return false;
+        }
+        if let Some(last) = self.last_snapshot.replace(at) {
+            tally.interval.record(at.since(last).0);
+        }
+        self.note_arrival(before.1, at);
+        if let Some(error_m) = received.prediction_error_m {
+            tally.error.record((f64::from(error_m) * 1e6).round() as u64);
+        }
+        for latency in self.client.take_input_latencies() {
+            tally.ack.record(latency.0);
+            tally.second.ack.record(latency.0);
+        }
+        if let Some(inputs) = head.inputs.filter(|inputs| inputs.consumed > self.consumed) {
+            let first = self.consumed.next().max(inputs.consumed.offset(1 - ARRIVALS as i64));
+            for tick in (first.0..=inputs.consumed.0).map(Tick) {
+                let age = head.tick.since(tick);
+                let substituted = age < 32 && inputs.substituted >> age & 1 == 1;
+                let sampled = self.client.sampled_at(tick).filter(|_| !substituted);
+                consumed.extend(sampled.map(|sampled| Consumed { tick, sampled }));
+                self.counts.consumed += u64::from(sampled.is_some());
+            }
+            self.consumed = inputs.consumed;
+        }
+        true
+    }
+
+    /// Remembers when the first snapshot of or after each tick arrived.
+    fn note_arrival(&mut self, newest_before: Tick, at: Micros) {
+        let newest = self.client.newest();
+        let first = newest_before.next().max(newest.offset(1 - ARRIVALS as i64));
+        for tick in first.0..=newest.0 {
+            self.arrivals[tick as usize % ARRIVALS] = (Tick(tick), at);
+        }
+    }
+
+    /// Waits to see what another bot did.
+    pub(crate) fn await_sight(&mut self, input: Consumed) {
+        if self.awaited.len() < AWAITED_MAX {
+            self.awaited.push((input.tick, input.sampled));
+        }
+    }
+
+    /// When the bot wants to be woken; `None` before its first snapshot.
+    pub(crate) fn due_at(&self) -> Option<Micros> {
+        let input_at = self.client.next_input_at()?;
+        // A frame that an input will soon bring along is not worth its own.
+        let frame_at = if input_at.0 < self.frame_at.0 + FRAME.0 / 2 { input_at } else { self.frame_at };
+        Some(input_at.min(frame_at))
+    }
+
+    /// Draws a frame and plays the inputs that are due at `now`. Returns whether there is something to send.
+    pub(crate) fn wake(&mut self, now: Micros, tally: &mut Tally) -> bool {
+        self.ticks.clear();
+        while let Some(tick) = self.client.poll_input(now) {
+            self.ticks.push(tick);
+        }
+        if self.ticks.is_empty() && now < self.frame_at {
+            return false;
+        }
+        let view = self.client.view(now);
+        let shown = view.shown;
+        for &tick in &self.ticks {
+            self.inputs.push((tick, self.brain.decide(&view, tick)));
+        }
+        let plays = !self.inputs.is_empty();
+        for (tick, input) in self.inputs.drain(..) {
+            self.client.input(now, tick, &input);
+        }
+        self.frame_at = now + FRAME;
+        self.counts.frames += 1;
+        if let Some(delay) = self.client.interpolation_delay() {
+            tally.delay.record(delay.0);
+        }
+        self.look(now, shown, tally);
+        plays
+    }
+
+    /// Finds what of the awaited is seen in a frame that shows the moment `shown`.
+    fn look(&mut self, now: Micros, shown: f64, tally: &mut Tally) {
+        let Self { client, arrivals, awaited, .. } = self;
+        awaited.retain(|&(tick, sampled)| {
+            if f64::from(tick.0) > shown || tick > client.newest() {
+                return true;
+            }
+            // The view clock passes the tick between two frames; the clock knows when.
+            let passed = client.shown_at(tick).map_or(now, |passed| passed.min(now));
+            let (told, arrived) = arrivals[tick.0 as usize % ARRIVALS];
+            let seen = if told == tick { passed.max(arrived) } else { passed };
+            tally.visible.record(seen.since(sampled).0);
+            false
+        });
+    }
+
+    /// Everything that grows, as of `now`.
+    pub(crate) fn marks(&self, now: Micros, stats: ConnStats, dropped: u64) -> Marks {
+        let Counts { consumed, frames } = self.counts;
+        Marks { at: now, client: *self.client.counters(), consumed, frames, stats, dropped }
+    }
+}

@@ -1,0 +1,308 @@
+//! What came of a run: stable names, plain data. What was not measured is `null`, never 0.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::output::{OutputError, write_output};
+use crate::percentiles::Percentiles;
+
+/// The `schema` of this report. Fields may be added; none is renamed.
+pub const SCHEMA: &str = "downbeat.report/1";
+
+/// Lateness of the bots' loop up to which a run counts, in microseconds, for 99 % of the wake-ups.
+pub const LATE_US_MAX: f64 = 2_000.0;
+
+/// The share of the expected snapshots that a served client has received.
+pub const SERVED_RATIO: f64 = 0.98;
+
+/// What came of a run. The default is of no run: nothing was asked, nothing was measured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The build profile.
+    pub profile: String,
+    /// What was played.
+    pub game: String,
+    /// By whom.
+    pub brain: String,
+    /// The network, by name or spelled out.
+    pub net: String,
+    /// What decided everything random.
+    pub seed: u64,
+    /// Ticks per second.
+    pub tick_rate_hz: Option<u32>,
+    /// Snapshots per second.
+    pub send_rate_hz: Option<u32>,
+    /// How long was played once the last had joined, warm-up included.
+    pub seconds: f64,
+    /// How long was measured.
+    pub measured_seconds: f64,
+    /// Median time of sealing 1,200 bytes with AES-128-GCM, in nanoseconds.
+    pub reference_ns: Option<f64>,
+    /// How many played.
+    pub clients: Clients,
+    /// Round trip by QUIC's own estimate.
+    pub rtt_ms: Option<Percentiles>,
+    /// From sampling an input to the first snapshot that consumed it.
+    pub input_to_ack_ms: Option<Percentiles>,
+    /// From sampling an input to the moment at which another bot is shown the tick that consumed it.
+    pub input_to_visible_ms: Option<Percentiles>,
+    /// Time between snapshots.
+    pub snapshot_interval_ms: Option<Percentiles>,
+    /// How far the others are shown behind the newest snapshot.
+    pub interpolation_delay_ms: Option<Percentiles>,
+    /// Distance of the predicted from the confirmed position.
+    pub prediction_error_m: Option<Percentiles>,
+    /// The server's work for one tick.
+    pub tick_us: Option<Percentiles>,
+    /// How far from its time the server began a tick.
+    pub tick_start_jitter_us: Option<Percentiles>,
+    /// What arrived of what was owed.
+    pub snapshots: Snapshots,
+    /// How smooth the others moved.
+    pub interpolation: Interpolation,
+    /// How well the clients knew their own future.
+    pub prediction: Prediction,
+    /// What became of inputs.
+    pub inputs: Inputs,
+    /// Entities shown to a client, its avatar apart.
+    pub visible_entities_mean: Option<f64>,
+    /// Bytes on the network.
+    pub bandwidth: Bandwidth,
+    /// What the server says of itself, where it is in reach.
+    pub server: Server,
+    /// Whether the bots kept up.
+    pub bots: BotsFigures,
+}
+
+/// How many played.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Clients {
+    /// As many as were asked for.
+    pub asked: u64,
+    /// As many as got into the game.
+    pub connected: u64,
+    /// Those of them whose connection was closed before its time.
+    pub lost: u64,
+    /// Why clients did not get in or were lost, the most frequent first.
+    pub reasons: Vec<Reason>,
+}
+
+/// Why clients ended before their time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reason {
+    /// Whether they had got in.
+    pub joined: bool,
+    /// The close code, where one was sent.
+    pub code: Option<u64>,
+    /// For people.
+    pub why: String,
+    /// How many.
+    pub clients: u64,
+}
+
+/// What arrived of what was owed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshots {
+    /// That arrived and decoded.
+    pub received: Option<u64>,
+    /// What the send rate owed, less what the conditioner dropped on purpose.
+    pub expected: Option<u64>,
+    /// Expected and not received.
+    pub lost: Option<u64>,
+}
+
+/// How smooth the others moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Interpolation {
+    /// Share of entities and frames that were shown before their state had arrived.
+    pub starved_ratio: Option<f64>,
+}
+
+/// How well the clients knew their own future.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// Confirmations that made a client go back and replay.
+    pub reconciled: Option<u64>,
+    /// Confirmations that differ from what was predicted, substituted ticks replayed with their substitute.
+    pub mispredicted: Option<u64>,
+    /// Ticks that ran on a substitute.
+    pub substituted: Option<u64>,
+    /// Mispredictions of one client in a minute.
+    pub per_client_minute: Option<f64>,
+}
+
+/// What became of inputs. The bots count what they measured; where the server is in reach, its own counts of the whole
+/// run stand here instead, `sent` apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inputs {
+    /// Sampled and sent.
+    pub sent: Option<u64>,
+    /// Run by the server.
+    pub consumed: Option<u64>,
+    /// Ticks that ran without one.
+    pub starved: Option<u64>,
+    /// That reached the server after their tick.
+    pub late: Option<u64>,
+    /// Too far in the future.
+    pub rejected: Option<u64>,
+}
+
+/// Bytes per client and second. Wire bytes include IP and UDP headers: what an operator pays for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Bandwidth {
+    /// From the server.
+    pub down_wire_bytes_per_client_s: Option<f64>,
+    /// To the server.
+    pub up_wire_bytes_per_client_s: Option<f64>,
+    /// From the server, UDP payload alone.
+    pub down_udp_payload_bytes_per_client_s: Option<f64>,
+    /// To the server, UDP payload alone.
+    pub up_udp_payload_bytes_per_client_s: Option<f64>,
+}
+
+/// What the server says of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Server {
+    /// Ticks that took longer than a tick.
+    pub overruns: Option<u64>,
+    /// CPU time for one client in one tick.
+    pub cpu_us_per_client_tick: Option<f64>,
+    /// Memory of the process.
+    pub rss_bytes: Option<u64>,
+    /// Datagrams that the kernel dropped before the server read them.
+    pub kernel_drops: Option<u64>,
+}
+
+/// Whether the bots kept up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BotsFigures {
+    /// From the time at which an input or a frame was due to its turn.
+    pub late_us: Option<Percentiles>,
+    /// Whether 99 % of that is below [`LATE_US_MAX`] and nothing was dropped by either kernel or by the conditioner.
+    pub valid: bool,
+    /// Datagrams that the kernel dropped before the bots read them.
+    pub kernel_drops: Option<u64>,
+    /// Datagrams that were dropped unsent or unread because the bots were slow: none in a valid run.
+    pub dropped: Option<u64>,
+    /// Inputs that waited for the next packet because the connection could not take one.
+    pub blocked: Option<u64>,
+    /// CPU time of the loop for one bot in one tick.
+    pub cpu_us_per_bot_tick: Option<f64>,
+}
+
+/// What a server knows of the same run: plain data for whoever runs both.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ServerSide {
+    /// Its figures.
+    pub server: Server,
+    /// Its counts of inputs; `sent` is left out.
+    pub inputs: Inputs,
+    /// Its work for one tick.
+    pub tick_us: Option<Percentiles>,
+    /// How far from its time it began a tick.
+    pub tick_start_jitter_us: Option<Percentiles>,
+}
+
+/// What a run was worth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every client got in, stayed, and was served.
+    Served,
+    /// Some were not: why.
+    NotServed(Vec<String>),
+    /// The bots or a kernel fell behind, so the figures say little about the server: how.
+    Invalid(Vec<String>),
+}
+
+impl Verdict {
+    /// The exit code of a program that ran this.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Served => 0,
+            Self::NotServed(_) => 1,
+            Self::Invalid(_) => 4,
+        }
+    }
+}
+
+impl Report {
+    /// Adds what the server knows, and judges the run again.
+    pub fn add_server(&mut self, side: &ServerSide) {
+        self.server = side.server;
+        self.tick_us = side.tick_us;
+        self.tick_start_jitter_us = side.tick_start_jitter_us;
+        self.inputs = Inputs { sent: self.inputs.sent, ..side.inputs };
+        self.bots.valid = self.faults().is_empty();
+    }
+
+    /// What makes the run invalid.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        match self.bots.late_us {
+            None => faults.push("nothing was measured".to_owned()),
+            Some(late) if late.p99 > LATE_US_MAX => faults.push(format!(
+                "the bots' loop was late: {:.1} ms at p99, {:.0} ms are allowed",
+                late.p99 / 1e3,
+                LATE_US_MAX / 1e3
+            )),
+            Some(_) => {}
+        }
+        let drops = [
+            ("the kernel dropped {} datagrams on the bots' side", self.bots.kernel_drops),
+            ("the bots dropped {} datagrams", self.bots.dropped),
+            ("the kernel dropped {} datagrams on the server's side", self.server.kernel_drops),
+        ];
+        let drops = drops.iter().filter(|(_, count)| count.unwrap_or(0) > 0);
+        faults.extend(drops.map(|(text, count)| text.replace("{}", &count.unwrap_or(0).to_string())));
+        faults
+    }
+
+    /// What the run was worth. Whether clients got in and stayed counts first, then whether the bots kept up, then
+    /// whether enough snapshots arrived: bots that are late lose some by themselves.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let Clients { asked, connected, lost, .. } = self.clients;
+        let mut missing = Vec::new();
+        if connected < asked {
+            missing.push(format!("{} of {asked} clients did not get in", asked - connected));
+        }
+        if lost > 0 {
+            missing.push(format!("{lost} of {connected} clients were lost"));
+        }
+        if !missing.is_empty() {
+            return Verdict::NotServed(missing);
+        }
+        let faults = self.faults();
+        if !faults.is_empty() {
+            return Verdict::Invalid(faults);
+        }
+        let Snapshots { received, expected, .. } = self.snapshots;
+        let ratio = received.zip(expected).map_or(0.0, |(received, expected)| received as f64 / expected.max(1) as f64);
+        if ratio < SERVED_RATIO {
+            return Verdict::NotServed(vec![format!(
+                "{:.1} % of the expected snapshots arrived, {:.0} % are due",
+                100.0 * ratio,
+                100.0 * SERVED_RATIO
+            )]);
+        }
+        Verdict::Served
+    }
+
+    /// The report as one JSON object.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("a report is plain data, which always encodes") + "\n"
+    }
+
+    /// Writes [`Self::to_json`] to a file, as a whole or not at all.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), OutputError> {
+        write_output(path, &self.to_json())
+    }
+}

@@ -1,0 +1,162 @@
+//! What is measured while bots play, and how it becomes a report.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use downbeat_wire::Micros;
+
+use crate::percentiles::Recorder;
+use crate::player::Marks;
+use crate::progress::Second;
+use crate::report::{Bandwidth, Inputs, Interpolation, Prediction, Reason, Report, Snapshots};
+
+/// Samples of all bots. Durations in microseconds, distances in micrometres.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) rtt: Recorder,
+    pub(crate) ack: Recorder,
+    pub(crate) visible: Recorder,
+    pub(crate) interval: Recorder,
+    pub(crate) delay: Recorder,
+    pub(crate) error: Recorder,
+    pub(crate) late: Recorder,
+    /// Inputs that the connection could not take at their time.
+    pub(crate) blocked: u64,
+    /// CPU time of the loop when the measurement began.
+    pub(crate) cpu_base: Option<Duration>,
+    /// The second under way.
+    pub(crate) second: Second,
+}
+
+/// Why clients ended before their time, and how many.
+#[derive(Debug, Default)]
+pub(crate) struct Reasons(BTreeMap<(bool, Option<u64>, String), u64>);
+
+impl Reasons {
+    pub(crate) fn add(&mut self, joined: bool, code: Option<u64>, why: String) {
+        *self.0.entry((joined, code, why)).or_default() += 1;
+    }
+
+    pub(crate) fn count(&self, joined: bool) -> u64 {
+        self.0.iter().filter(|((was, ..), _)| *was == joined).map(|(_, count)| count).sum()
+    }
+
+    /// All of them, the most frequent first.
+    pub(crate) fn list(&self) -> Vec<Reason> {
+        let mut list: Vec<_> = self
+            .0
+            .iter()
+            .map(|((joined, code, why), &clients)| Reason { joined: *joined, code: *code, why: why.clone(), clients })
+            .collect();
+        list.sort_by_key(|reason| std::cmp::Reverse(reason.clients));
+        list
+    }
+}
+
+/// Growth of one bot's counters over the measurement, added up over bots.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Growth {
+    client_seconds: f64,
+    expected: u64,
+    received: u64,
+    sent: u64,
+    consumed: u64,
+    substituted: u64,
+    reconciled: u64,
+    mispredicted: u64,
+    confirmed: u64,
+    frames: u64,
+    shown: u64,
+    starved: u64,
+    down: Traffic,
+    up: Traffic,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Traffic {
+    datagrams: u64,
+    bytes: u64,
+}
+
+impl Growth {
+    /// Adds a bot that was measured from `base` to `latest`, with `send_rate_hz` snapshots per second due to it.
+    pub(crate) fn add(&mut self, base: &Marks, latest: &Marks, send_rate_hz: u32) {
+        let seconds = latest.at.since(base.at).as_secs_f64();
+        let (old, new) = (&base.client, &latest.client);
+        self.client_seconds += seconds;
+        let owed = (seconds * f64::from(send_rate_hz)) as u64;
+        self.expected += owed.saturating_sub(latest.dropped - base.dropped);
+        self.received += new.snapshots - old.snapshots;
+        self.sent += new.inputs - old.inputs;
+        self.consumed += latest.consumed - base.consumed;
+        self.substituted += new.substituted - old.substituted;
+        self.reconciled += new.reconciled - old.reconciled;
+        self.mispredicted += new.mispredicted - old.mispredicted;
+        self.confirmed += new.confirmed - old.confirmed;
+        self.frames += latest.frames - base.frames;
+        self.shown += new.shown - old.shown;
+        self.starved += new.starved - old.starved;
+        self.down.datagrams += latest.stats.datagrams_in - base.stats.datagrams_in;
+        self.down.bytes += latest.stats.bytes_in - base.stats.bytes_in;
+        self.up.datagrams += latest.stats.datagrams_out - base.stats.datagrams_out;
+        self.up.bytes += latest.stats.bytes_out - base.stats.bytes_out;
+    }
+
+    /// Writes what grew into the report. `headers` is the length of IP and UDP headers in bytes.
+    pub(crate) fn fill(&self, report: &mut Report, headers: u64) {
+        if self.client_seconds == 0.0 {
+            return;
+        }
+        report.snapshots = Snapshots {
+            received: Some(self.received),
+            expected: Some(self.expected),
+            lost: Some(self.expected.saturating_sub(self.received)),
+        };
+        report.inputs = Inputs { sent: Some(self.sent), consumed: Some(self.consumed), ..Inputs::default() };
+        let is_predicted = self.confirmed > 0;
+        let predicted = |count: u64| is_predicted.then_some(count);
+        report.prediction = Prediction {
+            reconciled: predicted(self.reconciled),
+            mispredicted: predicted(self.mispredicted),
+            substituted: Some(self.substituted),
+            per_client_minute: is_predicted.then(|| self.mispredicted as f64 / self.client_seconds * 60.0),
+        };
+        let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
+        report.interpolation = Interpolation { starved_ratio: ratio(self.starved, self.shown) };
+        report.visible_entities_mean = ratio(self.shown, self.frames);
+        let per_second = |bytes: u64| Some(bytes as f64 / self.client_seconds);
+        let wire = |traffic: Traffic| per_second(traffic.bytes + headers * traffic.datagrams);
+        report.bandwidth = Bandwidth {
+            down_wire_bytes_per_client_s: wire(self.down),
+            up_wire_bytes_per_client_s: wire(self.up),
+            down_udp_payload_bytes_per_client_s: per_second(self.down.bytes),
+            up_udp_payload_bytes_per_client_s: per_second(self.up.bytes),
+        };
+    }
+
+    /// Ticks that were played, by all bots.
+    pub(crate) fn bot_ticks(&self, tick_rate_hz: u32) -> f64 {
+        self.client_seconds * f64::from(tick_rate_hz)
+    }
+}
+
+impl Tally {
+    /// Writes the percentiles into the report.
+    pub(crate) fn fill(&self, report: &mut Report) {
+        const US_PER_MS: f64 = 1e3;
+        report.rtt_ms = self.rtt.percentiles(US_PER_MS);
+        report.input_to_ack_ms = self.ack.percentiles(US_PER_MS);
+        report.input_to_visible_ms = self.visible.percentiles(US_PER_MS);
+        report.snapshot_interval_ms = self.interval.percentiles(US_PER_MS);
+        report.interpolation_delay_ms = self.delay.percentiles(US_PER_MS);
+        report.prediction_error_m = self.error.percentiles(1e6);
+        report.bots.late_us = self.late.percentiles(1.0);
+        report.bots.blocked = Some(self.blocked);
+    }
+
+    /// A round trip of a bot.
+    pub(crate) fn record_rtt(&mut self, rtt: Micros) {
+        self.rtt.record(rtt.0);
+        self.second.rtt.record(rtt.0);
+    }
+}

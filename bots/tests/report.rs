@@ -1,0 +1,100 @@
+//! What a report says, and when it counts.
+
+use downbeat_bots::report::{BotsFigures, Clients, Inputs, Reason, Server, ServerSide, Snapshots};
+use downbeat_bots::{Percentiles, Report, Verdict};
+
+fn percentiles(p99: f64) -> Percentiles {
+    Percentiles { p50: 1.0, p90: 2.0, p99, p999: p99 + 1.0, max: p99 + 2.0 }
+}
+
+fn good() -> Report {
+    Report {
+        profile: "test".to_owned(),
+        clients: Clients { asked: 16, connected: 16, ..Clients::default() },
+        snapshots: Snapshots { received: Some(990), expected: Some(1_000), lost: Some(10) },
+        bots: BotsFigures {
+            late_us: Some(percentiles(500.0)),
+            valid: true,
+            kernel_drops: Some(0),
+            ..Default::default()
+        },
+        ..Report::default()
+    }
+}
+
+#[test]
+fn a_run_counts_when_all_got_in_stayed_and_were_served() {
+    assert_eq!(good().verdict(), Verdict::Served);
+    assert_eq!(good().verdict().exit_code(), 0);
+
+    let mut report = good();
+    report.clients.connected = 15;
+    assert_eq!(report.verdict(), Verdict::NotServed(vec!["1 of 16 clients did not get in".into()]));
+    report = good();
+    report.clients.lost = 2;
+    assert_eq!(report.verdict().exit_code(), 1);
+    report = good();
+    report.snapshots.received = Some(979);
+    assert_eq!(report.verdict().exit_code(), 1, "97.9 % are not enough");
+    report.snapshots = Snapshots::default();
+    assert_eq!(report.verdict().exit_code(), 1, "what was not measured was not served");
+}
+
+#[test]
+fn a_run_in_which_the_tool_fell_behind_is_invalid_and_not_averaged_in() {
+    let mut report = good();
+    report.bots.late_us = Some(percentiles(2_001.0));
+    assert_eq!(report.verdict().exit_code(), 4);
+    report.snapshots.received = Some(500);
+    assert_eq!(report.verdict().exit_code(), 4, "late bots lose snapshots by themselves");
+    report.clients.lost = 1;
+    assert_eq!(report.verdict().exit_code(), 1, "but a lost client is a lost client");
+
+    report = good();
+    report.bots.kernel_drops = Some(1);
+    assert_eq!(report.verdict().exit_code(), 4);
+    report = good();
+    let server = Server { kernel_drops: Some(3), ..Server::default() };
+    report.add_server(&ServerSide { server, ..ServerSide::default() });
+    assert!(!report.bots.valid);
+    assert_eq!(report.verdict().exit_code(), 4, "on either side");
+}
+
+#[test]
+fn what_the_server_knows_is_added_to_what_the_bots_sent() {
+    let mut report = good();
+    report.inputs = Inputs { sent: Some(100), consumed: Some(90), ..Inputs::default() };
+    let inputs = Inputs { sent: None, consumed: Some(120), starved: Some(3), late: Some(2), rejected: Some(0) };
+    let side = ServerSide { inputs, tick_us: Some(percentiles(300.0)), ..ServerSide::default() };
+    report.add_server(&side);
+    assert_eq!(report.inputs, Inputs { sent: Some(100), ..inputs });
+    assert_eq!(report.tick_us, Some(percentiles(300.0)));
+    assert!(report.bots.valid);
+}
+
+#[test]
+fn what_was_not_measured_is_null_and_reads_back() {
+    let json: serde_json::Value = serde_json::from_str(&good().to_json()).expect("JSON");
+    for name in ["rtt_ms", "input_to_visible_ms", "tick_us", "visible_entities_mean", "tick_rate_hz", "reference_ns"] {
+        assert!(json.as_object().expect("an object").contains_key(name), "{name} is there");
+        assert!(json[name].is_null(), "{name} is null");
+    }
+    assert!(json["server"]["rss_bytes"].is_null() && json["prediction"]["per_client_minute"].is_null());
+    assert_eq!(json["bots"]["late_us"]["p99"], 500.0);
+    assert_eq!(serde_json::from_str::<Report>(&good().to_json()).expect("its own JSON"), good());
+}
+
+#[test]
+fn the_table_says_what_happened_in_words() {
+    let mut report = good();
+    report.rtt_ms = Some(percentiles(31.25));
+    let table = report.table().to_string();
+    assert!(table.contains("SERVED: all 16 clients"), "{table}");
+    assert!(table.contains("31.25"), "{table}");
+    assert!(table.lines().all(|line| line.len() < 140 && !line.ends_with(' ')), "{table}");
+    report.clients.connected = 15;
+    let why = "SERVER_FULL (16): the server is full; try again later or elsewhere".to_owned();
+    report.clients.reasons = vec![Reason { joined: false, code: Some(16), why, clients: 1 }];
+    let table = report.table().to_string();
+    assert!(table.contains("NOT SERVED") && table.contains("1 did not get in: SERVER_FULL"), "{table}");
+}

@@ -1,0 +1,150 @@
+//! Whole runs against a small live server on loopback.
+
+mod common;
+
+use std::net::{Ipv4Addr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use common::{HZ, Manners, TestServer};
+use downbeat_arena::Arena;
+use downbeat_bots::{BotsError, Options, Report, Verdict, run};
+use downbeat_field::Field;
+
+fn arena(players_max: u16) -> TestServer {
+    TestServer::start::<Arena>(Default::default(), Manners { players_max, ..Manners::default() })
+}
+
+fn options(server: &TestServer, clients: usize, seconds: f64) -> Options {
+    Options { clients, seconds, ..Options::new(server.address, server.trust.clone()) }
+}
+
+fn play<G: downbeat_bots::Bots>(options: &Options) -> Result<Report, BotsError> {
+    let report = run::<G>(options, &mut |progress| println!("{progress}"), &AtomicBool::new(false))?;
+    println!("{}", report.table());
+    Ok(report)
+}
+
+#[test]
+fn fighters_are_served_and_every_figure_is_measured() {
+    let server = arena(16);
+    let report = play::<Arena>(&options(&server, 8, 5.0)).expect("all get in");
+    assert_eq!((report.clients.asked, report.clients.connected, report.clients.lost), (8, 8, 0));
+    assert!(!matches!(report.verdict(), Verdict::NotServed(_)), "{:?}", report.verdict());
+    assert_eq!((report.tick_rate_hz, report.send_rate_hz), (Some(HZ), Some(HZ)));
+    assert!((report.measured_seconds - 3.0).abs() < 0.2, "two of five seconds are warm-up");
+
+    let json: serde_json::Value = serde_json::from_str(&report.to_json()).expect("a JSON object");
+    assert_eq!(json["schema"], "downbeat.report/1");
+    for name in [
+        "rtt_ms",
+        "input_to_ack_ms",
+        "input_to_visible_ms",
+        "snapshot_interval_ms",
+        "interpolation_delay_ms",
+        "prediction_error_m",
+    ] {
+        for percentile in ["p50", "p90", "p99", "p999", "max"] {
+            assert!(json[name][percentile].is_number(), "{name}.{percentile}");
+        }
+    }
+    let expected = json["snapshots"]["expected"].as_f64().expect("measured");
+    assert!((expected / (8.0 * 3.0 * f64::from(HZ)) - 1.0).abs() < 0.1, "{expected}");
+    for name in ["down_wire_bytes_per_client_s", "up_udp_payload_bytes_per_client_s"] {
+        assert!(json["bandwidth"][name].as_f64().is_some_and(|bytes| bytes > 500.0), "{name}");
+    }
+    assert!(json["interpolation"]["starved_ratio"].is_number());
+    assert!(report.visible_entities_mean.is_some_and(|mean| mean >= 7.0));
+    assert!(report.input_to_visible_ms.expect("bots see each other").p50 > 10.0, "interpolation takes its time");
+    // Nobody asked the server.
+    assert!(json["tick_us"].is_null() && json["server"]["overruns"].is_null() && json["inputs"]["late"].is_null());
+}
+
+#[test]
+fn a_slow_network_is_measured_as_such_and_its_losses_are_not_the_servers() {
+    let server = arena(16);
+    let net = "latency=40ms,jitter=2ms,loss=3%".parse().expect("a link");
+    let report = play::<Arena>(&Options { net, ..options(&server, 6, 5.0) }).expect("all get in");
+    assert!(!matches!(report.verdict(), Verdict::NotServed(_)), "{:?}", report.verdict());
+    let rtt = report.rtt_ms.expect("measured").p50;
+    assert!((79.0..95.0).contains(&rtt), "{rtt}");
+    assert!(report.input_to_ack_ms.expect("measured").p50 > 80.0);
+    let owed = 6.0 * report.measured_seconds * f64::from(HZ);
+    let expected = report.snapshots.expected.expect("measured") as f64;
+    assert!((0.93..0.99).contains(&(expected / owed)), "the 3 % that the link drops are not expected: {expected}");
+}
+
+#[test]
+fn walkers_are_watched_without_avatars_to_see() {
+    let config = downbeat_field::Config { walkers: 50, visible: 16, ..Default::default() };
+    let server = TestServer::start::<Field>(config, Manners { players_max: 100, ..Manners::default() });
+    let report = play::<Field>(&options(&server, 20, 4.0)).expect("all get in");
+    assert!(!matches!(report.verdict(), Verdict::NotServed(_)), "{:?}", report.verdict());
+    assert_eq!(report.visible_entities_mean.map(f64::round), Some(16.0));
+    assert_eq!(report.input_to_visible_ms, None, "private avatars are seen by nobody, so nothing was measured");
+    assert_eq!((report.brain.as_str(), report.game.as_str()), ("wander", "field"));
+}
+
+#[test]
+fn those_who_find_the_server_full_are_counted_with_its_reason() {
+    let server = arena(2);
+    let report = play::<Arena>(&options(&server, 5, 1.0)).expect("two get in");
+    assert_eq!((report.clients.connected, report.clients.lost), (2, 0));
+    assert_eq!(report.verdict().exit_code(), 1);
+    let reason = &report.clients.reasons[0];
+    assert_eq!((reason.joined, reason.code, reason.clients), (false, Some(16), 3));
+    assert!(reason.why.contains("SERVER_FULL"), "{}", reason.why);
+}
+
+#[test]
+fn a_server_that_goes_down_under_way_loses_its_clients_and_ends_the_run() {
+    let quits_after = Some(Duration::from_millis(1_500));
+    let server = TestServer::start::<Arena>(Default::default(), Manners { players_max: 8, quits_after });
+    let begun = Instant::now();
+    let report = play::<Arena>(&options(&server, 3, 30.0)).expect("all got in");
+    assert!(begun.elapsed() < Duration::from_secs(10), "nobody is left to wait for");
+    assert_eq!((report.clients.connected, report.clients.lost), (3, 3));
+    assert!(report.clients.reasons[0].why.contains("SHUTTING_DOWN"), "{:?}", report.clients.reasons);
+    assert_eq!(report.verdict().exit_code(), 1);
+    assert_eq!(report.rtt_ms, None, "the measurement had not begun");
+}
+
+#[test]
+fn a_stop_ends_the_run_with_the_report_of_what_ran() {
+    let server = arena(4);
+    let stop = AtomicBool::new(false);
+    let begun = Instant::now();
+    let mut seconds = 0;
+    let mut told = |_: &_| {
+        seconds += 1;
+        stop.store(seconds == 4, Ordering::Relaxed);
+    };
+    let report = run::<Arena>(&options(&server, 2, 60.0), &mut told, &stop).expect("a report");
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(report.rtt_ms.is_some() && report.measured_seconds < 5.0);
+}
+
+#[test]
+fn what_cannot_be_run_says_so_before_anything_is_sent() {
+    let server = arena(4);
+    let base = options(&server, 1, 1.0);
+    let error = |options: Options| play::<Arena>(&options).expect_err("impossible").to_string();
+    assert!(error(Options { brain: "chess".into(), ..base.clone() }).contains("fight, wander, idle"));
+    assert!(error(Options { clients: 0, ..base.clone() }).contains("1 to"));
+    assert!(error(Options { seconds: f64::NAN, ..base.clone() }).contains("allowed"));
+    assert!(error(Options { report: Some("/no/such/folder/r.json".into()), ..base.clone() }).contains("no folder"));
+    assert!(error(Options { tick_rate_hz: Some(30), ..base.clone() }).contains("60 ticks"));
+    let stranger = downbeat_transport::Trust::pinned(downbeat_transport::Fingerprint([7; 32]));
+    assert!(error(Options { trust: stranger, ..base }).contains("handshake failed"));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_noticed() {
+    // A socket that answers nothing.
+    let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
+    let address = silent.local_addr().expect("bound");
+    let options = Options { clients: 3, ..Options::new(address, downbeat_transport::Trust::danger_anybody()) };
+    let error = play::<Arena>(&options).expect_err("nobody answers");
+    assert!(matches!(error, BotsError::NobodyIn { .. }), "{error}");
+    assert!(error.to_string().contains("timed out"), "{error}");
+}

@@ -1,0 +1,84 @@
+//! `bots`: a load test against a server that runs elsewhere.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use downbeat_bots::{Bots, Options, Report, run};
+use downbeat_replica::{Game, Schema};
+use downbeat_transport::Trust;
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::PROFILE;
+use crate::cli::{BotsArgs, PlayArgs, SchemaArgs, net};
+use crate::error::CliError;
+
+pub(crate) fn bots<G: Bots>(args: &BotsArgs) -> Result<u8, CliError> {
+    let mut options = options(&args.play, Options::new(args.connect, trust(args)?))?;
+    options.seed = args.seed;
+    options.server_name.clone_from(&args.server_name);
+    options.room = args.room;
+    options.token.clone_from(&args.token);
+    options.tick_rate_hz = args.tick_rate;
+    options.send_rate_hz = args.send_rate;
+    options.cpu = args.cpu;
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(CliError::Signals)?;
+    }
+    let report = run::<G>(&options, &mut |progress| eprintln!("{progress}"), &stop)?;
+    conclude(&report, &args.play)
+}
+
+/// What the flags say of the bots, on top of `options`.
+pub(crate) fn options(args: &PlayArgs, mut options: Options) -> Result<Options, CliError> {
+    options.clients = args.clients;
+    options.seconds = args.seconds;
+    options.brain = args.brain.clone().unwrap_or_default();
+    options.net = net(&args.net)?;
+    options.net_name = Some(args.net.clone());
+    options.profile = PROFILE.to_owned();
+    options.report.clone_from(&args.report);
+    Ok(options)
+}
+
+/// Prints and writes the report, and says how it ends.
+pub(crate) fn conclude(report: &Report, args: &PlayArgs) -> Result<u8, CliError> {
+    println!("{}", report.table());
+    if let Some(path) = &args.report {
+        report.write(path)?;
+    }
+    if stopped_early(report, args) {
+        eprintln!("the run was stopped before its time");
+    }
+    Ok(report.verdict().exit_code())
+}
+
+fn stopped_early(report: &Report, args: &PlayArgs) -> bool {
+    report.seconds + 0.5 < args.seconds
+}
+
+fn trust(args: &BotsArgs) -> Result<Trust, CliError> {
+    if let Some(fingerprint) = args.cert_sha256 {
+        return Ok(Trust::pinned(fingerprint));
+    }
+    if let Some(path) = &args.ca {
+        let text = std::fs::read(path).map_err(|error| CliError::Read { path: path.display().to_string(), error })?;
+        return Ok(Trust::roots_pem(&text)?);
+    }
+    if args.danger_accept_any_cert {
+        return Ok(Trust::danger_anybody());
+    }
+    let why = "which server is to be believed? Give --cert-sha256 HEX (`serve` prints it), --ca FILE, or, for a test, \
+               --danger-accept-any-cert";
+    Err(CliError::Usage(why.to_owned()))
+}
+
+pub(crate) fn schema<G: Game>(args: &SchemaArgs) -> Result<u8, CliError> {
+    let schema = Schema::of::<G>().map_err(|error| CliError::Usage(error.to_string()))?;
+    if args.hash {
+        println!("{:016x}", schema.hash());
+    } else {
+        print!("{}", schema.text());
+    }
+    Ok(0)
+}

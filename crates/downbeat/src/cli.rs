@@ -1,0 +1,173 @@
+//! Commands and flags.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use downbeat_link::LinkSpec;
+use downbeat_transport::Fingerprint;
+
+/// Authoritative multiplayer game server over QUIC, with its load-testing bots.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a dedicated server until SIGINT or SIGTERM
+    Serve(Box<ServeArgs>),
+    /// Play on a server with bots, and report what a player would feel
+    Bots(Box<BotsArgs>),
+    /// Start a server and bots in one process, and report
+    Demo(Box<DemoArgs>),
+    /// Print a game's schema, or its hash
+    Schema(SchemaArgs),
+}
+
+/// What a match is like: for every command that has a server in it.
+#[derive(Args, Debug)]
+pub(crate) struct MatchArgs {
+    /// The game [default: the first there is; arena]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) game: Option<String>,
+    /// Ticks per second, 20 to 128 [default: 60]
+    #[arg(long, value_name = "HZ")]
+    pub(crate) tick_rate: Option<String>,
+    /// Snapshots per second; divides the tick rate [default: the tick rate]
+    #[arg(long, value_name = "HZ")]
+    pub(crate) send_rate: Option<String>,
+    /// A rule of the game, such as `walkers=500`; may be repeated
+    #[arg(long = "rule", value_name = "KEY=VALUE")]
+    pub(crate) rules: Vec<String>,
+    /// field: walkers in the world [default: 200]
+    #[arg(long, value_name = "N")]
+    pub(crate) walkers: Option<String>,
+    /// field: walkers that each client is shown [default: 32]
+    #[arg(long, value_name = "K")]
+    pub(crate) visible: Option<String>,
+    /// field: whether others see a client's avatar, `private` or `public` [default: private]
+    #[arg(long, value_name = "WHO")]
+    pub(crate) avatars: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) rules: MatchArgs,
+    /// Address to listen on; `localhost` is both families; may be repeated [default: localhost:4433]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Vec<String>,
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE", env = "DOWNBEAT_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Rooms at a time [default: 16]
+    #[arg(long, value_name = "N")]
+    pub(crate) rooms_max: Option<String>,
+    /// Players of a room [default: the game's]
+    #[arg(long, value_name = "N")]
+    pub(crate) players_max: Option<String>,
+    /// Decides everything random in the matches [default: chance]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<String>,
+    /// Seconds to wait for clients to leave when asked to end [default: 0]
+    #[arg(long, value_name = "S")]
+    pub(crate) drain_deadline: Option<String>,
+    /// The processor to stay on [default: any]
+    #[arg(long, value_name = "N")]
+    pub(crate) cpu: Option<String>,
+    /// Write the server's own figures here at the end (JSON)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+/// What bots do: for every command that has bots in it.
+#[derive(Args, Debug)]
+pub(crate) struct PlayArgs {
+    /// How many bots
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    pub(crate) clients: usize,
+    /// How long they play, in seconds
+    #[arg(long, value_name = "S", default_value_t = 10.0)]
+    pub(crate) seconds: f64,
+    /// Who plays: `fight`, `wander` or `idle` [default: the game's first]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) brain: Option<String>,
+    /// The network that each bot is behind: none, lan, broadband, wifi, mobile, awful, or such as
+    /// `latency=50ms,jitter=10ms,loss=2%,burst=3,reorder=1%,dup=1%,rate=10mbit`
+    #[arg(long, value_name = "PRESET|SPEC", default_value = "none")]
+    pub(crate) net: String,
+    /// Write the report here (JSON)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BotsArgs {
+    /// The server
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4433")]
+    pub(crate) connect: SocketAddr,
+    /// The game [default: the first there is; arena]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) game: Option<String>,
+    #[command(flatten)]
+    pub(crate) play: PlayArgs,
+    /// Decides everything random about the bots
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Believe the server with this certificate: SHA-256 in hex, as `serve` prints it
+    #[arg(long, value_name = "HEX", group = "trust")]
+    pub(crate) cert_sha256: Option<Fingerprint>,
+    /// Believe servers with a certificate signed by one of these (PEM)
+    #[arg(long, value_name = "FILE", group = "trust")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Believe any server: for tests only
+    #[arg(long, group = "trust")]
+    pub(crate) danger_accept_any_cert: bool,
+    /// What the server is called in its certificate [default: its address]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) server_name: Option<String>,
+    /// The room to join [default: the server chooses]
+    #[arg(long, value_name = "N")]
+    pub(crate) room: Option<u64>,
+    /// What lets the bots in, where the server asks for it
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) token: Option<String>,
+    /// Ticks per second that the server must have
+    #[arg(long, value_name = "HZ")]
+    pub(crate) tick_rate: Option<u32>,
+    /// Snapshots per second that the server must send
+    #[arg(long, value_name = "HZ")]
+    pub(crate) send_rate: Option<u32>,
+    /// The processor to stay on [default: any]
+    #[arg(long, value_name = "N")]
+    pub(crate) cpu: Option<usize>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DemoArgs {
+    #[command(flatten)]
+    pub(crate) rules: MatchArgs,
+    #[command(flatten)]
+    pub(crate) play: PlayArgs,
+    /// Decides everything random
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SchemaArgs {
+    /// The game [default: the first there is; arena]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) game: Option<String>,
+    /// Print the hash alone: 16 hex digits
+    #[arg(long)]
+    pub(crate) hash: bool,
+}
+
+/// Reads `--net`.
+pub(crate) fn net(text: &str) -> Result<LinkSpec, crate::CliError> {
+    text.parse().map_err(|error| crate::CliError::Usage(format!("--net {text}: {error}")))
+}

@@ -1,0 +1,69 @@
+//! `demo`: a server and bots in one process, over real QUIC and real UDP on loopback.
+
+use std::sync::atomic::AtomicBool;
+use std::thread;
+
+use downbeat_bots::report::{Inputs, Server as ServerReportPart, ServerSide};
+use downbeat_bots::{Bots, Options, Percentiles, run};
+use downbeat_server::{Server, ServerReport, Stop};
+use downbeat_transport::Trust;
+
+use crate::bots::{conclude, options};
+use crate::cli::DemoArgs;
+use crate::error::CliError;
+use crate::serve::notify;
+use crate::settings::Checked;
+
+pub(crate) fn demo<G: Bots>(args: &DemoArgs, settings: &Checked) -> Result<u8, CliError> {
+    let mut config = settings.config.clone();
+    // Everybody in one room, as far as the game can hold them.
+    let clients = u16::try_from(args.play.clients).unwrap_or(u16::MAX);
+    config.players_max = config.players_max.max(clients.min(downbeat_arena::limits::PLAYERS_MAX as u16));
+    let rules = settings.rules.rules::<G>()?;
+    let server = Server::<G>::start(&config, &rules, Box::new(notify))?;
+    let address = server.local_addrs()[0];
+    let mut bots = options(&args.play, Options::new(address, Trust::pinned(server.fingerprint())))?;
+    bots.seed = args.seed;
+    println!(
+        "{}: a server on {address} and {} bots for {} s, {} Hz, network {}",
+        G::NAME,
+        args.play.clients,
+        args.play.seconds,
+        config.tick_rate_hz,
+        args.play.net
+    );
+    let stop = Stop::new();
+    let ending = stop.clone();
+    let serving = thread::Builder::new().name("shard 0".into()).spawn(move || server.run(&ending));
+    let serving = serving.expect("a process can start a second thread");
+    let played = run::<G>(&bots, &mut |progress| eprintln!("{progress}"), &AtomicBool::new(false));
+    stop.request();
+    let served = serving.join().map_err(|_| CliError::ServerGone)??;
+    let mut report = played?;
+    report.add_server(&side(&served));
+    conclude(&report, &args.play)
+}
+
+/// What the server knows of the run. Its memory cannot be told from the bots' here.
+fn side(report: &ServerReport) -> ServerSide {
+    let percentiles =
+        |p: downbeat_server::Percentiles| Percentiles { p50: p.p50, p90: p.p90, p99: p.p99, p999: p.p999, max: p.max };
+    let inputs = report.inputs;
+    ServerSide {
+        server: ServerReportPart {
+            overruns: report.server.overruns,
+            cpu_us_per_client_tick: report.server.cpu_us_per_client_tick,
+            rss_bytes: None,
+            kernel_drops: report.server.kernel_drops,
+        },
+        inputs: Inputs {
+            sent: None,
+            consumed: inputs.map(|inputs| inputs.consumed),
+            starved: inputs.map(|inputs| inputs.starved),
+            late: inputs.map(|inputs| inputs.late),
+            rejected: inputs.map(|inputs| inputs.rejected),
+        },
+        tick_us: report.tick_us.map(percentiles),
+        tick_start_jitter_us: report.tick_start_jitter_us.map(percentiles),
+    }
+}

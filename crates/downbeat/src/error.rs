@@ -1,0 +1,42 @@
+//! What can go wrong, and the exit code that says so: 1 could not run or not served, 2 usage.
+
+use std::io;
+
+use downbeat_bots::{BotsError, OutputError};
+use downbeat_server::config::{ConfigError, Origin};
+use downbeat_server::{RunError, StartError};
+use downbeat_transport::IdentityError;
+
+/// Why a command could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error(transparent)]
+    Bots(#[from] BotsError),
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    #[error("the certificate cannot be trusted: {0}")]
+    Identity(#[from] IdentityError),
+    #[error("cannot read {path}: {error}")]
+    Read { path: String, error: io::Error },
+    #[error("signals cannot be handled: {0}")]
+    Signals(io::Error),
+    #[error("{0}")]
+    Usage(String),
+    #[error("the server failed: its thread ended early")]
+    ServerGone,
+}
+
+impl CliError {
+    pub(crate) const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::Config(ConfigError { origin: Origin::Named(_), .. }) => 2,
+            _ => 1,
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! From flags, environment and file to one checked configuration.
+
+use downbeat_replica::Game;
+use downbeat_server::config::{GameDefaults, GameTable, PLAYERS_MAX};
+use downbeat_server::{Config, Loader};
+
+use crate::cli::{Command, DemoArgs, MatchArgs, ServeArgs};
+use crate::error::CliError;
+
+/// The small shooter.
+pub(crate) const ARENA: GameDefaults = GameDefaults { name: downbeat_arena::Arena::NAME, players_max: 32 };
+
+/// The crowd.
+pub(crate) const FIELD: GameDefaults = GameDefaults { name: downbeat_field::Field::NAME, players_max: 1_024 };
+
+/// The defaults of a game that says nothing.
+pub(crate) const fn of<G: Game>() -> GameDefaults {
+    GameDefaults { name: G::NAME, players_max: PLAYERS_MAX }
+}
+
+/// The games of this binary; the first is the default.
+pub(crate) struct Settings(Vec<GameDefaults>);
+
+/// What was set, checked; the game's rules once its type is known.
+pub(crate) struct Checked {
+    pub(crate) config: Config,
+    pub(crate) rules: GameTable,
+}
+
+impl Settings {
+    pub(crate) fn new(games: Vec<GameDefaults>) -> Self {
+        Self(games)
+    }
+
+    /// Reads what `command` says, and what it refers to.
+    pub(crate) fn check(&self, command: &Command) -> Result<Checked, CliError> {
+        let mut loader = Loader::new(&self.0);
+        match command {
+            Command::Serve(args) => self.serve(args, &mut loader)?,
+            Command::Demo(args) => self.demo(args, &mut loader)?,
+            Command::Bots(args) => set(&mut loader, "--game", "game.name", args.game.as_ref())?,
+            Command::Schema(args) => set(&mut loader, "--game", "game.name", args.game.as_ref())?,
+        }
+        let (config, rules) = loader.finish()?;
+        Ok(Checked { config, rules })
+    }
+
+    fn serve(&self, args: &ServeArgs, loader: &mut Loader) -> Result<(), CliError> {
+        if let Some(path) = &args.config {
+            loader.file(path)?;
+        }
+        loader.environment(
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        )?;
+        self.rules(&args.rules, loader)?;
+        if !args.listen.is_empty() {
+            let list: Vec<_> = args.listen.iter().map(|address| format!("{address:?}")).collect();
+            loader.flag("--listen", "listen", &format!("[{}]", list.join(", ")))?;
+        }
+        set(loader, "--rooms-max", "rooms_max", args.rooms_max.as_ref())?;
+        set(loader, "--players-max", "players_max", args.players_max.as_ref())?;
+        set(loader, "--seed", "seed", args.seed.as_ref())?;
+        set(loader, "--drain-deadline", "drain_deadline", args.drain_deadline.as_ref())?;
+        set(loader, "--cpu", "cpu", args.cpu.as_ref())
+    }
+
+    /// A demo depends on its flags alone.
+    fn demo(&self, args: &DemoArgs, loader: &mut Loader) -> Result<(), CliError> {
+        self.rules(&args.rules, loader)?;
+        loader.flag("demo", "listen", "\"127.0.0.1:0\"")?;
+        set(loader, "--seed", "seed", Some(&args.seed))
+    }
+
+    fn rules(&self, args: &MatchArgs, loader: &mut Loader) -> Result<(), CliError> {
+        set(loader, "--game", "game.name", args.game.as_ref())?;
+        set(loader, "--tick-rate", "tick_rate", args.tick_rate.as_ref())?;
+        set(loader, "--send-rate", "send_rate", args.send_rate.as_ref())?;
+        let game = args.game.as_deref().or_else(|| self.0.first().map(|game| game.name)).unwrap_or_default();
+        for (rule, value) in [("walkers", &args.walkers), ("visible", &args.visible), ("avatars", &args.avatars)] {
+            set(loader, &format!("--{rule}"), &format!("game.{game}.{rule}"), value.as_ref())?;
+        }
+        for rule in &args.rules {
+            let Some((key, value)) = rule.split_once('=') else {
+                return Err(CliError::Usage(format!("--rule {rule}: expected KEY=VALUE")));
+            };
+            loader.flag(&format!("--rule {key}"), &format!("game.{game}.{key}"), value)?;
+        }
+        Ok(())
+    }
+}
+
+fn set(loader: &mut Loader, flag: &str, key: &str, value: Option<&impl ToString>) -> Result<(), CliError> {
+    match value {
+        Some(value) => Ok(loader.flag(flag, key, &value.to_string())?),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,195 @@
+//! From what is written to what may be: each value in its range, each text what it should name.
+
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+use toml::{Spanned, Value};
+
+use super::error::{ConfigError, Source};
+use super::game::GameTable;
+use super::loader::{GameDefaults, Layer, Loader};
+use super::raw::Raw;
+use super::{Config, TICK_RATE_HZ, TlsFiles};
+
+/// A value that somebody set.
+struct Given<'a, T> {
+    value: &'a T,
+    span: std::ops::Range<usize>,
+    source: &'a Source,
+}
+
+impl<T> Given<'_, T> {
+    fn error(&self, message: String) -> ConfigError {
+        self.source.error(Some(self.span.clone()), message)
+    }
+}
+
+impl Loader {
+    /// The configuration, checked, and what was said about the rules of its game.
+    ///
+    /// # Errors
+    /// When a value is out of its range: says where it was set and what is allowed.
+    pub fn finish(mut self) -> Result<(Config, GameTable), ConfigError> {
+        self.layers.sort_by_key(|layer| layer.rank);
+        let game = self.game()?;
+        let mut config = Config { players_max: game.players_max, ..Config::new(game.name) };
+        let ticks = i64::from(*TICK_RATE_HZ.start())..=i64::from(*TICK_RATE_HZ.end());
+        self.number(&mut config.tick_rate_hz, "tick_rate", ticks, |raw| raw.tick_rate.as_ref())?;
+        config.send_rate_hz = config.tick_rate_hz;
+        self.number(&mut config.send_rate_hz, "send_rate", 1..=128, |raw| raw.send_rate.as_ref())?;
+        self.check_send_rate(&config)?;
+        self.number(&mut config.rooms_max, "rooms_max", 1..=1_024, |raw| raw.rooms_max.as_ref())?;
+        self.number(&mut config.players_max, "players_max", 2..=4_096, |raw| raw.players_max.as_ref())?;
+        self.number(&mut config.spectators_max, "spectators_max", 0..=4_096, |raw| raw.spectators_max.as_ref())?;
+        self.optional(&mut config.seed, "seed", 0..=i64::MAX, |raw| raw.seed.as_ref())?;
+        self.seconds(&mut config.drain_deadline, "drain_deadline", 0.0..=86_400.0, |raw| raw.drain_deadline.as_ref())?;
+        self.seconds(&mut config.hello_timeout, "hello_timeout", 0.1..=60.0, |raw| raw.hello_timeout.as_ref())?;
+        let bytes = 2_000..=10_000_000;
+        self.number(&mut config.client_bytes_per_s, "client_bytes_per_s", bytes, |raw| {
+            raw.client_bytes_per_s.as_ref()
+        })?;
+        let connections = &mut config.address_connections_max;
+        self.number(connections, "address_connections_max", 1..=65_536, |raw| raw.address_connections_max.as_ref())?;
+        self.list(&mut config.address_exempt, "address_exempt", "addresses or blocks such as 10.0.0.0/8", |raw| {
+            raw.address_exempt.as_ref()
+        })?;
+        // No client that samples an input a tick needs less than the lowest allowed.
+        self.number(&mut config.datagrams_per_s, "datagrams_per_s", 150..=100_000, |raw| raw.datagrams_per_s.as_ref())?;
+        self.number(&mut config.datagrams_burst, "datagrams_burst", 10..=100_000, |raw| raw.datagrams_burst.as_ref())?;
+        self.number(&mut config.malformed_per_s, "malformed_per_s", 0..=100_000, |raw| raw.malformed_per_s.as_ref())?;
+        self.optional(&mut config.cpu, "cpu", 0..=1_023, |raw| raw.cpu.as_ref())?;
+        let addresses = "addresses with a port, such as 127.0.0.1:4433, [::1]:4433 or localhost:4433";
+        self.list(&mut config.listen, "listen", addresses, |raw| raw.listen.as_ref())?;
+        config.tls = self.tls()?;
+        Ok((config, GameTable { game: game.name, layers: self.layers }))
+    }
+
+    pub(super) fn allowed(&self, in_table: bool) -> String {
+        let own = in_table.then(|| "`name`".to_owned());
+        let names = self.games.iter().map(|game| format!("`{}`", game.name));
+        own.into_iter().chain(names).collect::<Vec<_>>().join(", ")
+    }
+
+    fn game(&self) -> Result<GameDefaults, ConfigError> {
+        for Layer { raw, source, .. } in self.layers.iter().rev() {
+            let Some((_, name)) = raw.game.iter().flatten().find(|(key, _)| key.get_ref() == "name") else { continue };
+            let text = name.get_ref().as_str().unwrap_or_default();
+            return self.games.iter().find(|game| game.name == text).copied().ok_or_else(|| {
+                let message =
+                    format!("`game.name` is {}; {} are allowed", describe(name.get_ref()), self.allowed(false));
+                source.error(Some(name.span()), message)
+            });
+        }
+        Ok(*self.games.first().expect("a process runs at least one game"))
+    }
+
+    fn given<T>(&self, of: impl Fn(&Raw) -> Option<&Spanned<T>>) -> Option<Given<'_, T>> {
+        self.layers.iter().rev().find_map(|Layer { raw, source, .. }| {
+            let value = of(raw)?;
+            Some(Given { value: value.get_ref(), span: value.span(), source })
+        })
+    }
+
+    fn number<N: TryFrom<i64>>(
+        &self,
+        into: &mut N,
+        key: &str,
+        allowed: RangeInclusive<i64>,
+        of: impl Fn(&Raw) -> Option<&Spanned<i64>>,
+    ) -> Result<(), ConfigError> {
+        let Some(given) = self.given(of) else { return Ok(()) };
+        let value =
+            Some(*given.value).filter(|value| allowed.contains(value)).and_then(|value| N::try_from(value).ok());
+        *into = value.ok_or_else(|| {
+            given.error(format!("`{key}` is {}; {} to {} are allowed", given.value, allowed.start(), allowed.end()))
+        })?;
+        Ok(())
+    }
+
+    fn optional<N: TryFrom<i64> + Default>(
+        &self,
+        into: &mut Option<N>,
+        key: &str,
+        allowed: RangeInclusive<i64>,
+        of: impl Fn(&Raw) -> Option<&Spanned<i64>>,
+    ) -> Result<(), ConfigError> {
+        if self.given(&of).is_some() {
+            self.number(into.insert(N::default()), key, allowed, of)?;
+        }
+        Ok(())
+    }
+
+    fn seconds(
+        &self,
+        into: &mut Duration,
+        key: &str,
+        allowed: RangeInclusive<f64>,
+        of: impl Fn(&Raw) -> Option<&Spanned<f64>>,
+    ) -> Result<(), ConfigError> {
+        let Some(given) = self.given(of) else { return Ok(()) };
+        if !allowed.contains(given.value) {
+            let (value, least, most) = (given.value, allowed.start(), allowed.end());
+            return Err(given.error(format!("`{key}` is {value}; {least} to {most} seconds are allowed")));
+        }
+        *into = Duration::from_secs_f64(*given.value);
+        Ok(())
+    }
+
+    /// A text, several with commas between them, or an array of texts.
+    fn list<T: FromStr>(
+        &self,
+        into: &mut Vec<T>,
+        key: &str,
+        allowed: &str,
+        of: impl Fn(&Raw) -> Option<&Spanned<Value>>,
+    ) -> Result<(), ConfigError> {
+        let Some(given) = self.given(of) else { return Ok(()) };
+        let texts: Option<Vec<&str>> = match given.value {
+            Value::String(text) => Some(text.split(',').map(str::trim).filter(|text| !text.is_empty()).collect()),
+            Value::Array(values) => values.iter().map(Value::as_str).collect(),
+            _ => None,
+        };
+        let texts =
+            texts.ok_or_else(|| given.error(format!("`{key}` is {}; {allowed} are allowed", describe(given.value))))?;
+        let parse = |text: &str| {
+            text.parse().map_err(|_| given.error(format!("`{key}` names `{text}`; {allowed} are allowed")))
+        };
+        *into = texts.into_iter().map(parse).collect::<Result<_, _>>()?;
+        if into.is_empty() && key == "listen" {
+            return Err(given.error(format!("`{key}` names nothing; {allowed} are allowed")));
+        }
+        Ok(())
+    }
+
+    fn check_send_rate(&self, config: &Config) -> Result<(), ConfigError> {
+        let (tick, send) = (config.tick_rate_hz, config.send_rate_hz);
+        let Some(given) = self.given(|raw| raw.send_rate.as_ref()).filter(|_| !tick.is_multiple_of(send)) else {
+            return Ok(());
+        };
+        let divisors: Vec<String> = (1..=tick).filter(|n| tick.is_multiple_of(*n)).map(|n| n.to_string()).collect();
+        let allowed = divisors.join(", ");
+        Err(given.error(format!("`send_rate` is {send}, which does not divide the tick rate {tick}; {allowed} do")))
+    }
+
+    fn tls(&self) -> Result<Option<TlsFiles>, ConfigError> {
+        let path = |given: &Given<'_, String>| given.source.folder().join(given.value);
+        let cert = self.given(|raw| raw.tls.as_ref()?.cert.as_ref());
+        let key = self.given(|raw| raw.tls.as_ref()?.key.as_ref());
+        match (cert, key) {
+            (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert: path(&cert), key: path(&key) })),
+            (None, None) => Ok(None),
+            (Some(one), None) | (None, Some(one)) => {
+                Err(one.error("`tls.cert` and `tls.key` are set together or not at all".to_owned()))
+            }
+        }
+    }
+}
+
+/// A value as a message names it.
+fn describe(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("`{text}`"),
+        other => format!("of type {}", other.type_str()),
+    }
+}

@@ -1,0 +1,78 @@
+//! What is wrong with a configuration, and where an operator finds it.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// Where something was set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// In a file.
+    File {
+        /// Which.
+        path: PathBuf,
+        /// In which line, counted from 1, if it is about one.
+        line: Option<usize>,
+    },
+    /// By the flag or the environment variable of this name.
+    Named(String),
+    /// Nowhere: the default.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, line: Some(line) } => write!(f, "{}:{line}", path.display()),
+            Self::File { path, line: None } => path.display().fmt(f),
+            Self::Named(name) => f.write_str(name),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// A configuration that cannot be: where, what, and what is allowed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{origin}: {message}")]
+pub struct ConfigError {
+    /// Where it was set.
+    pub origin: Origin,
+    /// What is wrong and what is allowed.
+    pub message: String,
+}
+
+/// A text that settings were read from.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    File { path: PathBuf, text: String },
+    Named(String),
+}
+
+impl Source {
+    pub(super) fn origin(&self, span: Option<Range<usize>>) -> Origin {
+        match self {
+            Self::File { path, text } => {
+                let line = span.map(|span| 1 + text.bytes().take(span.start).filter(|&byte| byte == b'\n').count());
+                Origin::File { path: path.clone(), line }
+            }
+            Self::Named(name) => Origin::Named(name.clone()),
+        }
+    }
+
+    pub(super) fn error(&self, span: Option<Range<usize>>, message: impl Into<String>) -> ConfigError {
+        ConfigError { origin: self.origin(span), message: message.into() }
+    }
+
+    /// An error of the parser.
+    pub(super) fn syntax(&self, error: &toml::de::Error) -> ConfigError {
+        self.error(error.span(), error.message())
+    }
+
+    /// What relative paths in it start from.
+    pub(super) fn folder(&self) -> &Path {
+        match self {
+            Self::File { path, .. } => path.parent().unwrap_or(Path::new("")),
+            Self::Named(_) => Path::new(""),
+        }
+    }
+}

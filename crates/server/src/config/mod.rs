@@ -1,0 +1,111 @@
+//! What an operator may set. Four places can say it: flags, then the environment, then a file, then the defaults.
+//! [`Loader`] reads them; what comes out was checked, and has its units in its types.
+
+mod check;
+mod error;
+mod game;
+mod listen;
+mod loader;
+mod prefix;
+mod raw;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use error::{ConfigError, Origin};
+pub use game::GameTable;
+pub use listen::Listen;
+pub use loader::{GameDefaults, Loader};
+pub use prefix::Prefix;
+
+/// The checked configuration of a server. `assets/config/server.toml` says what each option means.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Where to listen: at least one address.
+    pub listen: Vec<Listen>,
+    /// The name of the game.
+    pub game: String,
+    /// Ticks per second, [`TICK_RATE_HZ`].
+    pub tick_rate_hz: u32,
+    /// Snapshots per second; divides the tick rate.
+    pub send_rate_hz: u32,
+    /// Most rooms at a time.
+    pub rooms_max: u16,
+    /// Most players of a room.
+    pub players_max: u16,
+    /// Most spectators of a room.
+    pub spectators_max: u16,
+    /// Decides everything random in the matches; without one, chance does.
+    pub seed: Option<u64>,
+    /// How long a server that was asked to end waits for its clients to leave.
+    pub drain_deadline: Duration,
+    /// How long a connection may be silent before its hello.
+    pub hello_timeout: Duration,
+    /// Snapshot bytes per second and client at most.
+    pub client_bytes_per_s: u32,
+    /// Connections at a time of one address, or of one IPv6 network of 64 bits.
+    pub address_connections_max: u32,
+    /// Addresses that may have any number.
+    pub address_exempt: Vec<Prefix>,
+    /// Datagrams per second that a client may send in the long run.
+    pub datagrams_per_s: u32,
+    /// Datagrams that it may send at once.
+    pub datagrams_burst: u32,
+    /// Datagrams per second that do not decode and are forgiven.
+    pub malformed_per_s: u32,
+    /// Certificate and key; without them a self-signed certificate is made in memory.
+    pub tls: Option<TlsFiles>,
+    /// The processor that the first shard is bound to.
+    pub cpu: Option<u16>,
+}
+
+/// PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate chain, the server's own first.
+    pub cert: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// Tick rates that are allowed.
+pub const TICK_RATE_HZ: std::ops::RangeInclusive<u32> = 20..=128;
+
+/// The port of everything that names none.
+pub const PORT: u16 = 4433;
+
+/// Places in a room of a game that does not say how many it likes.
+pub const PLAYERS_MAX: u16 = 64;
+
+impl Config {
+    /// The defaults, for a game.
+    #[must_use]
+    pub fn new(game: &str) -> Self {
+        Self {
+            listen: vec![Listen::Localhost(PORT)],
+            game: game.to_owned(),
+            tick_rate_hz: 60,
+            send_rate_hz: 60,
+            rooms_max: 16,
+            players_max: PLAYERS_MAX,
+            spectators_max: 8,
+            seed: None,
+            drain_deadline: Duration::ZERO,
+            hello_timeout: Duration::from_secs(3),
+            client_bytes_per_s: 65_536,
+            address_connections_max: 32,
+            address_exempt: Prefix::loopback(),
+            datagrams_per_s: 300,
+            datagrams_burst: 300,
+            malformed_per_s: 10,
+            tls: None,
+            cpu: None,
+        }
+    }
+
+    /// Most clients of all rooms together.
+    #[must_use]
+    pub fn clients_max(&self) -> usize {
+        usize::from(self.rooms_max) * (usize::from(self.players_max) + usize::from(self.spectators_max))
+    }
+}

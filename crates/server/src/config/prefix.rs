@@ -1,0 +1,93 @@
+//! A block of IP addresses: `192.0.2.0/24`, `2001:db8::/32`, or a single address.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+/// Addresses that begin with the same bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefix {
+    address: IpAddr,
+    bits: u8,
+}
+
+impl Prefix {
+    /// `None` when the family's addresses have fewer bits.
+    #[must_use]
+    pub const fn new(address: IpAddr, bits: u8) -> Option<Self> {
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        if bits <= most { Some(Self { address, bits }) } else { None }
+    }
+
+    /// Both families' loopback.
+    #[must_use]
+    pub fn loopback() -> Vec<Self> {
+        let v4 = Self { address: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), bits: 8 };
+        vec![v4, Self { address: IpAddr::V6(Ipv6Addr::LOCALHOST), bits: 128 }]
+    }
+
+    /// Whether `address` is in it.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                let differ = u32::from(own) ^ u32::from(other);
+                differ.leading_zeros() >= self.bits.into()
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => {
+                let differ = u128::from(own) ^ u128::from(other);
+                differ.leading_zeros() >= self.bits.into()
+            }
+            _ => false,
+        }
+    }
+}
+
+impl FromStr for Prefix {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address.parse().map_err(drop)?, bits.parse().map_err(drop)?),
+            None => {
+                let address: IpAddr = text.parse().map_err(drop)?;
+                (address, if address.is_ipv4() { 32 } else { 128 })
+            }
+        };
+        Self::new(address, bits).ok_or(())
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.bits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_contains_what_begins_with_its_bits() {
+        let contains = |prefix: &str, address: &str| {
+            let prefix: Prefix = prefix.parse().expect("a prefix");
+            prefix.contains(address.parse().expect("an address"))
+        };
+        assert!(contains("127.0.0.0/8", "127.255.3.4"));
+        assert!(!contains("127.0.0.0/8", "128.0.0.1"));
+        assert!(contains("127.0.0.0/8", "::ffff:127.0.0.1"), "as a dual-stack socket reports it");
+        assert!(contains("::1", "::1"));
+        assert!(!contains("::1", "::2"));
+        assert!(contains("2001:db8::/32", "2001:db8:1::7"));
+        assert!(contains("0.0.0.0/0", "8.8.8.8"));
+        assert!(!contains("0.0.0.0/0", "::1"));
+    }
+
+    #[test]
+    fn what_is_no_prefix_is_refused() {
+        for text in ["", "127.0.0.0/33", "::1/129", "localhost", "10.0.0.0/", "10.0.0.0/-1"] {
+            assert!(text.parse::<Prefix>().is_err(), "{text}");
+        }
+    }
+}

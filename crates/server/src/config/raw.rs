@@ -1,0 +1,71 @@
+//! The configuration as it is written: every key optional, nothing checked but types. `server.toml` documents the keys.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::{Spanned, Value};
+
+/// What one place sets.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Raw {
+    pub(super) listen: Option<Spanned<Value>>,
+    pub(super) tick_rate: Option<Spanned<i64>>,
+    pub(super) send_rate: Option<Spanned<i64>>,
+    pub(super) rooms_max: Option<Spanned<i64>>,
+    pub(super) players_max: Option<Spanned<i64>>,
+    pub(super) spectators_max: Option<Spanned<i64>>,
+    pub(super) seed: Option<Spanned<i64>>,
+    pub(super) drain_deadline: Option<Spanned<f64>>,
+    pub(super) hello_timeout: Option<Spanned<f64>>,
+    pub(super) client_bytes_per_s: Option<Spanned<i64>>,
+    pub(super) address_connections_max: Option<Spanned<i64>>,
+    pub(super) address_exempt: Option<Spanned<Value>>,
+    pub(super) datagrams_per_s: Option<Spanned<i64>>,
+    pub(super) datagrams_burst: Option<Spanned<i64>>,
+    pub(super) malformed_per_s: Option<Spanned<i64>>,
+    pub(super) cpu: Option<Spanned<i64>>,
+    pub(super) tls: Option<RawTls>,
+    /// `name`, and a table of rules for each game.
+    pub(super) game: Option<BTreeMap<Spanned<String>, Spanned<Value>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawTls {
+    pub(super) cert: Option<Spanned<String>>,
+    pub(super) key: Option<Spanned<String>>,
+}
+
+/// All keys but the games' rules.
+pub(super) const KEYS: &[&str] = &[
+    "listen",
+    "tick_rate",
+    "send_rate",
+    "rooms_max",
+    "players_max",
+    "spectators_max",
+    "seed",
+    "drain_deadline",
+    "hello_timeout",
+    "client_bytes_per_s",
+    "address_connections_max",
+    "address_exempt",
+    "datagrams_per_s",
+    "datagrams_burst",
+    "malformed_per_s",
+    "cpu",
+    "tls.cert",
+    "tls.key",
+    "game.name",
+];
+
+/// The environment variable of a key.
+pub(super) fn variable(key: &str) -> String {
+    // The game is what is chosen most often: it has the short name.
+    let key = if key == "game.name" { "game" } else { key };
+    format!("{PREFIX}{}", key.replace('.', "_").to_uppercase())
+}
+
+/// What the names of all our environment variables begin with.
+pub(super) const PREFIX: &str = "DOWNBEAT_";

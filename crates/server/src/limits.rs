@@ -1,0 +1,41 @@
+//! Bounds of what clients can make the process do, with what happens at the bound.
+
+use downbeat_wire::Micros;
+
+/// Sessions of one shard at a time; more are refused as
+/// [`Overloaded`](downbeat_wire::CloseCode::Overloaded).
+pub const SESSIONS_MAX: usize = 1 << 16;
+
+/// Connections beyond the places of all rooms, so that those who are too many can be told so.
+pub const CONNECTIONS_SPARE: usize = 256;
+
+/// Ticks that are made up for at once after a stall. What was missed beyond that is not: the schedule moves, and the
+/// match was slower for a moment.
+pub const CATCH_UP_TICKS_MAX: u64 = 4;
+
+/// Longest work between two looks at the socket inside a tick.
+pub const DRAIN_INTERVAL: Micros = Micros::from_millis(1);
+
+/// Acknowledgements of what was never sent that are forgiven one connection; the next one closes it.
+pub const FORGED_ACKS_FORGIVEN: u32 = 3;
+
+/// Control messages per second and client in the long run; beyond the burst the connection is closed as flooding.
+pub const MESSAGES_PER_S: u32 = 20;
+
+/// Control messages at once.
+pub const MESSAGES_BURST: u32 = 60;
+
+/// Chat lines per second and client in the long run; beyond the burst they are dropped and counted.
+pub const SAYS_PER_S: u32 = 1;
+
+/// Chat lines at once.
+pub const SAYS_BURST: u32 = 5;
+
+/// Bytes of a match's rules that a welcome carries; a server whose rules are longer does not start.
+pub const RULES_BYTES_MAX: usize = 60 * 1_024;
+
+/// How long a server that stops repeats its closes to those who did not hear them.
+pub const FAREWELL: Micros = Micros::from_millis(500);
+
+/// Figures begin this long after the last client joined.
+pub const WARM_UP: Micros = Micros::from_millis(2_000);

@@ -1,0 +1,88 @@
+//! What an operator is told while the server runs. Rare things alone: nothing here happens once a tick or a client.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+/// Something that is worth a line in a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// One of the two loopback families is missing on this system, and is left out.
+    FamilyMissing {
+        /// What could not be bound.
+        address: SocketAddr,
+        /// What the system says.
+        error: String,
+    },
+    /// The kernel grants less buffer than bursts may need.
+    SmallReceiveBuffer {
+        /// The socket.
+        address: SocketAddr,
+        /// What was granted.
+        bytes: usize,
+    },
+    /// Others than this machine can connect, and nobody is asked who they are.
+    Unauthenticated {
+        /// The address that others reach.
+        address: SocketAddr,
+    },
+    /// The thread could not be bound to its processor.
+    NotPinned {
+        /// What the system says.
+        error: String,
+    },
+    /// A room was opened.
+    RoomOpened {
+        /// Which.
+        room: u64,
+    },
+    /// A room was closed because it was empty.
+    RoomClosed {
+        /// Which.
+        room: u64,
+    },
+    /// A room's game panicked; its clients were sent away, and the other rooms go on.
+    RoomFailed {
+        /// Which.
+        room: u64,
+    },
+    /// No room can be opened any more.
+    RoomRefused {
+        /// What the game says.
+        error: String,
+    },
+    /// Ticks take longer than they may: the match ran slower for a moment.
+    Slowed {
+        /// Ticks that were left out.
+        ticks: u64,
+    },
+    /// The server was asked to end and waits for its clients.
+    Draining {
+        /// How many are connected.
+        clients: usize,
+    },
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FamilyMissing { address, error } => write!(f, "not listening on {address}: {error}"),
+            Self::SmallReceiveBuffer { address, bytes } => write!(
+                f,
+                "{address} has a receive buffer of {bytes} bytes, bursts may overflow it; raise net.core.rmem_max"
+            ),
+            Self::Unauthenticated { address } => {
+                write!(f, "{address} can be reached from other machines, and nobody is authenticated")
+            }
+            Self::NotPinned { error } => write!(f, "the shard is not bound to its processor: {error}"),
+            Self::RoomOpened { room } => write!(f, "room {room} opened"),
+            Self::RoomClosed { room } => write!(f, "room {room} closed, it was empty"),
+            Self::RoomFailed { room } => write!(f, "room {room} failed and was closed"),
+            Self::RoomRefused { error } => write!(f, "no room can be opened: {error}"),
+            Self::Slowed { ticks } => write!(f, "overloaded: {ticks} ticks were left out"),
+            Self::Draining { clients } => write!(f, "draining, {clients} clients are connected"),
+        }
+    }
+}
+
+/// Takes notices. It is called on the shard's thread, so it must not block.
+pub type Notify = Box<dyn FnMut(&Notice) + Send>;

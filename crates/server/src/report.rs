@@ -1,0 +1,241 @@
+//! What a server says of itself when it ends. A figure that was not measured is `null`, never 0.
+
+use std::collections::BTreeMap;
+
+use downbeat_host::Counters;
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+/// How a quantity is distributed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Percentiles {
+    /// Half are at most this.
+    pub p50: f64,
+    /// 90 % are.
+    pub p90: f64,
+    /// 99 % are.
+    pub p99: f64,
+    /// 99.9 % are.
+    pub p999: f64,
+    /// All are.
+    pub max: f64,
+}
+
+impl Percentiles {
+    /// Of a histogram of nanoseconds, in microseconds; `None` when it is empty.
+    pub(crate) fn of_nanos(histogram: &Histogram<u64>) -> Option<Self> {
+        let at = |quantile| histogram.value_at_quantile(quantile) as f64 / 1e3;
+        let max = histogram.max() as f64 / 1e3;
+        (!histogram.is_empty()).then(|| Self { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max })
+    }
+}
+
+/// Work of a tick by its parts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Phases {
+    /// Reading the socket, decrypting, admission, and handing datagrams to rooms.
+    pub receive: Option<Percentiles>,
+    /// Taking inputs and stepping the games.
+    pub step: Option<Percentiles>,
+    /// Capturing the state.
+    pub capture: Option<Percentiles>,
+    /// Choosing and encoding snapshots.
+    pub encode: Option<Percentiles>,
+    /// Encrypting and sending.
+    pub flush: Option<Percentiles>,
+}
+
+/// How the process did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct ServerFigures {
+    /// Ticks that were not finished when the next was due.
+    pub overruns: Option<u64>,
+    /// Ticks left out because too many were due at once.
+    pub ticks_left_out: Option<u64>,
+    /// Processor time of the shard's thread, divided by the sum of connected clients over all ticks.
+    pub cpu_us_per_client_tick: Option<f64>,
+    /// Memory of the process: the most of what it was after the warm-up and at the end.
+    pub rss_bytes: Option<u64>,
+    /// Datagrams that the kernel dropped because our buffer was full.
+    pub kernel_drops: Option<u64>,
+}
+
+/// What became of the clients' inputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct InputFigures {
+    /// Ticks that ran on a real input.
+    pub consumed: u64,
+    /// Ticks that ran without one.
+    pub starved: u64,
+    /// Inputs whose first copy came after their tick.
+    pub late: u64,
+    /// Inputs too far in the future.
+    pub rejected: u64,
+}
+
+/// What the rooms sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SnapshotFigures {
+    /// Snapshots sent.
+    pub sent: u64,
+    /// Snapshots not sent because the connection could not take one.
+    pub skipped: u64,
+    /// Records put off because the budget was used up.
+    pub deferred: u64,
+    /// Entities shown, summed over snapshots.
+    pub shown: u64,
+    /// Events that did not fit.
+    pub events_dropped: u64,
+    /// State values that were out of range and clamped.
+    pub clamped: u64,
+    /// Entities that held a NaN and kept their previous state.
+    pub refused: u64,
+}
+
+/// What crossed the sockets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Traffic {
+    /// UDP datagrams read.
+    pub datagrams_in: u64,
+    /// UDP datagrams sent.
+    pub datagrams_out: u64,
+    /// UDP payload bytes read.
+    pub bytes_in: u64,
+    /// UDP payload bytes sent.
+    pub bytes_out: u64,
+}
+
+/// Why connections ended, by the label of the close code.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Closes {
+    /// By this server.
+    pub by_server: BTreeMap<String, u64>,
+    /// By the clients.
+    pub by_client: BTreeMap<String, u64>,
+    /// By nobody: `TIMED_OUT`, `RESET`, `TRANSPORT`.
+    pub lost: BTreeMap<String, u64>,
+}
+
+/// What was counted from the first second to the last.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Totals {
+    /// Seconds that the server ran.
+    pub seconds: f64,
+    /// Ticks.
+    pub ticks: u64,
+    /// As in [`ServerFigures`].
+    pub overruns: u64,
+    /// As in [`ServerFigures`].
+    pub ticks_left_out: u64,
+    /// As in [`ServerFigures`].
+    pub kernel_drops: u64,
+    /// Clients that were let in.
+    pub admitted: u64,
+    /// Rooms that were opened.
+    pub rooms_opened: u64,
+    /// Rooms that failed.
+    pub rooms_failed: u64,
+    /// Why connections ended.
+    pub closes: Closes,
+    /// Datagrams of clients that were not let in yet.
+    pub datagrams_early: u64,
+    /// Datagrams of clients that did not decode.
+    pub datagrams_malformed: u64,
+    /// Acknowledgements of what was never sent.
+    pub acks_forged: u64,
+    /// Chat lines that were one too many.
+    pub says_dropped: u64,
+    /// UDP datagrams that led to nothing: garbage, strangers.
+    pub udp_ignored: u64,
+    /// Handshakes that failed or took too long.
+    pub handshakes_failed: u64,
+    /// As in [`InputFigures`].
+    pub inputs: InputFigures,
+    /// What the rooms sent.
+    pub snapshots: SnapshotFigures,
+    /// What crossed the sockets.
+    pub traffic: Traffic,
+}
+
+/// A server's own figures. All but `totals` leave out the warm-up: the 2 s after the last client joined, and what comes
+/// after the last client left.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ServerReport {
+    /// Ticks per second.
+    pub tick_rate_hz: u32,
+    /// Snapshots per second.
+    pub send_rate_hz: u32,
+    /// Seconds that the figures are about.
+    pub measured_seconds: f64,
+    /// Most clients at a time.
+    pub clients_peak: u64,
+    /// Work of a tick, with what was done since the tick before.
+    pub tick_us: Option<Percentiles>,
+    /// How late ticks began.
+    pub tick_start_jitter_us: Option<Percentiles>,
+    /// Work of a tick by its parts, microseconds.
+    pub phases_us: Phases,
+    /// How the process did.
+    pub server: ServerFigures,
+    /// What became of the inputs.
+    pub inputs: Option<InputFigures>,
+    /// What the rooms sent.
+    pub snapshots: Option<SnapshotFigures>,
+    /// What crossed the sockets.
+    pub traffic: Option<Traffic>,
+    /// From the first second to the last.
+    pub totals: Totals,
+}
+
+/// Figures while a server runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Live {
+    /// Clients that take part.
+    pub clients: u64,
+    /// Rooms that are open.
+    pub rooms: u64,
+    /// Ticks so far.
+    pub ticks: u64,
+    /// Ticks that were not finished when the next was due.
+    pub overruns: u64,
+    /// Datagrams that the kernel dropped.
+    pub kernel_drops: u64,
+    /// Work of the last tick.
+    pub work_us: u64,
+}
+
+impl InputFigures {
+    pub(crate) const fn between(then: &Counters, now: &Counters) -> Self {
+        Self {
+            consumed: now.inputs.consumed - then.inputs.consumed,
+            starved: now.inputs.starved - then.inputs.starved,
+            late: now.inputs.late - then.inputs.late,
+            rejected: now.inputs.rejected - then.inputs.rejected,
+        }
+    }
+}
+
+impl SnapshotFigures {
+    pub(crate) const fn between(then: &Counters, now: &Counters) -> Self {
+        Self {
+            sent: now.snapshots - then.snapshots,
+            skipped: now.skipped - then.skipped,
+            deferred: now.deferred - then.deferred,
+            shown: now.shown - then.shown,
+            events_dropped: now.events_dropped - then.events_dropped,
+            clamped: now.clamped - then.clamped,
+            refused: now.refused - then.refused,
+        }
+    }
+}
+
+impl Traffic {
+    pub(crate) const fn between(then: &Self, now: &Self) -> Self {
+        Self {
+            datagrams_in: now.datagrams_in - then.datagrams_in,
+            datagrams_out: now.datagrams_out - then.datagrams_out,
+            bytes_in: now.bytes_in - then.bytes_in,
+            bytes_out: now.bytes_out - then.bytes_out,
+        }
+    }
+}

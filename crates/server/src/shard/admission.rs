@@ -1,0 +1,119 @@
+//! How a connection becomes a session: it says hello in time, plays the same game, and there is a place.
+
+use std::net::IpAddr;
+
+use downbeat_host::{JoinError, SessionId};
+use downbeat_replica::Game;
+use downbeat_transport::Socket;
+use downbeat_wire::control::{Hello, ServerMessage, Welcome, frame};
+use downbeat_wire::{CloseCode, Micros};
+
+use super::Shard;
+use super::peers::Link;
+use super::rooms::Trouble;
+use super::sessions::Session;
+use crate::guard::Rate;
+use crate::text;
+
+/// Why a newcomer is sent away.
+struct Refusal {
+    code: CloseCode,
+    reason: String,
+}
+
+impl From<CloseCode> for Refusal {
+    fn from(code: CloseCode) -> Self {
+        Self { code, reason: code.reason().to_owned() }
+    }
+}
+
+impl<G: Game, S: Socket> Shard<G, S> {
+    pub(super) fn handle_connected(&mut self, now: Micros, link: Link, address: IpAddr) {
+        let deadline = now + Micros(self.config.hello_timeout.as_micros() as u64);
+        let count = self.peers.insert(link, address, deadline);
+        let is_exempt = self.config.address_exempt.iter().any(|prefix| prefix.contains(address));
+        if !is_exempt && count > self.config.address_connections_max {
+            let code = CloseCode::TooManyConnections;
+            self.dismiss(now, link, code, code.reason());
+        }
+    }
+
+    /// Closes those that have not said hello in time.
+    pub(super) fn expire_silent(&mut self, now: Micros) {
+        while let Some(link) = self.peers.poll_silent(now) {
+            let reason = format!("no hello arrived within {} s", self.config.hello_timeout.as_secs_f64());
+            self.dismiss(now, link, CloseCode::HelloTimeout, &reason);
+        }
+    }
+
+    pub(super) fn greet(&mut self, now: Micros, link: Link, hello: &Hello) {
+        match self.admit(now, link, hello) {
+            Ok(()) => {
+                self.tallies.admitted += 1;
+                self.meter.joined(now);
+            }
+            Err(Refusal { code, reason }) => self.dismiss(now, link, code, &reason),
+        }
+    }
+
+    fn admit(&mut self, now: Micros, link: Link, hello: &Hello) -> Result<(), Refusal> {
+        if self.is_draining {
+            return Err(CloseCode::ShuttingDown.into());
+        }
+        if hello.game != G::NAME {
+            let theirs = text::name(&hello.game);
+            let reason = format!("the server runs `{}`, not `{theirs}`", G::NAME);
+            return Err(Refusal { code: CloseCode::WrongGame, reason });
+        }
+        if hello.schema_hash != self.rules.schema_hash {
+            return Err(CloseCode::SchemaMismatch.into());
+        }
+        let room = self.room_for(hello)?;
+        let session = Session { link: Some(link), room, player: None, says: Rate::default() };
+        let id = self.sessions.insert(session).ok_or(CloseCode::Overloaded)?;
+        match self.rooms.join(room, id, &text::name(&hello.name), hello.spectator) {
+            Ok(player) => {
+                let session = self.sessions.get_mut(id).expect("it was put there just now");
+                session.player = player;
+                let peer = self.peers.get_mut(link).expect("its hello was read just now");
+                peer.session = Some(id);
+                self.welcome(now, id);
+                Ok(())
+            }
+            Err(trouble) => {
+                self.sessions.remove(id);
+                match trouble {
+                    Trouble::Said(JoinError::Full) => Err(CloseCode::ServerFull.into()),
+                    Trouble::Failed => {
+                        self.fail_room(now, room);
+                        Err(CloseCode::RoomFailed.into())
+                    }
+                }
+            }
+        }
+    }
+
+    fn room_for(&mut self, hello: &Hello) -> Result<u64, Refusal> {
+        match self.rooms.place(hello.room, hello.spectator) {
+            Ok(Some(room)) => Ok(room),
+            Ok(None) => self.open_room().map_err(|_| CloseCode::ServerFull.into()),
+            Err((code, reason)) => Err(Refusal { code, reason }),
+        }
+    }
+
+    fn welcome(&mut self, now: Micros, id: SessionId) {
+        let Some(session) = self.sessions.get(id) else { return };
+        let mut resume = [0; 16];
+        getrandom::fill(&mut resume).expect("the operating system has randomness");
+        let welcome = ServerMessage::Welcome(Welcome {
+            resume,
+            room: session.room,
+            player: session.player.map(|player| player.0),
+            tick_rate_hz: self.config.tick_rate_hz as u16,
+            send_rate_hz: self.config.send_rate_hz as u16,
+            tick: self.rooms.present(session.room).map_or(0, |tick| tick.0),
+            config: self.rules.config.clone(),
+        });
+        self.write(now, id, &frame(&welcome));
+    }
+}

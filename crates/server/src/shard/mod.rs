@@ -1,0 +1,333 @@
+//! A shard is one thread that owns its sockets, its connections, its sessions and its rooms. Nothing in a tick blocks,
+//! takes a lock or waits for another thread; [`Shard::tick`] is the table of contents.
+
+mod admission;
+mod net;
+mod peers;
+mod rooms;
+mod sessions;
+mod tallies;
+mod traffic;
+
+use std::io;
+use std::sync::Arc;
+
+use downbeat_host::RoomOptions;
+use downbeat_replica::{ConfigError, Game};
+use downbeat_transport::{Clock, Driver, DriverCounters, Socket};
+use downbeat_wire::control::{ServerMessage, frame};
+use downbeat_wire::{CloseCode, Micros};
+
+use self::net::RoomNet;
+use self::peers::{Link, Peers};
+use self::rooms::{Failed, Rooms};
+use self::sessions::Sessions;
+use self::tallies::Tallies;
+use crate::config::Config;
+use crate::meter::{Counted, Meter, Part, Window};
+use crate::notice::{Notice, Notify};
+use crate::progress::Progress;
+use crate::report::{InputFigures, Live, ServerFigures, ServerReport, SnapshotFigures, Totals, Traffic};
+
+/// What all sessions of a game are told or asked about it.
+pub(crate) struct Rules {
+    pub(crate) schema_hash: u64,
+    /// The game's configuration, as the welcome carries it.
+    pub(crate) config: Vec<u8>,
+}
+
+pub(crate) struct Shard<G: Game, S> {
+    pub(crate) config: Config,
+    rules: Rules,
+    pub(crate) clock: Clock,
+    pub(crate) drivers: Vec<Driver<S>>,
+    peers: Peers,
+    sessions: Sessions,
+    rooms: Rooms<G>,
+    pub(crate) meter: Meter,
+    tallies: Tallies,
+    notify: Notify,
+    progress: Arc<Progress>,
+    is_draining: bool,
+    overruns: u64,
+    ticks_left_out: u64,
+}
+
+impl<G: Game, S: Socket> Shard<G, S> {
+    pub(crate) fn new(
+        config: Config,
+        game: G::Config,
+        rules: Rules,
+        seed: u64,
+        drivers: Vec<Driver<S>>,
+        notify: Notify,
+    ) -> Result<Self, ConfigError> {
+        let options = RoomOptions {
+            tick_rate_hz: config.tick_rate_hz,
+            send_rate_hz: config.send_rate_hz,
+            seed,
+            players_max: config.players_max,
+            spectators_max: config.spectators_max,
+            client_bytes_per_s: config.client_bytes_per_s as usize,
+        };
+        let mut shard = Self {
+            peers: Peers::new(drivers.len()),
+            rooms: Rooms::new(game, options, config.rooms_max.into()),
+            sessions: Sessions::default(),
+            config,
+            rules,
+            clock: Clock::start(),
+            drivers,
+            meter: Meter::new(),
+            tallies: Tallies::default(),
+            notify,
+            progress: Arc::default(),
+            is_draining: false,
+            overruns: 0,
+            ticks_left_out: 0,
+        };
+        // So that rules that cannot be are known before anybody joins.
+        shard.open_room()?;
+        Ok(shard)
+    }
+
+    pub(crate) fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
+    }
+
+    /// Binds this thread to its processor, if it was given one.
+    pub(crate) fn pin(&mut self) {
+        let Some(cpu) = self.config.cpu else { return };
+        if let Err(error) = crate::os::pin_thread(cpu.into()) {
+            (self.notify)(&Notice::NotPinned { error: error.to_string() });
+        }
+    }
+
+    /// One tick that was due at `due` and begins at `now`.
+    pub(crate) fn tick(&mut self, due: Micros, now: Micros) -> io::Result<()> {
+        self.receive(now)?;
+        self.expire_silent(now);
+        self.step_rooms(due, now)?;
+        self.close_empty_rooms();
+        self.flush()?;
+        self.meter.laps.turn(Part::Idle);
+        Ok(())
+    }
+
+    /// Takes in what waits in the sockets and does what it asks for.
+    pub(crate) fn receive(&mut self, now: Micros) -> io::Result<()> {
+        self.meter.laps.turn(Part::Receive);
+        for driver in &mut self.drivers {
+            driver.receive(now)?;
+            driver.handle_timeouts(now)?;
+        }
+        self.handle_events(now);
+        Ok(())
+    }
+
+    /// Looks into the sockets between ticks.
+    pub(crate) fn drain_sockets(&mut self, now: Micros) -> io::Result<()> {
+        self.receive(now)?;
+        self.meter.laps.turn(Part::Idle);
+        Ok(())
+    }
+
+    fn step_rooms(&mut self, due: Micros, now: Micros) -> io::Result<()> {
+        let Self { drivers, sessions, meter, clock, rooms, .. } = self;
+        let mut net = RoomNet::new(drivers, sessions, &mut meter.laps, *clock, now);
+        // The rooms are told the time that the schedule says, so that margins don't carry the jitter of our thread.
+        let failed = rooms.tick(due, &mut net);
+        let error = net.error.take();
+        failed.into_iter().for_each(|room| self.fail_room(now, room));
+        error.map_or(Ok(()), Err)
+    }
+
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.meter.laps.turn(Part::Flush);
+        let now = self.clock.now();
+        self.drivers.iter_mut().try_for_each(|driver| driver.flush(now))
+    }
+
+    /// Takes the figures of a tick that was due at `due`, began at `began` and has ended.
+    pub(crate) fn measure(&mut self, due: Micros, began: Micros, next_due: Micros) {
+        let now = self.clock.now();
+        self.overruns += u64::from(now > next_due);
+        let clients = self.sessions.len() as u64;
+        let Self { meter, rooms, drivers, overruns, ticks_left_out, .. } = self;
+        let counted = || count(rooms, drivers, *overruns, *ticks_left_out);
+        meter.tick_ended(now, began.since(due), clients, counted);
+        self.progress.leave(&Live {
+            clients,
+            rooms: self.rooms.len() as u64,
+            ticks: self.meter.ticks,
+            overruns: self.overruns,
+            kernel_drops: self.drivers.iter().map(|driver| driver.counters().socket.kernel_drops).sum(),
+            work_us: self.meter.work_us,
+        });
+    }
+
+    /// Ticks are left out because too many are due at once.
+    pub(crate) fn leave_out(&mut self, ticks: u64) {
+        self.ticks_left_out += ticks;
+        (self.notify)(&Notice::Slowed { ticks });
+    }
+
+    /// When the sockets want to be looked into, if they were at `looked_at`: soon while handshakes are under way, and when
+    /// a socket says so itself.
+    pub(crate) fn next_look(&self, looked_at: Micros) -> Option<Micros> {
+        let is_pressed = self.drivers.iter().any(|driver| driver.counters().half_open > 0);
+        let handshakes = is_pressed.then(|| looked_at + LOOK_PRESSED);
+        let sockets = self.drivers.iter().filter_map(|driver| driver.socket().next_at());
+        sockets.map(|at| at.max(looked_at + LOOK_PAUSE)).chain(handshakes).min()
+    }
+
+    fn open_room(&mut self) -> Result<u64, ConfigError> {
+        let opened = self.rooms.open();
+        match &opened {
+            Ok(room) => (self.notify)(&Notice::RoomOpened { room: *room }),
+            Err(error) => (self.notify)(&Notice::RoomRefused { error: error.to_string() }),
+        }
+        opened
+    }
+
+    fn close_empty_rooms(&mut self) {
+        while let Some(room) = self.rooms.poll_empty() {
+            self.rooms.remove(room, false);
+            (self.notify)(&Notice::RoomClosed { room });
+        }
+    }
+
+    /// Ends a room whose game panicked.
+    fn fail_room(&mut self, now: Micros, room: u64) {
+        self.rooms.remove(room, true);
+        (self.notify)(&Notice::RoomFailed { room });
+        for id in self.sessions.ids(Some(room)) {
+            match self.sessions.get(id).and_then(|session| session.link) {
+                Some(link) => self.dismiss(now, link, CloseCode::RoomFailed, CloseCode::RoomFailed.reason()),
+                None => self.end_session(now, id),
+            }
+        }
+    }
+
+    /// Closes a connection; its session ends with it.
+    fn dismiss(&mut self, now: Micros, link: Link, code: CloseCode, reason: &str) {
+        let Some(peer) = self.peers.get_mut(link) else { return };
+        peer.is_dismissed = true;
+        let session = peer.session.take();
+        self.drivers[link.driver].close(now, link.conn, code, reason);
+        if let Some(session) = session {
+            self.end_session(now, session);
+        }
+    }
+
+    fn end_session(&mut self, now: Micros, id: downbeat_host::SessionId) {
+        let Some(session) = self.sessions.remove(id) else { return };
+        if self.rooms.leave(session.room, id, session.player) == Err(Failed) {
+            self.fail_room(now, session.room);
+        }
+    }
+
+    /// Takes nobody any more, and tells those who are there.
+    pub(crate) fn begin_drain(&mut self, now: Micros) {
+        self.is_draining = true;
+        self.drivers.iter_mut().for_each(|driver| driver.set_accepting(false));
+        let clients = self.sessions.len();
+        (self.notify)(&Notice::Draining { clients });
+        let deadline_s = self.config.drain_deadline.as_secs_f64().ceil() as u32;
+        let message = frame(&ServerMessage::Draining { deadline_s });
+        for id in self.sessions.ids(None) {
+            self.write(now, id, &message);
+        }
+    }
+
+    pub(crate) const fn clients(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Sends everybody away.
+    pub(crate) fn shut_down(&mut self, now: Micros) {
+        let Self { meter, rooms, drivers, overruns, ticks_left_out, .. } = self;
+        meter.end(|| count(rooms, drivers, *overruns, *ticks_left_out));
+        for link in self.peers.links() {
+            self.dismiss(now, link, CloseCode::ShuttingDown, CloseCode::ShuttingDown.reason());
+        }
+        // So that each end is counted, however little time is left.
+        self.handle_events(now);
+    }
+
+    /// Whether no connection is left that might not have heard of its end.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.drivers.iter().all(Driver::is_idle)
+    }
+
+    pub(crate) fn report(&self) -> ServerReport {
+        let now = count(&self.rooms, &self.drivers, self.overruns, self.ticks_left_out);
+        let window = self.meter.window();
+        let span = window.map(|window| (window.first, window.last.unwrap_or(now)));
+        let knows_drops = cfg!(target_os = "linux");
+        ServerReport {
+            tick_rate_hz: self.config.tick_rate_hz,
+            send_rate_hz: self.config.send_rate_hz,
+            measured_seconds: window.map_or(0.0, |window| window.seconds),
+            clients_peak: self.meter.clients_peak,
+            tick_us: window.and_then(Window::work),
+            tick_start_jitter_us: window.and_then(Window::jitter),
+            phases_us: window.map(Window::phases).unwrap_or_default(),
+            server: ServerFigures {
+                overruns: span.map(|(then, now)| now.overruns - then.overruns),
+                ticks_left_out: span.map(|(then, now)| now.ticks_left_out - then.ticks_left_out),
+                cpu_us_per_client_tick: window.and_then(Window::cpu_us_per_client_tick),
+                rss_bytes: crate::os::rss_bytes().max(window.and_then(|window| window.rss_bytes)),
+                kernel_drops: span.filter(|_| knows_drops).map(|(then, now)| now.kernel_drops - then.kernel_drops),
+            },
+            inputs: span.map(|(then, now)| InputFigures::between(&then.rooms, &now.rooms)),
+            snapshots: span.map(|(then, now)| SnapshotFigures::between(&then.rooms, &now.rooms)),
+            traffic: span.map(|(then, now)| Traffic::between(&then.traffic, &now.traffic)),
+            totals: self.totals(&now),
+        }
+    }
+
+    fn totals(&self, now: &Counted) -> Totals {
+        let nothing = Counted::default();
+        let sum = |of: fn(&DriverCounters) -> u64| self.drivers.iter().map(|driver| of(&driver.counters())).sum();
+        Totals {
+            seconds: self.clock.now().as_secs_f64(),
+            ticks: self.meter.ticks,
+            overruns: now.overruns,
+            ticks_left_out: now.ticks_left_out,
+            kernel_drops: now.kernel_drops,
+            admitted: self.tallies.admitted,
+            rooms_opened: self.rooms.opened,
+            rooms_failed: self.rooms.failed,
+            closes: self.tallies.closes(),
+            datagrams_early: self.tallies.datagrams_early,
+            datagrams_malformed: now.rooms.malformed,
+            acks_forged: now.rooms.forged_acks,
+            says_dropped: self.tallies.says_dropped,
+            udp_ignored: sum(|counters| counters.ignored),
+            handshakes_failed: sum(|counters| counters.handshakes_failed),
+            inputs: InputFigures::between(&nothing.rooms, &now.rooms),
+            snapshots: SnapshotFigures::between(&nothing.rooms, &now.rooms),
+            traffic: now.traffic,
+        }
+    }
+}
+
+/// Pause between looks into the sockets while handshakes wait for an answer.
+const LOOK_PRESSED: Micros = Micros::from_millis(1);
+
+/// Shortest pause between looks, whatever a socket asks for.
+const LOOK_PAUSE: Micros = Micros(250);
+
+fn count<G: Game, S: Socket>(rooms: &Rooms<G>, drivers: &[Driver<S>], overruns: u64, ticks_left_out: u64) -> Counted {
+    let mut counted = Counted { rooms: rooms.counters(), overruns, ticks_left_out, ..Counted::default() };
+    for driver in drivers {
+        let counters = driver.counters();
+        counted.traffic.datagrams_in += counters.datagrams_in;
+        counted.traffic.datagrams_out += counters.datagrams_out;
+        counted.traffic.bytes_in += counters.bytes_in;
+        counted.traffic.bytes_out += counters.bytes_out;
+        counted.kernel_drops += counters.socket.kernel_drops;
+    }
+    counted
+}

@@ -1,0 +1,126 @@
+//! A session is one client's part in a match. It is named by its id and not by its connection: the connection may be
+//! replaced, and there may be none for a while.
+
+use std::collections::VecDeque;
+
+use downbeat_host::SessionId;
+use downbeat_replica::PlayerId;
+
+use super::peers::Link;
+use crate::guard::Rate;
+use crate::limits::SESSIONS_MAX;
+
+/// One client's part in a match.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// The connection it is reached by.
+    pub(crate) link: Option<Link>,
+    pub(crate) room: u64,
+    /// `None` for a spectator.
+    pub(crate) player: Option<PlayerId>,
+    pub(crate) says: Rate,
+}
+
+/// All sessions of a shard. An id is a place and a generation, so that an old id never means a new session.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    places: Vec<(u16, Option<Session>)>,
+    vacant: VecDeque<u16>,
+    count: usize,
+}
+
+impl Sessions {
+    /// A new session; `None` when there are too many.
+    pub(crate) fn insert(&mut self, session: Session) -> Option<SessionId> {
+        let place = match self.vacant.pop_front() {
+            Some(place) => place,
+            None => {
+                let place = self.places.len();
+                (place < SESSIONS_MAX).then(|| self.places.push((0, None)))?;
+                place as u16
+            }
+        };
+        let (generation, occupant) = &mut self.places[usize::from(place)];
+        *occupant = Some(session);
+        self.count += 1;
+        Some(SessionId(u32::from(*generation) << 16 | u32::from(place)))
+    }
+
+    pub(crate) fn get(&self, id: SessionId) -> Option<&Session> {
+        let (generation, occupant) = self.places.get(place_of(id))?;
+        occupant.as_ref().filter(|_| *generation == generation_of(id))
+    }
+
+    pub(crate) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
+        let (generation, occupant) = self.places.get_mut(place_of(id))?;
+        occupant.as_mut().filter(|_| *generation == generation_of(id))
+    }
+
+    pub(crate) fn remove(&mut self, id: SessionId) -> Option<Session> {
+        let (generation, occupant) = self.places.get_mut(place_of(id))?;
+        let session = occupant.take_if(|_| *generation == generation_of(id))?;
+        *generation = generation.wrapping_add(1);
+        self.vacant.push_back(place_of(id) as u16);
+        self.count -= 1;
+        Some(session)
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// All sessions, or those of one room.
+    pub(crate) fn ids(&self, room: Option<u64>) -> Vec<SessionId> {
+        let places = self.places.iter().enumerate();
+        let ids = places.filter_map(|(place, (generation, occupant))| {
+            let session = occupant.as_ref()?;
+            room.is_none_or(|room| session.room == room)
+                .then_some(SessionId(u32::from(*generation) << 16 | place as u32))
+        });
+        ids.collect()
+    }
+}
+
+const fn place_of(id: SessionId) -> usize {
+    (id.0 & 0xffff) as usize
+}
+
+const fn generation_of(id: SessionId) -> u16 {
+    (id.0 >> 16) as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(room: u64) -> Session {
+        Session { link: None, room, player: None, says: Rate::default() }
+    }
+
+    #[test]
+    fn an_old_id_never_means_a_new_session() {
+        let mut sessions = Sessions::default();
+        let first = sessions.insert(session(1)).expect("there is room");
+        let other = sessions.insert(session(2)).expect("there is room");
+        assert!(sessions.remove(first).is_some());
+        assert!(sessions.remove(first).is_none());
+        let second = sessions.insert(session(2)).expect("there is room");
+        assert_ne!(first, second);
+        assert!(sessions.get(first).is_none() && sessions.get_mut(first).is_none());
+        assert_eq!(sessions.get(second).expect("it is there").room, 2);
+        assert_eq!(sessions.len(), 2);
+        let mut ids = sessions.ids(Some(2));
+        ids.sort();
+        assert_eq!(ids, [other.min(second), other.max(second)]);
+        assert_eq!(sessions.ids(Some(1)), []);
+    }
+
+    #[test]
+    fn there_is_a_limit() {
+        let mut sessions = Sessions::default();
+        for _ in 0..SESSIONS_MAX {
+            assert!(sessions.insert(session(1)).is_some());
+        }
+        assert!(sessions.insert(session(1)).is_none());
+    }
+}

@@ -1,0 +1,299 @@
+//! A live server on a thread of its own, and clients that talk to it over loopback: honest ones and others.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use downbeat_client::{Client, Start};
+use downbeat_field::Field;
+use downbeat_replica::{Game, Schema};
+use downbeat_server::{Config, Listen, Notice, Progress, Server, ServerReport, Stop};
+use downbeat_transport::{
+    ClientOptions, Clock, CloseReason, ConnId, Driver, Event, Fingerprint, KernelSocket, Socket, SocketOptions, Trust,
+};
+use downbeat_wire::control::{ControlReader, Hello, ServerMessage, Welcome, decode};
+use downbeat_wire::{CloseCode, Micros, Tick};
+
+/// Nothing here takes anywhere near as long, unless the machine does.
+pub(crate) const PATIENCE: Micros = Micros::from_millis(20_000);
+
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) stop: Stop,
+    thread: JoinHandle<ServerReport>,
+}
+
+/// A configuration for tests: one loopback port that is free.
+pub(crate) fn config<G: Game>() -> Config {
+    let mut config = Config::new(G::NAME);
+    config.listen = vec![Listen::Address("127.0.0.1:0".parse().expect("an address"))];
+    config.seed = Some(1);
+    config
+}
+
+pub(crate) fn start<G: Game>(config: &Config, game: &G::Config) -> Running {
+    serve(Server::<G>::start(config, game, Box::new(|_: &Notice| {})).expect("loopback has a free port"))
+}
+
+pub(crate) fn start_over<G: Game, S: Socket + Send + 'static>(
+    config: &Config,
+    game: &G::Config,
+    sockets: Vec<S>,
+) -> Running {
+    serve(Server::<G, S>::over(config, game, sockets, Box::new(|_: &Notice| {})).expect("good rules"))
+}
+
+fn serve<G: Game, S: Socket + Send + 'static>(server: Server<G, S>) -> Running {
+    let stop = Stop::new();
+    Running {
+        address: server.local_addrs()[0],
+        addresses: server.local_addrs(),
+        fingerprint: server.fingerprint(),
+        progress: server.progress(),
+        stop: stop.clone(),
+        thread: std::thread::spawn(move || server.run(&stop).expect("loopback works")),
+    }
+}
+
+impl Running {
+    pub(crate) fn probe(&self) -> Probe {
+        Probe::new(self.address, self.fingerprint)
+    }
+
+    pub(crate) fn stop(self) -> ServerReport {
+        if !self.stop.is_requested() {
+            self.stop.request();
+        }
+        self.thread.join().expect("the server does not panic")
+    }
+
+    /// An honest client on a thread of its own, once it is in.
+    pub(crate) fn honest(&self) -> Honest {
+        let mut player = Player::join(self.probe(), &hello::<Field>());
+        let stop = Arc::new(AtomicBool::new(false));
+        let ticks = Arc::new(AtomicI64::new(0));
+        let (asked, told) = (Arc::clone(&stop), Arc::clone(&ticks));
+        let thread = std::thread::spawn(move || {
+            while !asked.load(Ordering::Relaxed) && player.probe.closed.is_none() {
+                player.turn();
+                told.store(player.ticks(), Ordering::Relaxed);
+            }
+            player
+        });
+        Honest { thread, ticks, stop }
+    }
+}
+
+pub(crate) fn hello<G: Game>() -> Hello {
+    Hello {
+        game: G::NAME.to_owned(),
+        schema_hash: Schema::of::<G>().expect("a good schema").hash(),
+        name: "Ada".to_owned(),
+        room: None,
+        spectator: false,
+        ticket: None,
+        resume: None,
+    }
+}
+
+/// One connection, and all that came over it.
+pub(crate) struct Probe {
+    pub(crate) driver: Driver<KernelSocket>,
+    pub(crate) conn: ConnId,
+    pub(crate) clock: Clock,
+    reader: ControlReader,
+    pub(crate) messages: Vec<ServerMessage>,
+    pub(crate) datagrams: Vec<(Micros, Vec<u8>)>,
+    pub(crate) datagrams_count: u64,
+    pub(crate) is_connected: bool,
+    pub(crate) closed: Option<CloseReason>,
+}
+
+impl Probe {
+    pub(crate) fn new(address: SocketAddr, fingerprint: Fingerprint) -> Self {
+        let clock = Clock::start();
+        let any = SocketAddr::new(address.ip(), 0);
+        let socket = KernelSocket::bind(any, SocketOptions::default()).expect("loopback");
+        let options = ClientOptions::new(Trust::pinned(fingerprint));
+        let mut driver = Driver::client(&options, socket).expect("good options");
+        let conn = driver.connect(clock.now(), address, "localhost").expect("a good address");
+        Self {
+            driver,
+            conn,
+            clock,
+            reader: ControlReader::default(),
+            messages: Vec::new(),
+            datagrams: Vec::new(),
+            datagrams_count: 0,
+            is_connected: false,
+            closed: None,
+        }
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        let now = self.clock.now();
+        self.driver.write_control(now, self.conn, bytes).expect("there is room");
+    }
+
+    pub(crate) fn send(&mut self, datagram: &[u8]) -> bool {
+        self.driver.send_datagram(self.conn, datagram).is_ok()
+    }
+
+    /// One turn of a client's loop.
+    pub(crate) fn turn(&mut self) {
+        let now = self.clock.now();
+        self.driver.flush(now).expect("loopback");
+        self.driver.wait(Duration::from_millis(1)).expect("loopback");
+        let now = self.clock.now();
+        self.driver.receive(now).expect("loopback");
+        self.driver.handle_timeouts(now).expect("loopback");
+        while let Some(event) = self.driver.poll_event() {
+            match event {
+                Event::Connected { .. } => self.is_connected = true,
+                Event::Datagram { payload, at, .. } => {
+                    self.datagrams_count += 1;
+                    self.datagrams.push((at, payload.to_vec()));
+                }
+                Event::Control { bytes, .. } => {
+                    self.reader.push(&bytes);
+                    while let Some(message) = self.reader.next_from_server().expect("an honest server") {
+                        self.messages.push(message);
+                    }
+                }
+                Event::Closed { reason, .. } => self.closed = Some(reason),
+            }
+        }
+        let now = self.clock.now();
+        self.driver.flush(now).expect("loopback");
+    }
+
+    /// Turns until `done`; false when that takes too long.
+    pub(crate) fn until(&mut self, mut done: impl FnMut(&Self) -> bool) -> bool {
+        let deadline = self.clock.now() + PATIENCE;
+        while !done(self) {
+            if self.clock.now() > deadline {
+                return false;
+            }
+            self.turn();
+        }
+        true
+    }
+
+    pub(crate) fn welcome(&self) -> Option<&Welcome> {
+        self.messages.iter().find_map(|message| match message {
+            ServerMessage::Welcome(welcome) => Some(welcome),
+            _ => None,
+        })
+    }
+
+    /// Says hello and waits to be let in.
+    pub(crate) fn join(&mut self, hello: &Hello) -> Welcome {
+        self.write(&hello.to_bytes());
+        assert!(self.until(|probe| probe.welcome().is_some() || probe.closed.is_some()), "no answer");
+        self.welcome().unwrap_or_else(|| panic!("{:?}", self.closed)).clone()
+    }
+
+    /// Waits for the end: the server's code and text.
+    pub(crate) fn end(&mut self) -> (CloseCode, String) {
+        assert!(self.until(|probe| probe.closed.is_some()), "the connection was not closed");
+        match self.closed.clone() {
+            Some(CloseReason::ByPeer { code, reason }) => {
+                (CloseCode::from_code(code).expect("one of our codes"), reason)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A client of `field` that plays.
+pub(crate) struct Player {
+    pub(crate) probe: Probe,
+    pub(crate) client: Client<Field>,
+    pub(crate) first: Option<Tick>,
+    out: Vec<u8>,
+}
+
+impl Player {
+    pub(crate) fn join(mut probe: Probe, hello: &Hello) -> Self {
+        let welcome = probe.join(hello);
+        let config = decode(&welcome.config).expect("the server's own rules");
+        let (world, schema) = Client::<Field>::shared(&config).expect("the server runs them");
+        let start = Start {
+            player: welcome.player.map(downbeat_replica::PlayerId),
+            tick_rate_hz: welcome.tick_rate_hz.into(),
+            send_rate_hz: welcome.send_rate_hz.into(),
+            tick: Tick(welcome.tick),
+            rtt: probe.driver.stats(probe.conn).map_or(Micros(0), |stats| stats.rtt),
+        };
+        probe.datagrams.clear();
+        Self { probe, client: Client::new(world, schema, start), first: None, out: Vec::new() }
+    }
+
+    pub(crate) fn turn(&mut self) {
+        self.probe.turn();
+        for (at, datagram) in std::mem::take(&mut self.probe.datagrams) {
+            let received = self.client.receive(at, &datagram).expect("an honest server");
+            self.first.get_or_insert(received.tick);
+        }
+        let now = self.probe.clock.now();
+        let mut sampled = false;
+        while let Some(tick) = self.client.poll_input(now) {
+            let input = downbeat_field::Input { forward: 1.0, yaw: tick.0 as f32 / 40.0, ..Default::default() };
+            self.client.input(now, tick, &input);
+            sampled = true;
+        }
+        if sampled {
+            self.client.transmit(&mut self.out);
+            let out = std::mem::take(&mut self.out);
+            self.probe.send(&out);
+            self.out = out;
+        }
+    }
+
+    pub(crate) fn until(&mut self, mut done: impl FnMut(&Self) -> bool) -> bool {
+        let deadline = self.probe.clock.now() + PATIENCE;
+        while !done(self) {
+            if self.probe.clock.now() > deadline || self.probe.closed.is_some() {
+                return false;
+            }
+            self.turn();
+        }
+        true
+    }
+
+    /// Ticks from the first snapshot to the newest.
+    pub(crate) fn ticks(&self) -> i64 {
+        self.first.map_or(0, |first| self.client.newest().since(first) + 1)
+    }
+}
+
+pub(crate) struct Honest {
+    thread: JoinHandle<Player>,
+    ticks: Arc<AtomicI64>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Honest {
+    /// Lets it play on for a while, ends it, and asserts that it was served all the time.
+    pub(crate) fn assert_undisturbed(self) {
+        let enough = self.ticks.load(Ordering::Relaxed) + 40;
+        let clock = Clock::start();
+        while self.ticks.load(Ordering::Relaxed) < enough && clock.now() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.stop.store(true, Ordering::Relaxed);
+        let player = self.thread.join().expect("an honest client does not panic");
+        assert_eq!(player.probe.closed, None);
+        let counters = player.client.counters();
+        let ticks = player.ticks();
+        assert!(ticks > 30, "only {ticks} ticks");
+        assert!(counters.snapshots as i64 * 100 >= ticks * 95, "{counters:?} in {ticks} ticks");
+        assert_eq!(counters.undecodable, 0);
+    }
+}
