@@ -116,7 +116,6 @@ pub(crate) struct Herd<'a, G: Bots, S> {
     /// Handshakes and hellos do not wait for inputs.
     pub(crate) flush_now: bool,
     mispredicted: u64,
- worst: u64,
 }
 
 impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
@@ -144,7 +143,7 @@ impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
             datagram: Vec::new(),
             flushed: Micros::default(),
             flush_now: false,
-            mispredicted: 0, worst: 0,
+            mispredicted: 0,
         }
     }
 
@@ -154,16 +153,10 @@ impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
         let mut second = self.clock.now();
         loop {
             // Inputs first: a burst of snapshots takes its time, and none of them is late yet.
-            let t0 = self.clock.now();
             self.wake_due()?;
-            let t1 = self.clock.now();
-            self.driver.receive(t1)?;
-            let t2 = self.clock.now();
+            self.driver.receive(self.clock.now())?;
             self.driver.handle_timeouts(self.clock.now())?;
-            let t3 = self.clock.now();
             self.take_events()?;
-            let t4 = self.clock.now();
-            if matches!(self.window, Window::Measuring{..}) { eprintln!("pass at {} wake {} receive {} timeouts {} events {} worst {}", t0.0, t1.since(t0).0, t2.since(t1).0, t3.since(t2).0, t4.since(t3).0, self.worst); self.worst=0; }
             let now = self.clock.now();
             if now >= sample_at {
                 self.sample(now);
@@ -244,14 +237,12 @@ impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
 
     /// Wakes bots that are due, a batch at most, and sends what they did.
     fn wake_due(&mut self) -> io::Result<()> {
-        let mut sent = false; let mut count=0; let t0=self.clock.now();
+        let mut sent = false;
         for _ in 0..WAKES_MAX {
             let now = self.clock.now();
             let Some((due, index)) = self.agenda.pop(now) else { break };
             let Stage::Playing { conn, player, .. } = &mut self.bots[index] else { continue };
             self.tally.late.record(now.since(due).0);
-            self.worst = self.worst.max(now.since(due).0);
-            count += 1;
             if player.wake(now, &mut self.tally) {
                 self.datagram.clear();
                 player.client.transmit(&mut self.datagram);
@@ -264,8 +255,7 @@ impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
                 self.agenda.add(due.max(now + Micros(1)), index);
             }
         }
-        if sent { let t1=self.clock.now(); self.flush(self.clock.now())?; if matches!(self.window, Window::Measuring{..}) { eprintln!("   wake {count} in {} flush {}", t1.since(t0).0, self.clock.now().since(t1).0);} }
- Ok(())
+        if sent { self.flush(self.clock.now()) } else { Ok(()) }
     }
 
     pub(crate) fn flush(&mut self, now: Micros) -> io::Result<()> {

@@ -134,8 +134,8 @@ pub struct Prediction {
     pub per_client_minute: Option<f64>,
 }
 
-/// What became of inputs. The bots count what they measured; where the server is in reach, its own counts of the whole
-/// run stand here instead, `sent` apart.
+/// What became of inputs. The bots know what they sent and what was acknowledged; where the server is in reach, its own
+/// counts stand here instead, `sent` apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inputs {
     /// Sampled and sent.

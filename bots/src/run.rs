@@ -41,6 +41,7 @@ pub fn run<G: Bots>(
     if let Some(cpu) = options.cpu {
         machine::pin(cpu).map_err(|error| BotsError::Pin { cpu, error })?;
     }
+    machine::sleep_precisely();
     let socket = KernelSocket::bind(own_address(options.connect), SocketOptions::default())?;
     let client = ClientOptions::new(options.trust.clone());
     // Without a network to imitate, nothing stands between the driver and the kernel.

@@ -1,4 +1,4 @@
-//! Whole runs against a small live server on loopback.
+//! Whole runs against a live server on loopback.
 
 mod common;
 
@@ -6,13 +6,13 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{HZ, Manners, TestServer};
+use common::{HZ, TestServer};
 use downbeat_arena::Arena;
 use downbeat_bots::{BotsError, Options, Report, Verdict, run};
 use downbeat_field::Field;
 
 fn arena(players_max: u16) -> TestServer {
-    TestServer::start::<Arena>(Default::default(), Manners { players_max, ..Manners::default() })
+    TestServer::start::<Arena>(&Default::default(), players_max)
 }
 
 fn options(server: &TestServer, clients: usize, seconds: f64) -> Options {
@@ -77,7 +77,7 @@ fn a_slow_network_is_measured_as_such_and_its_losses_are_not_the_servers() {
 #[test]
 fn walkers_are_watched_without_avatars_to_see() {
     let config = downbeat_field::Config { walkers: 50, visible: 16, ..Default::default() };
-    let server = TestServer::start::<Field>(config, Manners { players_max: 100, ..Manners::default() });
+    let server = TestServer::start::<Field>(&config, 100);
     let report = play::<Field>(&options(&server, 20, 4.0)).expect("all get in");
     assert!(!matches!(report.verdict(), Verdict::NotServed(_)), "{:?}", report.verdict());
     assert_eq!(report.visible_entities_mean.map(f64::round), Some(16.0));
@@ -98,8 +98,8 @@ fn those_who_find_the_server_full_are_counted_with_its_reason() {
 
 #[test]
 fn a_server_that_goes_down_under_way_loses_its_clients_and_ends_the_run() {
-    let quits_after = Some(Duration::from_millis(1_500));
-    let server = TestServer::start::<Arena>(Default::default(), Manners { players_max: 8, quits_after });
+    let server = arena(8);
+    server.stop_after(Duration::from_millis(1_500));
     let begun = Instant::now();
     let report = play::<Arena>(&options(&server, 3, 30.0)).expect("all got in");
     assert!(begun.elapsed() < Duration::from_secs(10), "nobody is left to wait for");

@@ -87,7 +87,7 @@ impl Game for Arena {
         let places = places.collect();
         Ok(Self {
             world,
-            dt: 1.0 / setup.tick_rate_hz as f32,
+            dt: setup.dt(),
             seed: setup.seed,
             tick: Tick(0),
             ids,

@@ -14,6 +14,7 @@ fn duel(solids: &str) -> Match {
 
 fn duel_with(rules: impl FnOnce(&mut Config), solids: &str) -> Match {
     let mut config = room(solids, &[Vec3::new(-5.0, 0.0, 0.0), Vec3::new(5.0, 0.0, 0.0)]);
+    (config.rules.rifle.ammo_start, config.rules.rocket.ammo_start) = (60, 6);
     rules(&mut config);
     let mut room = Match::new(&config, 2);
     // On the ground, and at rest.

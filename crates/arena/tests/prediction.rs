@@ -52,5 +52,5 @@ fn changing_the_weapon_and_launching_is_predicted() {
         predict(&room.world, &mut own, &input.rounded());
         assert_eq!(room.player(0), own, "tick {tick}");
     }
-    assert!(own.rockets < 6 && own.rifle_ammo < 60);
+    assert!(own.rockets < 24 && own.rifle_ammo < 120);
 }

@@ -8,7 +8,7 @@ use downbeat_replica::glam::Vec3;
 use downbeat_replica::limits::EVENTS_PER_DATAGRAM_MAX;
 use downbeat_replica::{
     ConfigError, Context, DecodeError, EntityId, Game, Input, InputFrame, Kinds, LaneReader, LaneWriter, Micros,
-    PlayerId, Replicated, Schema, Sighting, Tick, ViewTick, neutral, take_event,
+    PlayerId, Replicated, Schema, Sighting, Tick, ViewTick, dt, neutral, take_event,
 };
 use downbeat_wire::packet::{Acks, DownHead, InputReport};
 
@@ -279,7 +279,7 @@ impl<G: Game> Client<G> {
             tick_length: Micros(1_000_000 / u64::from(start.tick_rate_hz)),
         };
         let mut step = |tick: Tick, input: &[i32], lanes: &mut Vec<i32>| {
-            let context = Context { world: &**world, tick, dt: 1.0 / start.tick_rate_hz as f32, others };
+            let context = Context { world: &**world, tick, dt: dt(start.tick_rate_hz), others };
             let input = G::Input::read(&mut LaneReader::new(input));
             let mut own = G::Entity::read(kind, &mut LaneReader::new(lanes)).expect("the kind is the avatar's own");
             G::predict(&context, &mut own, &input);

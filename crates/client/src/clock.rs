@@ -167,7 +167,6 @@ impl ViewClock {
     pub(crate) fn delay_ticks(&self) -> f64 {
         self.base - self.lateness.low().map_or(0.0, f64::from) - self.clock.offset
     }
-
 }
 
 /// Longest gap, in ticks, that counts as missing snapshots; a longer one is an outage.

@@ -33,11 +33,13 @@ struct Runner {
     dash_cooldown: u8,
 }
 
+/// All kinds of entities.
 #[derive(Replicated, Clone)]
 enum Thing {
     Runner(Runner),
 }
 
+/// A fact of one moment, for those who see it happen.
 #[derive(Replicated, Clone)]
 struct Tagged {
     #[field(range = 0..=127)]
@@ -50,17 +52,10 @@ enum Fact {
 }
 
 /// The rules an operator may change: `[game]` of the server's configuration.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Rules {
-    speed_mps: f32,
-    reach_m: f32,
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        Self { speed_mps: 6.0, reach_m: 1.5 }
-    }
+    extra_speed_mps: f32,
 }
 
 struct Tag {
@@ -68,18 +63,16 @@ struct Tag {
     dt: f32,
     ids: EntityIds,
     runners: BTreeMap<PlayerId, (EntityId, Runner)>,
-    /// Until then the one who is it cannot tag: no tagging back at once.
-    truce: Tick,
+    truce: Tick, // until then nobody is tagged: no tagging back at once
 }
 
 /// One tick of one runner: the server steps with it, clients predict with it.
 fn run(runner: &mut Runner, pad: &Pad, rules: &Rules, dt: f32) {
     runner.dash_cooldown = runner.dash_cooldown.saturating_sub(1);
-    let dash = pad.dash && runner.dash_cooldown == 0;
-    if dash {
-        runner.dash_cooldown = 120;
+    let mut stride = (6.0 + rules.extra_speed_mps) * dt;
+    if pad.dash && runner.dash_cooldown == 0 {
+        (runner.dash_cooldown, stride) = (120, stride + 2.0);
     }
-    let stride = rules.speed_mps * dt + if dash { 2.0 } else { 0.0 };
     let way = Vec3::new(pad.x, 0.0, pad.z).clamp_length_max(1.0) * stride;
     runner.position = (runner.position + way).clamp(Vec3::splat(-32.0), Vec3::splat(32.0));
 }
@@ -93,13 +86,13 @@ impl Game for Tag {
     type Event = Fact;
 
     fn world(rules: &Rules) -> Result<Rules, ConfigError> {
-        let fine = (0.5..=20.0).contains(&rules.speed_mps);
-        fine.then(|| rules.clone()).ok_or(ConfigError("speed_mps must be 0.5 to 20".into()))
+        let fine = (0.0..=20.0).contains(&rules.extra_speed_mps);
+        fine.then(|| rules.clone()).ok_or(ConfigError("extra_speed_mps: 0 to 20 is allowed".into()))
     }
 
     fn new(rules: &Rules, setup: Setup) -> Result<Self, ConfigError> {
-        let (dt, ids) = (1.0 / setup.tick_rate_hz as f32, EntityIds::default());
-        Ok(Self { rules: Self::world(rules)?, dt, ids, runners: BTreeMap::new(), truce: Tick::ZERO })
+        let (ids, runners) = (EntityIds::default(), BTreeMap::new());
+        Ok(Self { rules: Self::world(rules)?, dt: setup.dt(), ids, runners, truce: Tick::ZERO })
     }
 
     fn join(&mut self, player: PlayerId, _name: &str) {
@@ -123,7 +116,7 @@ impl Game for Tag {
             run(runner, &input.input, &self.rules, self.dt);
         }
         let Some(it) = self.runners.values().find(|(_, r)| r.is_it).map(|(_, r)| r.clone()) else { return };
-        let reach = |r: &Runner| r.player != it.player && r.position.distance(it.position) < self.rules.reach_m;
+        let reach = |r: &Runner| r.player != it.player && r.position.distance(it.position) < 1.5;
         let caught = self.runners.values().find(|(_, r)| reach(r)).map(|(_, r)| r.player);
         if let Some(whom) = caught.filter(|_| tick >= self.truce) {
             self.runners.values_mut().for_each(|(_, r)| r.is_it = r.player == whom);

@@ -52,7 +52,7 @@ impl Game for Field {
 
     fn new(config: &Config, setup: Setup) -> Result<Self, ConfigError> {
         let world = World::new(config)?;
-        let dt = 1.0 / setup.tick_rate_hz as f32;
+        let dt = setup.dt();
         let mut ids = EntityIds::default();
         let crowd = Crowd::new(&world, &mut ids, setup.seed, dt);
         let starts = Pcg32::seed_from_u64(setup.seed ^ PLAYERS_STREAM);

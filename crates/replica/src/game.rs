@@ -56,7 +56,8 @@ pub trait Game: Sized + Send + 'static {
     /// starts on the server from the same bits as on a predicting client.
     fn capture(&mut self, out: &mut Capture<'_, Self::Entity>);
 
-    /// Chooses what a viewer is shown; its own avatar is always among it. The default shows everything.
+    /// Chooses what a viewer is shown, of the state that was captured last. Its own avatar is shown in any case. The
+    /// default shows everything.
     fn relevance(&self, viewer: &Viewer, scene: &Scene, out: &mut Visible) {
         let _ = viewer;
         scene.ids().for_each(|id| out.add(id));
@@ -76,6 +77,20 @@ pub struct Setup {
     pub seed: u64,
     /// Most players that will be in it at a time.
     pub players_max: u16,
+}
+
+impl Setup {
+    /// Seconds per tick, the same bits as [`Context::dt`].
+    #[must_use]
+    pub fn dt(&self) -> f32 {
+        dt(self.tick_rate_hz)
+    }
+}
+
+/// Seconds per tick at `tick_rate_hz`. Both ends step by this.
+#[must_use]
+pub fn dt(tick_rate_hz: u32) -> f32 {
+    1.0 / tick_rate_hz as f32
 }
 
 /// A configuration that cannot be: says what is wrong and what is allowed.

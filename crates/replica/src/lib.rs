@@ -27,7 +27,7 @@ pub use downbeat_derive::{Input, Replicated};
 pub use downbeat_wire::{DecodeError, Micros, Tick, bits, hash};
 pub use game::{
     Capture, Captured, ConfigError, Context, Events, Game, Hearers, Inputs, PlayerInput, Rewind, Setup, Sighting,
-    Viewer, Visible,
+    Viewer, Visible, dt,
 };
 pub use glam;
 pub use ids::{EntityId, EntityIds, PlayerId};

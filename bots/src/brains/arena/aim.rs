@@ -6,8 +6,8 @@ use super::wrapped;
 use crate::dice::Dice;
 
 /// How far off the hand is when it turns to a new target and after [`SETTLED_S`] on it: standard deviation, radians.
-const ERROR_FRESH: f32 = 0.09;
-const ERROR_SETTLED: f32 = 0.028;
+const ERROR_FRESH: f32 = 0.12;
+const ERROR_SETTLED: f32 = 0.05;
 const SETTLED_S: f32 = 1.5;
 
 /// The error is drawn anew after this long, in seconds.

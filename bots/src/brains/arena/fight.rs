@@ -160,7 +160,7 @@ impl Fight {
         if self.weapon_left_s < 0.0 {
             self.weapon_left_s = self.dice.between(1.5, 4.0);
             let fits = distance.is_some_and(|distance| ROCKET_M.contains(&distance));
-            let rocket = own.rockets > 0 && (own.rifle_ammo == 0 || fits && self.dice.chance(0.4));
+            let rocket = own.rockets > 0 && (own.rifle_ammo == 0 || fits && self.dice.chance(0.25));
             self.weapon = if rocket { Weapon::Rocket } else { Weapon::Rifle };
         }
         if own.weapon == Weapon::Rocket && own.rockets == 0 || own.weapon == Weapon::Rifle && own.rifle_ammo == 0 {
