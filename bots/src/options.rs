@@ -22,7 +22,7 @@ pub struct Options {
     pub clients: usize,
     /// How long they play once the last has joined, in seconds. Warm-up (2 s, or half of short runs) is part of it.
     pub seconds: f64,
-    /// The brain: one of [`Bots::BRAINS`](crate::Bots::BRAINS).
+    /// The brain: one of [`Bots::BRAINS`](crate::Bots::BRAINS); the first of them when empty.
     pub brain: String,
     /// The network that each bot is behind.
     pub net: LinkSpec,

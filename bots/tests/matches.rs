@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use downbeat_arena::{Arena, Config, Entity, Event};
+use downbeat_arena::{Arena, Config, Entity, Event, Input};
 use downbeat_bots::{Bots, Brain};
-use downbeat_client::{Client, Start};
+use downbeat_client::{Client, Start, View};
 use downbeat_host::{Net, Room, RoomOptions, SessionId};
 use downbeat_replica::glam::Vec3;
 use downbeat_replica::{Micros, Sighting, Tick};
@@ -54,9 +54,75 @@ struct Outcome {
     alive_share: f64,
 }
 
+/// Watches a match.
+struct Watch {
+    outcome: Outcome,
+    samples: u64,
+    living: u64,
+    path_m: f64,
+    /// Where each bot was, if it lived.
+    places: Vec<Option<Vec3>>,
+    /// How long each has looked the same way.
+    straight: Vec<(f32, u32)>,
+}
+
+impl Watch {
+    fn new(bots: u16) -> Self {
+        let (places, straight) = (vec![None; bots.into()], vec![(f32::NAN, 0); bots.into()]);
+        Self { outcome: Outcome::default(), samples: 0, living: 0, path_m: 0.0, places, straight }
+    }
+
+    fn note(&mut self, bot: usize, view: &View<'_, Arena>, input: &Input) {
+        let outcome = &mut self.outcome;
+        outcome.fires += u64::from(input.fire);
+        for event in &view.events {
+            match event {
+                Event::Shot(_) => outcome.shots += 1,
+                Event::Hit(_) => outcome.hits += 1,
+                Event::Died(_) => outcome.deaths += 1,
+                Event::Explosion(_) => {}
+            }
+        }
+        let Some(Entity::Player(own)) = &view.avatar else { return };
+        self.samples += 1;
+        self.living += u64::from(own.alive);
+        if let Some(before) = self.places[bot].filter(|_| own.alive) {
+            self.path_m += f64::from((own.position - before).with_y(0.0).length());
+        }
+        self.places[bot] = own.alive.then_some(own.position);
+        let is_player = |other: &&Sighting<Entity>| matches!(other.entity, Entity::Player(_));
+        outcome.visible_players_mean += view.others.iter().filter(is_player).count() as f64;
+        let (yaw, since) = &mut self.straight[bot];
+        if *yaw != input.yaw || !own.alive {
+            (*yaw, *since) = (input.yaw, 0);
+        }
+        *since += 1;
+        outcome.straight_ticks_max = outcome.straight_ticks_max.max(*since);
+    }
+
+    fn end(mut self) -> Outcome {
+        // Everybody hears of each death.
+        self.outcome.deaths /= self.places.len() as u64;
+        self.outcome.speed_mean_mps = self.path_m * f64::from(HZ) / self.samples as f64;
+        self.outcome.visible_players_mean /= self.samples as f64;
+        self.outcome.alive_share = self.living as f64 / self.samples as f64;
+        self.outcome
+    }
+}
+
+fn seats(room: &mut Room<Arena>, brain: &str, bots: u16, seed: u64) -> Vec<Seat> {
+    let (world, schema) = Client::<Arena>::shared(&Config::default()).expect("the default rules are fine");
+    let seat = |i| {
+        let player = room.join(SessionId(u32::from(i)), &format!("bot-{i}"), false).expect("there is room");
+        let start = Start { player, tick_rate_hz: HZ, send_rate_hz: HZ, tick: Tick::ZERO, rtt: LATENCY + LATENCY };
+        let client = Client::new(Arc::clone(&world), Arc::clone(&schema), start);
+        let brain = Arena::brain(brain, seed * 1_000 + u64::from(i), HZ).expect("the arena has it");
+        Seat { client, brain, up: VecDeque::new() }
+    };
+    (0..bots).map(seat).collect()
+}
+
 fn play(brain: &str, bots: u16, seconds: u32, seed: u64) -> Outcome {
-    let config = Config::default();
-    let (world, schema) = Client::<Arena>::shared(&config).expect("the default rules are fine");
     let options = RoomOptions {
         tick_rate_hz: HZ,
         send_rate_hz: HZ,
@@ -65,26 +131,13 @@ fn play(brain: &str, bots: u16, seconds: u32, seed: u64) -> Outcome {
         spectators_max: 0,
         client_bytes_per_s: 80_000,
     };
-    let mut room: Room<Arena> = Room::new(&config, options).expect("the options are fine");
-    let mut seats: Vec<Seat> = (0..bots)
-        .map(|i| {
-            let player = room.join(SessionId(i.into()), &format!("bot-{i}"), false).expect("there is room");
-            let start = Start { player, tick_rate_hz: HZ, send_rate_hz: HZ, tick: Tick::ZERO, rtt: LATENCY + LATENCY };
-            let client = Client::new(Arc::clone(&world), Arc::clone(&schema), start);
-            let brain = Arena::brain(brain, seed * 1_000 + u64::from(i), HZ).expect("the arena has it");
-            Seat { client, brain, up: VecDeque::new() }
-        })
-        .collect();
-
-    let mut outcome = Outcome::default();
+    let mut room: Room<Arena> = Room::new(&Config::default(), options).expect("the options are fine");
+    let mut seats = seats(&mut room, brain, bots, seed);
+    let mut watch = Watch::new(bots);
     let mut outbox = Outbox::default();
-    let (mut samples, mut path, mut living) = (0_u64, 0.0_f64, 0_u64);
-    let mut straight: Vec<(f32, u32)> = vec![(f32::NAN, 0); bots.into()];
-    let mut places: Vec<Option<Vec3>> = vec![None; bots.into()];
     // Steps of a millisecond; the room's tick falls on the nearest.
     let mut next_tick = Micros(TICK_US);
-    for step in 0..u64::from(seconds) * 1_000 {
-        let now = Micros::from_millis(step);
+    for now in (0..u64::from(seconds) * 1_000).map(Micros::from_millis) {
         for (i, seat) in seats.iter_mut().enumerate() {
             while seat.up.front().is_some_and(|(at, _)| *at <= now) {
                 let (at, datagram) = seat.up.pop_front().expect("seen");
@@ -98,50 +151,22 @@ fn play(brain: &str, bots: u16, seconds: u32, seed: u64) -> Outcome {
         }
         while outbox.sent.front().is_some_and(|(at, ..)| *at <= now) {
             let (at, session, datagram) = outbox.sent.pop_front().expect("seen");
-            let seat = &mut seats[session.0 as usize];
-            let received = seat.client.receive(at, &datagram).expect("the room speaks well");
-            outcome.error_max_m = outcome.error_max_m.max(received.prediction_error_m.unwrap_or(0.0));
+            let received = seats[session.0 as usize].client.receive(at, &datagram).expect("the room speaks well");
+            let error_m = received.prediction_error_m.unwrap_or(0.0);
+            watch.outcome.error_max_m = watch.outcome.error_max_m.max(error_m);
         }
         for (i, seat) in seats.iter_mut().enumerate() {
             let Some(tick) = seat.client.poll_input(now) else { continue };
             let view = seat.client.view(now);
             let input = seat.brain.decide(&view, tick);
-            if let Some(Entity::Player(own)) = &view.avatar {
-                samples += 1;
-                living += u64::from(own.alive);
-                if let Some(before) = places[i].filter(|_| own.alive) {
-                    path += f64::from((own.position - before).with_y(0.0).length());
-                }
-                places[i] = own.alive.then_some(own.position);
-                let alive = |e: &&Sighting<Entity>| matches!(&e.entity, Entity::Player(_));
-                outcome.visible_players_mean += view.others.iter().filter(alive).count() as f64;
-                let (yaw, since) = &mut straight[i];
-                if *yaw != input.yaw || !own.alive {
-                    (*yaw, *since) = (input.yaw, 0);
-                }
-                *since += 1;
-                outcome.straight_ticks_max = outcome.straight_ticks_max.max(*since);
-            }
-            for event in &view.events {
-                match event {
-                    Event::Shot(_) => outcome.shots += 1,
-                    Event::Hit(_) => outcome.hits += 1,
-                    Event::Died(_) => outcome.deaths += 1,
-                    Event::Explosion(_) => {}
-                }
-            }
-            outcome.fires += u64::from(input.fire);
+            watch.note(i, &view, &input);
             seat.client.input(now, tick, &input);
             let mut datagram = Vec::new();
             seat.client.transmit(&mut datagram);
             seat.up.push_back((now + LATENCY, datagram));
         }
     }
-    outcome.deaths /= u64::from(bots);
-    outcome.speed_mean_mps = path / (samples as f64 / f64::from(HZ));
-    outcome.visible_players_mean /= samples as f64;
-    outcome.alive_share = living as f64 / samples as f64;
-    outcome
+    watch.end()
 }
 
 #[test]

@@ -1,19 +1,11 @@
 //! The client's copy of what it is shown: slots, each with the states that arrived of its entity.
 
+use crate::states::States;
 use downbeat_replica::bits::BitReader;
-use downbeat_replica::limits::{RETAINED_VERSIONS, SLOTS_MAX};
+use downbeat_replica::limits::SLOTS_MAX;
 use downbeat_replica::{
-    DecodeError, Kind, Leave, RECORD_COUNT_ORDER, RecordHead, Schema, Tick, decode_body, interpolate, take_refs,
+    DecodeError, Kind, RECORD_COUNT_ORDER, RecordHead, Schema, Tick, decode_body, interpolate, take_refs,
 };
-
-/// One state that arrived, in the units the client is told.
-#[derive(Clone, Debug)]
-struct State {
-    tick: Tick,
-    /// The entity was still so in this tick.
-    held: Tick,
-    lanes: Vec<i32>,
-}
 
 /// One entity.
 #[derive(Clone, Debug)]
@@ -22,9 +14,8 @@ pub(crate) struct Shown {
     pub(crate) avatar: bool,
     entered: Tick,
     /// When it left, if it did: it is shown until then.
-    left: Option<(Tick, Leave)>,
-    /// Ascending by tick, at most [`RETAINED_VERSIONS`].
-    states: Vec<State>,
+    left: Option<Tick>,
+    states: States,
 }
 
 /// All slots of a client.
@@ -32,8 +23,6 @@ pub(crate) struct Shown {
 pub(crate) struct Copy {
     slots: Vec<Slot>,
     scratch: Vec<i32>,
-    /// Lane buffers of states that were let go, to be used again.
-    spare: Vec<Vec<i32>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -80,16 +69,16 @@ impl Copy {
         if self.slots.len() <= slot.into() {
             self.slots.resize(usize::from(slot) + 1, Slot::default());
         }
-        let Self { slots, scratch, spare } = self;
+        let Self { slots, scratch } = self;
         let place = &mut slots[usize::from(slot)];
         if tick < place.since {
             return Err(DecodeError::Stale);
         }
         match head {
-            RecordHead::Leave(why) => {
+            RecordHead::Leave(_) => {
                 place.since = tick;
                 if let Some(shown) = &mut place.shown {
-                    shown.left.get_or_insert((tick, why));
+                    shown.left.get_or_insert(tick);
                 }
             }
             RecordHead::Enter { kind, avatar } => {
@@ -99,24 +88,23 @@ impl Copy {
                 let same = place.shown.as_ref().is_some_and(|shown| shown.left.is_none() && shown.kind == kind);
                 if !same {
                     place.since = tick;
-                    place.shown = Some(Shown { kind, avatar, entered: tick, left: None, states: Vec::new() });
+                    place.shown =
+                        Some(Shown { kind, avatar, entered: tick, left: None, states: States::new(table.lanes.len()) });
                 }
                 let shown = place.shown.as_mut().expect("it was just made sure");
                 shown.avatar = avatar;
-                shown.insert(tick, scratch, spare);
+                shown.states.insert(tick, scratch);
             }
             RecordHead::Update { base, rested } => {
                 let shown = place.shown.as_mut().filter(|shown| shown.left.is_none());
                 let shown = shown.ok_or(DecodeError::UnknownBaseline)?;
                 let table = &schema.entities[shown.kind];
-                let base = shown.states.binary_search_by_key(&base, |state| state.tick);
-                let base = &shown.states[base.map_err(|_| DecodeError::UnknownBaseline)?].lanes;
+                let base = shown.states.exactly(base).ok_or(DecodeError::UnknownBaseline)?;
                 decode_body(table, shown.avatar, Some(base), input, scratch)?;
                 take_refs(table, input, scratch)?;
-                let at = shown.insert(tick, scratch, spare);
-                if let Some(before) = at.and_then(|at| at.checked_sub(1)).filter(|_| rested) {
-                    let before = &mut shown.states[before];
-                    before.held = before.held.max(tick.offset(-i64::from(interval)));
+                shown.states.insert(tick, scratch);
+                if rested {
+                    shown.states.hold_before(tick, tick.offset(-i64::from(interval)));
                 }
             }
         }
@@ -127,7 +115,7 @@ impl Copy {
     pub(crate) fn forget_left(&mut self, shown: f64) {
         for slot in &mut self.slots {
             let left = slot.shown.as_ref().and_then(|shown| shown.left);
-            if left.is_some_and(|(left, _)| f64::from(left.0) <= shown) {
+            if left.is_some_and(|left| f64::from(left.0) <= shown) {
                 slot.shown = None;
             }
         }
@@ -150,49 +138,28 @@ impl Copy {
 }
 
 impl Shown {
-    /// Puts a state where it belongs; `None` when it is older than all that are kept.
-    fn insert(&mut self, tick: Tick, lanes: &[i32], spare: &mut Vec<Vec<i32>>) -> Option<usize> {
-        let at = match self.states.binary_search_by_key(&tick, |state| state.tick) {
-            Ok(at) => return Some(at),
-            Err(at) => at,
-        };
-        let full = self.states.len() == RETAINED_VERSIONS;
-        if full && at == 0 {
-            return None;
-        }
-        if full {
-            spare.push(self.states.remove(0).lanes);
-        }
-        let at = at - usize::from(full);
-        let mut own = spare.pop().unwrap_or_default();
-        own.clear();
-        own.extend_from_slice(lanes);
-        self.states.insert(at, State { tick, held: tick, lanes: own });
-        Some(at)
-    }
-
     /// The newest state and its tick.
     pub(crate) fn newest(&self) -> (Tick, &[i32]) {
-        let newest = self.states.last().expect("an entity is shown from its first state on");
-        (newest.tick, &newest.lanes)
+        let newest = self.states.back(0).expect("an entity is shown from its first state on");
+        (newest.tick, newest.lanes)
     }
 
     /// The newest state of `tick` or before. A datagram that was decoded in part only may have left a newer one.
     pub(crate) fn as_of(&self, tick: Tick) -> Option<&[i32]> {
-        self.states.iter().rev().find(|state| state.tick <= tick).map(|state| &state.lanes[..])
+        Some(self.states.back(self.states.after(f64::from(tick.0))).filter(|state| state.tick <= tick)?.lanes)
     }
 
     /// Its state at the moment `at`, in the room's units; `None` when it was not there yet or not any more.
     pub(crate) fn at(&self, table: &Kind, at: f64, space: &mut Space) -> Option<()> {
         let Space { lanes, fractions, from, to } = space;
-        if at < f64::from(self.entered.0) || self.left.is_some_and(|(left, _)| at >= f64::from(left.0)) {
+        if at < f64::from(self.entered.0) || self.left.is_some_and(|left| at >= f64::from(left.0)) {
             return None;
         }
-        let after = self.states.partition_point(|state| f64::from(state.tick.0) <= at);
-        let first = &self.states[after.saturating_sub(1)];
-        table.untold(self.avatar, &first.lanes, from);
-        let second = self.states.get(after.max(1)).unwrap_or(first);
-        table.untold(self.avatar, &second.lanes, to);
+        let after = self.states.after(at);
+        let first = self.states.back(after).or_else(|| self.states.back(after.checked_sub(1)?))?;
+        let second = after.checked_sub(1).and_then(|after| self.states.back(after)).unwrap_or(first);
+        table.untold(self.avatar, first.lanes, from);
+        table.untold(self.avatar, second.lanes, to);
         let (start, end) = (f64::from(first.held.0), f64::from(second.tick.0));
         let t = if at > start && end > start { (at - start) / (end - start) } else { 0.0 };
         interpolate(table, from, to, t as f32, lanes, fractions);

@@ -10,6 +10,7 @@ mod copy;
 pub mod limits;
 mod prediction;
 mod sender;
+mod states;
 mod window;
 
 pub use client::{Client, Counters, Received, Start, View};
