@@ -18,7 +18,7 @@ pub(crate) fn demo<G: Bots>(args: &DemoArgs, settings: &Checked) -> Result<u8, C
     let mut config = settings.config.clone();
     // Everybody in one room, as far as the game can hold them.
     let clients = u16::try_from(args.play.clients).unwrap_or(u16::MAX);
-    config.players_max = config.players_max.max(clients.min(downbeat_arena::limits::PLAYERS_MAX as u16));
+    config.players_max = config.players_max.max(clients.min(downbeat_arena::limits::PLAYERS_MAX));
     let rules = settings.rules.rules::<G>()?;
     let server = Server::<G>::start(&config, &rules, Box::new(notify))?;
     let address = server.local_addrs()[0];

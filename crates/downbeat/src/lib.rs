@@ -26,35 +26,34 @@ use settings::{ARENA, FIELD, Settings};
 /// The command line for `G` alone.
 pub fn main_with<G: Bots>() -> ExitCode {
     let settings = Settings::new(vec![settings::of::<G>()]);
-    exit(run(Cli::parse().command, &settings, |command, settings, _| run_game::<G>(command, settings)))
+    exit(run(&Cli::parse().command, &settings, |command, settings, _| run_game::<G>(command, settings)))
 }
 
 /// The command line for the games that come with Downbeat.
 #[must_use]
 pub fn main() -> ExitCode {
     let settings = Settings::new(vec![ARENA, FIELD]);
-    exit(run(Cli::parse().command, &settings, |command, settings, game| {
+    exit(run(&Cli::parse().command, &settings, |command, settings, game| {
         if game == FIELD.name { run_game::<Field>(command, settings) } else { run_game::<Arena>(command, settings) }
     }))
 }
 
 /// Reads the settings, which say the game, and hands over to it.
 fn run(
-    command: Command,
+    command: &Command,
     settings: &Settings,
-    play: impl FnOnce(Command, settings::Checked, &str) -> Result<u8, CliError>,
+    play: impl FnOnce(&Command, &settings::Checked, &str) -> Result<u8, CliError>,
 ) -> Result<u8, CliError> {
-    let checked = settings.check(&command)?;
-    let game = checked.config.game.clone();
-    play(command, checked, &game)
+    let checked = settings.check(command)?;
+    play(command, &checked, &checked.config.game)
 }
 
-fn run_game<G: Bots>(command: Command, settings: settings::Checked) -> Result<u8, CliError> {
+fn run_game<G: Bots>(command: &Command, settings: &settings::Checked) -> Result<u8, CliError> {
     match command {
-        Command::Serve(args) => serve::serve::<G>(&args, &settings),
-        Command::Bots(args) => bots::bots::<G>(&args),
-        Command::Demo(args) => demo::demo::<G>(&args, &settings),
-        Command::Schema(args) => bots::schema::<G>(&args),
+        Command::Serve(args) => serve::serve::<G>(args, settings),
+        Command::Bots(args) => bots::bots::<G>(args),
+        Command::Demo(args) => demo::demo::<G>(args, settings),
+        Command::Schema(args) => bots::schema::<G>(args),
     }
 }
 
