@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 command -v cargo-deny >/dev/null || [ -x target/tools/bin/cargo-deny ] ||
-    cargo install cargo-deny --locked --quiet --root target/tools --version '^0.19' --no-default-features
+    cargo install cargo-deny --locked --quiet --root target/tools --version '^0.20' --no-default-features
 PATH="$PWD/target/tools/bin:$PATH"
 cargo deny --all-features check bans licenses sources
 timeout 60 cargo deny check advisories 2>/tmp/advisories.$$ || {
