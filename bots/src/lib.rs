@@ -38,4 +38,4 @@ pub use output::{OutputError, check_output, write_output};
 pub use percentiles::Percentiles;
 pub use progress::{Progress, RunStage};
 pub use report::{Report, Verdict};
-pub use run::run;
+pub use run::{check, run};

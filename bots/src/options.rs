@@ -135,7 +135,7 @@ pub enum BotsError {
     #[error("the game cannot be played: {0}")]
     Game(String),
     /// Nobody got in.
-    #[error("no bot got into the game at {remote}: {why}")]
+    #[error("no bot got into the game at {remote}: {why}; is a server running there?")]
     NobodyIn {
         /// The server.
         remote: SocketAddr,

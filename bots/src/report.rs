@@ -112,6 +112,8 @@ pub struct Snapshots {
     pub expected: Option<u64>,
     /// Expected and not received.
     pub lost: Option<u64>,
+    /// What the conditioner (`--net`) dropped on purpose on the way down.
+    pub net_dropped: Option<u64>,
 }
 
 /// How smooth the others moved.
@@ -174,6 +176,8 @@ pub struct Server {
     pub rss_bytes: Option<u64>,
     /// Datagrams that the kernel dropped before the server read them.
     pub kernel_drops: Option<u64>,
+    /// State values that were out of the range their field declares, and were clamped: a mistake of the game.
+    pub clamped: Option<u64>,
 }
 
 /// Whether the bots kept up.
@@ -200,6 +204,8 @@ pub struct ServerSide {
     pub server: Server,
     /// Its counts of inputs; `sent` is left out.
     pub inputs: Inputs,
+    /// Seconds that its figures are about.
+    pub measured_seconds: f64,
     /// Its work for one tick.
     pub tick_us: Option<Percentiles>,
     /// How far from its time it began a tick.
@@ -235,7 +241,10 @@ impl Report {
         self.server = side.server;
         self.tick_us = side.tick_us;
         self.tick_start_jitter_us = side.tick_start_jitter_us;
-        self.inputs = Inputs { sent: self.inputs.sent, ..side.inputs };
+        // Counts of another stretch of time would not add up with the bots' own.
+        if (side.measured_seconds - self.measured_seconds).abs() <= 0.05 * self.measured_seconds {
+            self.inputs = Inputs { sent: self.inputs.sent, ..side.inputs };
+        }
         self.bots.valid = self.faults().is_empty();
     }
 

@@ -26,17 +26,7 @@ pub fn run<G: Bots>(
     progress: &mut dyn FnMut(&Progress),
     stop: &AtomicBool,
 ) -> Result<Report, BotsError> {
-    let mut options = options.clone();
-    if options.brain.is_empty() {
-        G::BRAINS.first().copied().unwrap_or("wander").clone_into(&mut options.brain);
-    }
-    options.check()?;
-    if G::brain(&options.brain, options.seed, 60).is_none() {
-        return Err(BotsError::Brain { name: options.brain, game: G::NAME, known: G::BRAINS.join(", ") });
-    }
-    if let Some(path) = &options.report {
-        check_output(path)?;
-    }
+    let options = check::<G>(options)?;
     let schema = Schema::of::<G>().map_err(|error| BotsError::Game(error.to_string()))?;
     if let Some(cpu) = options.cpu {
         machine::pin(cpu).map_err(|error| BotsError::Pin { cpu, error })?;
@@ -51,6 +41,25 @@ pub fn run<G: Bots>(
     }
     let line = Conditioner::new(socket, &options.net, options.seed, FlowKey::ConnectionId);
     play::<G, _>(&options, Driver::client(&client, line)?, schema, progress, stop)
+}
+
+/// Refuses options that cannot be run; gives them back with what was left open filled in.
+///
+/// # Errors
+/// Says which option is impossible and what is allowed.
+pub fn check<G: Bots>(options: &Options) -> Result<Options, BotsError> {
+    let mut options = options.clone();
+    if options.brain.is_empty() {
+        G::BRAINS.first().copied().unwrap_or("wander").clone_into(&mut options.brain);
+    }
+    options.check()?;
+    if G::brain(&options.brain, options.seed, 60).is_none() {
+        return Err(BotsError::Brain { name: options.brain, game: G::NAME, known: G::BRAINS.join(", ") });
+    }
+    if let Some(path) = &options.report {
+        check_output(path)?;
+    }
+    Ok(options)
 }
 
 /// Any port, on loopback if the server is there.

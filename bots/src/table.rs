@@ -79,13 +79,15 @@ fn counts(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
     let real = |value: Option<f64>, digits: usize| value.map_or(NONE.to_owned(), |value| format!("{value:.digits$}"));
     let percent = |value: Option<f64>| value.map_or(NONE.to_owned(), |value| format!("{:.2} %", 100.0 * value));
     let kilobytes = |value: Option<f64>| value.map_or(NONE.to_owned(), |value| format!("{:.2} kB/s", value / 1e3));
-    let megabytes = |value: Option<u64>| value.map_or(NONE.to_owned(), |value| format!("{:.0} MB", value as f64 / 1e6));
     let mut row = |name: &str, value: String| writeln!(f, "{name:28}{value}");
 
     let s = &report.snapshots;
-    let text = format!("{} of {} expected, {} lost", count(s.received), count(s.expected), count(s.lost));
+    let mut text = format!("{} of {} expected, {} lost", count(s.received), count(s.expected), count(s.lost));
+    if let Some(dropped) = s.net_dropped.filter(|dropped| *dropped > 0) {
+        write!(text, "; {dropped} more dropped by --net")?;
+    }
     row("snapshots", text)?;
-    row("others shown too early", format!("{} (per frame and entity)", percent(report.interpolation.starved_ratio)))?;
+    row("interpolation ran dry", format!("{} (per frame and entity)", percent(report.interpolation.starved_ratio)))?;
     let p = &report.prediction;
     row(
         "predictions",
@@ -116,16 +118,19 @@ fn counts(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
     row("down", way(b.down_wire_bytes_per_client_s, b.down_udp_payload_bytes_per_client_s))?;
     row("up", way(b.up_wire_bytes_per_client_s, b.up_udp_payload_bytes_per_client_s))?;
     let server = &report.server;
+    let memory = server.rss_bytes.map_or(String::new(), |bytes| format!("{:.0} MB of memory, ", bytes as f64 / 1e6));
     row(
         "server",
         format!(
-            "{} ticks overran, {} us of CPU per client and tick, {} of memory, {} datagrams dropped by the kernel",
+            "{} ticks overran, {} us of CPU per client and tick, {memory}{} datagrams dropped by the kernel",
             count(server.overruns),
             real(server.cpu_us_per_client_tick, 1),
-            megabytes(server.rss_bytes),
             count(server.kernel_drops)
         ),
     )?;
+    if let Some(clamped) = server.clamped.filter(|clamped| *clamped > 0) {
+        row("MIND", format!("{clamped} values of the game's state were out of their field's range and were clamped"))?;
+    }
     let bots = &report.bots;
     row(
         "bots",
@@ -137,7 +142,7 @@ fn counts(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
             count(bots.blocked)
         ),
     )?;
-    row("machine", format!("{} ns to seal 1,200 bytes (250 is usual)", real(report.reference_ns, 0)))
+    row("machine", format!("{} ns to seal 1,200 bytes (250 is usual, less is faster)", real(report.reference_ns, 0)))
 }
 
 fn verdict(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
@@ -154,10 +159,19 @@ fn verdict(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
                 percent.min(100.0)
             )?;
         }
-        Verdict::NotServed(why) => writeln!(text, "NOT SERVED: {}.", why.join("; "))?,
-        Verdict::Invalid(why) => {
-            writeln!(text, "INVALID: {}. The figures above are not the server's fault.", why.join("; "))?;
+        Verdict::NotServed(why) => {
+            writeln!(text, "NOT SERVED: {}.", why.join("; "))?;
+            let faults = report.faults();
+            if !faults.is_empty() {
+                writeln!(text, "  That may be the bots' own fault: {}.", faults.join("; "))?;
+            }
         }
+        Verdict::Invalid(why) => writeln!(
+            text,
+            "INVALID: {}. The figures above are not the server's fault: other programs use the processors, or there are \
+             more bots than one of them can play.",
+            why.join("; ")
+        )?,
     }
     for reason in &clients.reasons {
         let what = if reason.joined { "lost" } else { "did not get in" };

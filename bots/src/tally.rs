@@ -58,6 +58,7 @@ impl Reasons {
 pub(crate) struct Growth {
     client_seconds: f64,
     expected: u64,
+    net_dropped: u64,
     received: u64,
     sent: u64,
     consumed: u64,
@@ -85,6 +86,7 @@ impl Growth {
         let (old, new) = (&base.client, &latest.client);
         self.client_seconds += seconds;
         let owed = (seconds * f64::from(send_rate_hz)) as u64;
+        self.net_dropped += latest.dropped - base.dropped;
         self.expected += owed.saturating_sub(latest.dropped - base.dropped);
         self.received += new.snapshots - old.snapshots;
         self.sent += new.inputs - old.inputs;
@@ -111,6 +113,7 @@ impl Growth {
             received: Some(self.received),
             expected: Some(self.expected),
             lost: Some(self.expected.saturating_sub(self.received)),
+            net_dropped: Some(self.net_dropped),
         };
         report.inputs = Inputs { sent: Some(self.sent), consumed: Some(self.consumed), ..Inputs::default() };
         let is_predicted = self.confirmed > 0;

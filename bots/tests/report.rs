@@ -11,7 +11,7 @@ fn good() -> Report {
     Report {
         profile: "test".to_owned(),
         clients: Clients { asked: 16, connected: 16, ..Clients::default() },
-        snapshots: Snapshots { received: Some(990), expected: Some(1_000), lost: Some(10) },
+        snapshots: Snapshots { net_dropped: None, received: Some(990), expected: Some(1_000), lost: Some(10) },
         bots: BotsFigures {
             late_us: Some(percentiles(500.0)),
             valid: true,

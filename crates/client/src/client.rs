@@ -14,7 +14,7 @@ use downbeat_wire::packet::{Acks, DownHead, InputReport};
 
 use crate::clock::{InputClock, ViewClock};
 use crate::copy::{Copy, Space};
-use crate::limits::{EVENTS_WAITING_MAX, HISTORY_TICKS, SMOOTHING_MAX_M};
+use crate::limits::{EVENTS_WAITING_MAX, HISTORY_TICKS, LATENCIES_MAX, SMOOTHING_MAX_M};
 use crate::prediction::{Confirmation, Prediction, Step, Tables};
 use crate::sender::Sender;
 
@@ -114,6 +114,10 @@ pub struct Client<G: Game> {
 impl<G: Game> Client<G> {
     /// A client that was let in. `world` and `schema` are the game's; clients of one process share them.
     pub fn new(world: Arc<G::World>, schema: Arc<Schema>, start: Start) -> Self {
+        // The server's word is not trusted: rates of zero and ticks that no room reaches are brought into range.
+        let tick_rate_hz = start.tick_rate_hz.clamp(1, 1_000);
+        let send_rate_hz = start.send_rate_hz.clamp(1, tick_rate_hz);
+        let start = Start { tick_rate_hz, send_rate_hz, tick: start.tick.min(Tick::LAST), ..start };
         Self {
             world,
             schema,
@@ -161,10 +165,16 @@ impl<G: Game> Client<G> {
         if self.seen.is_some_and(|seen| seen.contains(head.sequence)) {
             return Ok(Received { tick: head.tick, ..Received::default() });
         }
-        self.take_events(head.tick, &mut input)?;
+        let events = self.read_events(head.tick, &mut input)?;
         self.copy.receive(&self.schema, head.tick, self.interval(), &mut input)?;
         input.finish()?;
 
+        for event in events {
+            if self.events.len() == EVENTS_WAITING_MAX {
+                self.events.pop_front();
+            }
+            self.events.push_back(event);
+        }
         self.note_sequence(head.sequence);
         let newest = head.tick > self.newest || self.clocks.is_none();
         self.newest = self.newest.max(head.tick);
@@ -179,20 +189,18 @@ impl<G: Game> Client<G> {
         Ok(received)
     }
 
-    fn take_events(&mut self, tick: Tick, input: &mut BitReader<'_>) -> Result<(), DecodeError> {
+    fn read_events(&self, tick: Tick, input: &mut BitReader<'_>) -> Result<Vec<(Tick, G::Event)>, DecodeError> {
         let count = input.golomb(0)?;
         if count as usize > EVENTS_PER_DATAGRAM_MAX {
             return Err(DecodeError::TooLarge("number of events"));
         }
+        let mut events = Vec::new();
         for _ in 0..count {
             let (kind, age, lanes) = take_event(&self.schema, input)?;
             let event = G::Event::read(kind, &mut LaneReader::new(&lanes)).ok_or(DecodeError::Malformed("event"))?;
-            if self.events.len() == EVENTS_WAITING_MAX {
-                self.events.pop_front();
-            }
-            self.events.push_back((tick.offset(-i64::from(age)), event));
+            events.push((tick.offset(-i64::from(age)), event));
         }
-        Ok(())
+        Ok(events)
     }
 
     fn note_sequence(&mut self, sequence: u16) {
@@ -231,7 +239,7 @@ impl<G: Game> Client<G> {
             if let Some(sampled) = self.sampled_at(Tick(consumed)) {
                 if substituted {
                     self.counters.substituted += 1;
-                } else {
+                } else if self.latencies.len() < LATENCIES_MAX {
                     self.latencies.push(at.since(sampled));
                 }
             }
@@ -429,6 +437,6 @@ impl<G: Game> Client<G> {
     }
 
     fn interval(&self) -> u32 {
-        self.start.tick_rate_hz / self.start.send_rate_hz.max(1)
+        self.start.tick_rate_hz / self.start.send_rate_hz
     }
 }

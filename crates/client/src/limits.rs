@@ -18,5 +18,8 @@ pub const DILATION_MAX: f64 = 0.05;
 /// Corrections of the avatar larger than this, in metres, are shown at once.
 pub const SMOOTHING_MAX_M: f32 = 2.0;
 
+/// Latencies of inputs that wait for being asked for; later ones are left out.
+pub const LATENCIES_MAX: usize = 1_024;
+
 /// Events that wait for their moment; the oldest are dropped.
 pub const EVENTS_WAITING_MAX: usize = 256;

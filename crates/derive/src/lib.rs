@@ -65,6 +65,16 @@ fn expand_struct(input: &DeriveInput, fields: &Fields) -> Result<Tokens> {
     Ok(quote! {
         impl ::downbeat_replica::Replicated for #name {
             fn describe(kind: &mut ::downbeat_replica::Kind) {
+                #(const {
+                    let spec = #specs;
+                    assert!(
+                        !<#types as ::downbeat_replica::Value>::REAL || spec.bits > 0 || spec.step > 0.0,
+                        concat!(
+                            "`", stringify!(#name), ".", stringify!(#names),
+                            "` needs `#[field(range = MIN..=MAX, step = S)]`, or `bits = N` for angles, unit vectors and rotations"
+                        )
+                    );
+                })*
                 #(kind.field::<#types>(stringify!(#names), &#specs) #(#tuners)* .done();)*
             }
 

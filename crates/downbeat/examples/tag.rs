@@ -51,7 +51,7 @@ enum Fact {
     Tagged(Tagged),
 }
 
-/// The rules an operator may change: `[game]` of the server's configuration.
+/// The rules an operator may change: `[game.tag]` of the server's configuration.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Rules {

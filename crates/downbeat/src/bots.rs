@@ -1,5 +1,6 @@
 //! `bots`: a load test against a server that runs elsewhere.
 
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -11,9 +12,10 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use crate::PROFILE;
 use crate::cli::{BotsArgs, PlayArgs, SchemaArgs, net};
 use crate::error::CliError;
+use crate::output::say;
 
 pub(crate) fn bots<G: Bots>(args: &BotsArgs) -> Result<u8, CliError> {
-    let mut options = options(&args.play, Options::new(args.connect, trust(args)?))?;
+    let mut options = options(&args.play, Options::new(resolve(&args.connect)?, trust(args)?))?;
     options.seed = args.seed;
     options.server_name.clone_from(&args.server_name);
     options.room = args.room;
@@ -21,12 +23,29 @@ pub(crate) fn bots<G: Bots>(args: &BotsArgs) -> Result<u8, CliError> {
     options.tick_rate_hz = args.tick_rate;
     options.send_rate_hz = args.send_rate;
     options.cpu = args.cpu;
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(CliError::Signals)?;
-    }
-    let report = run::<G>(&options, &mut |progress| eprintln!("{progress}"), &stop)?;
+    let report = run::<G>(&options, &mut |progress| eprintln!("{progress}"), &*interrupted()?)?;
     conclude(&report, &args.play)
+}
+
+/// A flag that SIGINT and SIGTERM set: bots then leave, and report what they played.
+pub(crate) fn interrupted() -> Result<Arc<AtomicBool>, CliError> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&flag)).map_err(CliError::Signals)?;
+    }
+    Ok(flag)
+}
+
+fn resolve(address: &str) -> Result<SocketAddr, CliError> {
+    let found = address.to_socket_addrs().map_err(|error| error.to_string());
+    // Of several, IPv4 first: a server that listens on one family alone mostly listens on that.
+    let first = found.map(|found| found.min_by_key(SocketAddr::is_ipv6));
+    let error = match first {
+        Ok(Some(address)) => return Ok(address),
+        Ok(None) => "no such host".to_owned(),
+        Err(error) => error,
+    };
+    Err(CliError::Usage(format!("--connect {address}: {error}; expected an address with a port: 127.0.0.1:4433")))
 }
 
 /// What the flags say of the bots, on top of `options`.
@@ -43,7 +62,7 @@ pub(crate) fn options(args: &PlayArgs, mut options: Options) -> Result<Options, 
 
 /// Prints and writes the report, and says how it ends.
 pub(crate) fn conclude(report: &Report, args: &PlayArgs) -> Result<u8, CliError> {
-    println!("{}", report.table());
+    say(&report.table().to_string())?;
     if let Some(path) = &args.report {
         report.write(path)?;
     }
@@ -76,9 +95,9 @@ fn trust(args: &BotsArgs) -> Result<Trust, CliError> {
 pub(crate) fn schema<G: Game>(args: &SchemaArgs) -> Result<u8, CliError> {
     let schema = Schema::of::<G>().map_err(|error| CliError::Usage(error.to_string()))?;
     if args.hash {
-        println!("{:016x}", schema.hash());
+        say(&format!("{:016x}", schema.hash()))?;
     } else {
-        print!("{}", schema.text());
+        say(schema.text().trim_end())?;
     }
     Ok(0)
 }

@@ -1,6 +1,5 @@
 //! Commands and flags.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -9,11 +8,15 @@ use downbeat_transport::Fingerprint;
 
 /// Authoritative multiplayer game server over QUIC, with its load-testing bots.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(version, about, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 fine; 1 could not run, or not everybody was served; 2 wrong usage; 4 the run is invalid (the bots were late, \
+or a kernel dropped datagrams: other programs use the processors, or there are too many bots).";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -86,17 +89,17 @@ pub(crate) struct ServeArgs {
 /// What bots do: for every command that has bots in it.
 #[derive(Args, Debug)]
 pub(crate) struct PlayArgs {
-    /// How many bots
-    #[arg(long, value_name = "N", default_value_t = 16)]
+    /// How many bots, 1 to 4096
+    #[arg(long, value_name = "N", default_value_t = 16, allow_negative_numbers = true)]
     pub(crate) clients: usize,
     /// How long they play, in seconds
-    #[arg(long, value_name = "S", default_value_t = 10.0)]
+    #[arg(long, value_name = "S", default_value_t = 10.0, allow_negative_numbers = true)]
     pub(crate) seconds: f64,
     /// Who plays: `fight`, `wander` or `idle` [default: the game's first]
     #[arg(long, value_name = "NAME")]
     pub(crate) brain: Option<String>,
     /// The network that each bot is behind: none, lan, broadband, wifi, mobile, awful, or such as
-    /// `latency=50ms,jitter=10ms,loss=2%,burst=3,reorder=1%,dup=1%,rate=10mbit`
+    /// `latency=50ms,jitter=10ms,loss=2%,burst=3,reorder=1%,dup=1%,rate=10mbit,queue=100ms`
     #[arg(long, value_name = "PRESET|SPEC", default_value = "none")]
     pub(crate) net: String,
     /// Write the report here (JSON)
@@ -108,7 +111,7 @@ pub(crate) struct PlayArgs {
 pub(crate) struct BotsArgs {
     /// The server
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4433")]
-    pub(crate) connect: SocketAddr,
+    pub(crate) connect: String,
     /// The game [default: the first there is; arena]
     #[arg(long, value_name = "NAME")]
     pub(crate) game: Option<String>,

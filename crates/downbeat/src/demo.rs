@@ -1,42 +1,43 @@
 //! `demo`: a server and bots in one process, over real QUIC and real UDP on loopback.
 
-use std::sync::atomic::AtomicBool;
+use std::net::SocketAddr;
 use std::thread;
 
 use downbeat_bots::report::{Inputs, Server as ServerReportPart, ServerSide};
-use downbeat_bots::{Bots, Options, Percentiles, run};
+use downbeat_bots::{Bots, Options, Percentiles, check, run};
 use downbeat_server::{Server, ServerReport, Stop};
 use downbeat_transport::Trust;
 
-use crate::bots::{conclude, options};
+use crate::bots::{conclude, interrupted, options};
 use crate::cli::DemoArgs;
 use crate::error::CliError;
+use crate::output::say;
 use crate::serve::notify;
 use crate::settings::Checked;
 
 pub(crate) fn demo<G: Bots>(args: &DemoArgs, settings: &Checked) -> Result<u8, CliError> {
-    let mut config = settings.config.clone();
-    // Everybody in one room, as far as the game can hold them.
-    let clients = u16::try_from(args.play.clients).unwrap_or(u16::MAX);
-    config.players_max = config.players_max.max(clients.min(downbeat_arena::limits::PLAYERS_MAX));
+    // What cannot be is said before anything starts.
+    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    check::<G>(&options(&args.play, Options::new(anywhere, Trust::danger_anybody()))?)?;
     let rules = settings.rules.rules::<G>()?;
-    let server = Server::<G>::start(&config, &rules, Box::new(notify))?;
+    let server = Server::<G>::start(&settings.config, &rules, Box::new(notify))?;
     let address = server.local_addrs()[0];
     let mut bots = options(&args.play, Options::new(address, Trust::pinned(server.fingerprint())))?;
     bots.seed = args.seed;
-    println!(
+    say(&format!(
         "{}: a server on {address} and {} bots for {} s, {} Hz, network {}",
         G::NAME,
         args.play.clients,
         args.play.seconds,
-        config.tick_rate_hz,
+        settings.config.tick_rate_hz,
         args.play.net
-    );
+    ))?;
+    let interrupted = interrupted()?;
     let stop = Stop::new();
     let ending = stop.clone();
     let serving = thread::Builder::new().name("shard 0".into()).spawn(move || server.run(&ending));
     let serving = serving.expect("a process can start a second thread");
-    let played = run::<G>(&bots, &mut |progress| eprintln!("{progress}"), &AtomicBool::new(false));
+    let played = run::<G>(&bots, &mut |progress| eprintln!("{progress}"), &*interrupted);
     stop.request();
     let served = serving.join().map_err(|_| CliError::ServerGone)??;
     let mut report = played?;
@@ -55,6 +56,7 @@ fn side(report: &ServerReport) -> ServerSide {
             cpu_us_per_client_tick: report.server.cpu_us_per_client_tick,
             rss_bytes: None,
             kernel_drops: report.server.kernel_drops,
+            clamped: report.snapshots.map(|snapshots| snapshots.clamped),
         },
         inputs: Inputs {
             sent: None,
@@ -63,6 +65,7 @@ fn side(report: &ServerReport) -> ServerSide {
             late: inputs.map(|inputs| inputs.late),
             rejected: inputs.map(|inputs| inputs.rejected),
         },
+        measured_seconds: report.measured_seconds,
         tick_us: report.tick_us.map(percentiles),
         tick_start_jitter_us: report.tick_start_jitter_us.map(percentiles),
     }

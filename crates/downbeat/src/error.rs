@@ -26,6 +26,8 @@ pub(crate) enum CliError {
     Read { path: String, error: io::Error },
     #[error("signals cannot be handled: {0}")]
     Signals(io::Error),
+    #[error("cannot write to the standard output: {0}")]
+    Stdout(io::Error),
     #[error("{0}")]
     Usage(String),
     #[error("the server failed: its thread ended early")]
@@ -35,7 +37,9 @@ pub(crate) enum CliError {
 impl CliError {
     pub(crate) const fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::Config(ConfigError { origin: Origin::Named(_), .. }) => 2,
+            Self::Usage(_)
+            | Self::Bots(BotsError::Clients(_) | BotsError::Seconds(_) | BotsError::Brain { .. })
+            | Self::Config(ConfigError { origin: Origin::Named(_), .. }) => 2,
             _ => 1,
         }
     }

@@ -8,6 +8,7 @@ mod bots;
 mod cli;
 mod demo;
 mod error;
+mod output;
 mod serve;
 mod settings;
 

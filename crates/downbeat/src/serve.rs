@@ -1,6 +1,7 @@
 //! `serve`: a dedicated server until a signal.
 
-use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
 use downbeat_bots::{check_output, write_output};
 use downbeat_replica::{Game, Schema};
@@ -10,6 +11,7 @@ use signal_hook::iterator::Signals;
 
 use crate::cli::ServeArgs;
 use crate::error::CliError;
+use crate::output::say;
 use crate::settings::Checked;
 
 pub(crate) fn serve<G: Game>(args: &ServeArgs, settings: &Checked) -> Result<u8, CliError> {
@@ -19,9 +21,7 @@ pub(crate) fn serve<G: Game>(args: &ServeArgs, settings: &Checked) -> Result<u8,
     let rules = settings.rules.rules::<G>()?;
     let stop = stop_on_signals()?;
     let server = Server::<G>::start(&settings.config, &rules, Box::new(notify))?;
-    println!("{}", introduce::<G>(&server));
-    // Whoever started this may be waiting for the line.
-    let _ = std::io::stdout().flush();
+    say(&introduce::<G>(&server))?;
     let report = server.run(&stop)?;
     if let Some(path) = &args.report {
         let json = serde_json::to_string_pretty(&report).expect("a report is plain data, which always encodes");
@@ -34,14 +34,28 @@ pub(crate) fn serve<G: Game>(args: &ServeArgs, settings: &Checked) -> Result<u8,
 fn introduce<G: Game>(server: &Server<G>) -> String {
     let addresses: Vec<_> = server.local_addrs().iter().map(ToString::to_string).collect();
     let schema = Schema::of::<G>().map_or(0, |schema| schema.hash());
-    let (fingerprint, first) = (server.fingerprint(), addresses.first().map_or("", String::as_str));
+    let fingerprint = server.fingerprint();
+    let first = server.local_addrs().first().map_or(String::new(), |address| reachable(*address).to_string());
+    // The program as it was called, so that the command can be pasted.
+    let program = std::env::args_os().next().unwrap_or_else(|| "downbeat".into());
     format!(
-        "downbeat serves game={} schema={schema:016x} on {} certificate SHA-256 {fingerprint}; bots: \
-         downbeat bots --connect {first} --game {} --cert-sha256 {fingerprint}",
+        "game={} schema={schema:016x} on {} certificate SHA-256 {fingerprint}; bots: \
+         {} bots --connect {first} --game {} --cert-sha256 {fingerprint}",
         G::NAME,
         addresses.join(" "),
+        Path::new(&program).display(),
         G::NAME,
     )
+}
+
+/// An address of this machine under which `address` can be reached from it.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::from([127, 0, 0, 1]),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }
 
 pub(crate) fn notify(notice: &Notice) {

@@ -11,6 +11,8 @@ use crate::limits::{FLIGHTS_MAX, LOST_AFTER, REORDER_TOLERANCE};
 pub(crate) struct SentRecord {
     pub(crate) slot: u16,
     pub(crate) id: EntityId,
+    /// Which entry into the client's view it belongs to.
+    pub(crate) view: u32,
     /// Number of the entity's version; 0 for a leave.
     pub(crate) version: u32,
     /// Records of the entity to this client so far, this one included.
@@ -124,7 +126,7 @@ mod tests {
 
     fn send(flights: &mut Flights, at: u64) {
         let count = flights.sent as u32;
-        let record = SentRecord { slot: 0, id: EntityId::new(0, 0), version: 1, count };
+        let record = SentRecord { slot: 0, id: EntityId::new(0, 0), view: 1, version: 1, count };
         flights.open(Tick(count), Micros(at)).push(record);
     }
 

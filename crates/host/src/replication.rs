@@ -12,6 +12,8 @@ use crate::flights::{Flights, Landing, SentRecord};
 pub(crate) struct Known {
     pub(crate) id: EntityId,
     pub(crate) slot: u16,
+    /// Counts entries into the client's view, so that a late acknowledgement is never taken for that of another one.
+    view: u32,
     /// States that the client acknowledged, newest first, at most three.
     baselines: [Option<Baseline>; BASELINES],
     /// Records of it that were sent.
@@ -36,15 +38,21 @@ pub(crate) type Refs = [u16; ENTITY_LANES_MAX];
 pub(crate) struct Leaving {
     pub(crate) slot: u16,
     id: EntityId,
+    view: u32,
     pub(crate) why: Leave,
     /// The datagram that tells it, unless that is lost.
     pub(crate) sent_sequence: Option<u16>,
 }
 
 impl Leaving {
+    /// Whether `record` told of this leave, and not of another one that used the slot.
+    fn is(&self, record: &SentRecord) -> bool {
+        record.slot == self.slot && record.view == self.view
+    }
+
     /// What to remember of it when it is sent.
     pub(crate) const fn record(&self) -> SentRecord {
-        SentRecord { slot: self.slot, id: self.id, version: 0, count: 0 }
+        SentRecord { slot: self.slot, id: self.id, view: self.view, version: 0, count: 0 }
     }
 }
 
@@ -73,10 +81,11 @@ impl Slots {
 }
 
 impl Known {
-    fn new(id: EntityId, slot: u16) -> Self {
+    fn new(id: EntityId, slot: u16, view: u32) -> Self {
         Self {
             id,
             slot,
+            view,
             baselines: [None; BASELINES],
             sent: 0,
             sent_version: 0,
@@ -117,7 +126,7 @@ impl Known {
         (self.refs_sent, self.refs_lost) = (refs, false);
         (self.sent_version, self.sent_sequence) = (version, sequence);
         self.priority = 0.0;
-        SentRecord { slot: self.slot, id: self.id, version, count: self.sent }
+        SentRecord { slot: self.slot, id: self.id, view: self.view, version, count: self.sent }
     }
 }
 
@@ -129,6 +138,8 @@ pub(crate) struct Replication {
     pub(crate) leaving: Vec<Leaving>,
     pub(crate) flights: Flights,
     slots: Slots,
+    /// Entries into the view so far.
+    views: u32,
     /// What was known before the view changed; empty between calls.
     before: Vec<Known>,
 }
@@ -140,6 +151,7 @@ impl Replication {
             leaving: Vec::new(),
             flights: Flights::new(),
             slots: Slots::default(),
+            views: 0,
             before: Vec::new(),
         }
     }
@@ -149,7 +161,7 @@ impl Replication {
         if self.known.iter().map(|known| known.id).eq(visible.iter().copied()) {
             return;
         }
-        let Self { known, before, leaving, slots, .. } = self;
+        let Self { known, before, leaving, slots, views, .. } = self;
         std::mem::swap(known, before);
         let mut before = before.drain(..).peekable();
         let mut leave = |gone: &Known, slots: &mut Slots| {
@@ -157,7 +169,7 @@ impl Replication {
                 return slots.free(gone.slot);
             }
             let why = if entities.of(gone.id).is_some() { Leave::View } else { Leave::Despawn };
-            leaving.push(Leaving { slot: gone.slot, id: gone.id, why, sent_sequence: None });
+            leaving.push(Leaving { slot: gone.slot, id: gone.id, view: gone.view, why, sent_sequence: None });
         };
         for &id in visible {
             while let Some(gone) = before.next_if(|known| known.id < id) {
@@ -166,7 +178,8 @@ impl Replication {
             if let Some(same) = before.next_if(|known| known.id == id) {
                 known.push(same);
             } else if let Some(slot) = slots.take() {
-                known.push(Known::new(id, slot));
+                *views = views.wrapping_add(1);
+                known.push(Known::new(id, slot, *views));
             }
         }
         before.for_each(|gone| leave(&gone, slots));
@@ -187,7 +200,7 @@ impl Replication {
             for record in records {
                 if record.version == 0 {
                     let before = leaving.len();
-                    leaving.retain(|leaving| leaving.slot != record.slot);
+                    leaving.retain(|leaving| !leaving.is(record));
                     if leaving.len() < before {
                         slots.free(record.slot);
                     }
@@ -205,7 +218,7 @@ impl Replication {
             let Landing::Lost { sequence, records } = landing else { return };
             for record in records {
                 if record.version == 0 {
-                    let sent = leaving.iter_mut().find(|leaving| leaving.slot == record.slot);
+                    let sent = leaving.iter_mut().find(|leaving| leaving.is(record));
                     if let Some(lost) = sent.filter(|leaving| leaving.sent_sequence == Some(sequence)) {
                         lost.sent_sequence = None;
                     }
@@ -220,5 +233,5 @@ impl Replication {
 
 fn find_sent<'a>(known: &'a mut [Known], record: &SentRecord) -> Option<&'a mut Known> {
     let at = known.binary_search_by_key(&record.id, |known| known.id).ok()?;
-    Some(&mut known[at]).filter(|known| known.slot == record.slot)
+    Some(&mut known[at]).filter(|known| known.view == record.view)
 }

@@ -14,7 +14,7 @@ use crate::{EntityId, Input, Kinds, LaneReader, LaneWriter, PlayerId, Scene, Tic
 pub trait Game: Sized + Send + 'static {
     /// Names the game in the handshake and in metrics.
     const NAME: &'static str;
-    /// The rules that an operator may set: `[game]` of the server's configuration. Clients are sent a copy.
+    /// The rules that an operator may set: `[game.NAME]` of the server's configuration. Clients are sent a copy.
     type Config: Clone + Default + Serialize + DeserializeOwned + Send + 'static;
     /// What never changes during a match and both ends know: the map, the rules.
     type World: Send + Sync + 'static;

@@ -71,7 +71,7 @@ impl ViewTick {
     }
 
     fn from_sixteenths(count: i64) -> Self {
-        let count = count.clamp(0, i64::from(u32::MAX) * 16);
+        let count = count.clamp(0, i64::from(Tick::LAST.0) * 16);
         Self { tick: Tick((count >> 4) as u32), sixteenths: (count & 15) as u8 }
     }
 
@@ -139,7 +139,7 @@ impl InputFrame {
             return Ok(Vec::new());
         }
         let newest = near.nearest(input.bits(16)? as u16);
-        if (newest.0 as usize) < count {
+        if (newest.0 as usize) < count || newest > Tick::LAST {
             return Err(DecodeError::Malformed("input tick"));
         }
         let mut frames: Vec<Self> = Vec::with_capacity(count);

@@ -60,6 +60,8 @@ impl Spec {
 
 /// A value that a field can hold.
 pub trait Value: Sized {
+    /// Whether it is made of real numbers, which need a step or bits.
+    const REAL: bool = false;
     /// Appends the value's lanes to `kind` and says how they are read.
     fn describe(spec: &Spec, kind: &mut Kind) -> Repr;
     /// Appends the lanes of `self`.
@@ -69,6 +71,8 @@ pub trait Value: Sized {
 }
 
 impl Value for f32 {
+    const REAL: bool = true;
+
     fn describe(spec: &Spec, kind: &mut Kind) -> Repr {
         if spec.bits > 0 {
             assert!(spec.bits <= 20, "an angle has at most 20 bits");
@@ -104,6 +108,8 @@ impl Value for f32 {
 }
 
 impl Value for Vec2 {
+    const REAL: bool = true;
+
     fn describe(spec: &Spec, kind: &mut Kind) -> Repr {
         let (repr, lane) = spec.linear();
         kind.lanes.extend([lane; 2]);
@@ -123,6 +129,8 @@ impl Value for Vec2 {
 }
 
 impl Value for Vec3 {
+    const REAL: bool = true;
+
     fn describe(spec: &Spec, kind: &mut Kind) -> Repr {
         if spec.bits > 0 {
             assert!((2..=16).contains(&spec.bits), "a unit vector has 2 to 16 bits a coordinate");
@@ -182,6 +190,8 @@ fn take_unit(bits: u8, lanes: &mut LaneReader<'_>) -> Vec3 {
 }
 
 impl Value for Quat {
+    const REAL: bool = true;
+
     fn describe(spec: &Spec, kind: &mut Kind) -> Repr {
         assert!((2..=20).contains(&spec.bits), "a rotation needs `bits = 2..=20`");
         kind.lanes.push(Lane::plain(3));
@@ -302,6 +312,8 @@ impl Value for Option<EntityId> {
 macro_rules! optional_values {
     ($($value:ty),*) => {$(
         impl Value for Option<$value> {
+            const REAL: bool = <$value>::REAL;
+
             fn describe(spec: &Spec, kind: &mut Kind) -> Repr {
                 kind.lanes.push(Lane::plain(1));
                 <$value>::describe(spec, kind);

@@ -132,6 +132,9 @@ impl DownHead {
     pub fn decode(near: Tick, input: &mut BitReader<'_>) -> Result<Self, DecodeError> {
         let sequence = input.bits(16)? as u16;
         let tick = near.nearest(input.bits(16)? as u16);
+        if tick > Tick::LAST {
+            return Err(DecodeError::Malformed("tick"));
+        }
         if !input.flag()? {
             return Ok(Self { sequence, tick, inputs: None });
         }

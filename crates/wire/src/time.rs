@@ -12,10 +12,14 @@ impl Tick {
     /// The tick before the first one: nothing has happened yet.
     pub const ZERO: Self = Self(0);
 
-    /// The tick after this one.
+    /// The latest tick that a room reaches: 194 days at 128 Hz. What names a later one is malformed, so that sums of
+    /// ticks never overflow.
+    pub const LAST: Self = Self(u32::MAX / 2);
+
+    /// The tick after this one; the last tick is its own successor.
     #[must_use]
     pub const fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 
     /// Ticks from `earlier` to `self`, negative when `earlier` is the later one.
