@@ -11,6 +11,9 @@ pub const FLIGHTS_MAX: usize = 256;
 /// Newer datagrams that must be acknowledged before an older one counts as lost.
 pub const REORDER_TOLERANCE: u16 = 3;
 
+/// Leaves in one datagram; more wait for the next, so that a client that acknowledges none costs no more than others.
+pub const LEAVES_PER_DATAGRAM_MAX: usize = 64;
+
 /// Without any acknowledgement, a datagram counts as lost after this time.
 pub const LOST_AFTER: Micros = Micros::from_millis(500);
 

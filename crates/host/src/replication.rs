@@ -235,3 +235,57 @@ fn find_sent<'a>(known: &'a mut [Known], record: &SentRecord) -> Option<&'a mut 
     let at = known.binary_search_by_key(&record.id, |known| known.id).ok()?;
     Some(&mut known[at]).filter(|known| known.view == record.view)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use downbeat_replica::Tick;
+
+    fn send(replication: &mut Replication) -> u16 {
+        let sequence = replication.flights.next_sequence();
+        let states: Vec<_> =
+            replication.known.iter_mut().map(|known| known.send(1, Refs::default(), sequence)).collect();
+        let leaves: Vec<_> = replication.leaving.iter().map(Leaving::record).collect();
+        let sent = replication.flights.open(Tick(u32::from(sequence) + 1), Micros(0));
+        sent.extend(states);
+        sent.extend(leaves);
+        sequence
+    }
+
+    fn acknowledge(replication: &mut Replication, sequence: u16) {
+        assert!(replication.acknowledge(Acks { newest: sequence, before: 0 }));
+    }
+
+    #[test]
+    fn an_acknowledgement_of_an_earlier_view_counts_for_that_view_alone() {
+        let (mut replication, entities) = (Replication::new(), Entities::default());
+        let id = EntityId::new(3, 0);
+        replication.show(&[id], &entities);
+        let old: Vec<_> = (0..20).map(|_| send(&mut replication)).collect();
+        replication.show(&[], &entities);
+        let leave = send(&mut replication);
+        acknowledge(&mut replication, leave);
+        assert!(replication.leaving.is_empty());
+        replication.show(&[id], &entities);
+        assert_eq!(replication.slot_of(id), Some(0), "the slot is used again");
+        send(&mut replication);
+        acknowledge(&mut replication, old[19]);
+        assert_eq!(replication.known[0].baselines, [None; BASELINES]);
+        let now = send(&mut replication);
+        acknowledge(&mut replication, now);
+        assert!(replication.known[0].baselines[0].is_some());
+    }
+
+    #[test]
+    fn a_slot_is_used_again_only_after_its_leave_was_acknowledged() {
+        let (mut replication, entities) = (Replication::new(), Entities::default());
+        replication.show(&[EntityId::new(0, 0)], &entities);
+        send(&mut replication);
+        replication.show(&[EntityId::new(1, 0)], &entities);
+        assert_eq!(replication.slot_of(EntityId::new(1, 0)), Some(1));
+        let leave = send(&mut replication);
+        acknowledge(&mut replication, leave);
+        replication.show(&[EntityId::new(1, 0), EntityId::new(2, 0)], &entities);
+        assert_eq!(replication.slot_of(EntityId::new(2, 0)), Some(0));
+    }
+}

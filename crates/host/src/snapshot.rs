@@ -6,6 +6,7 @@ use downbeat_replica::{EntityId, Hearers, Kind, Micros, PlayerId, RecordHead, Sc
 use downbeat_wire::packet::{DownHead, InputReport};
 
 use crate::entities::{Body, Entities};
+use crate::limits::LEAVES_PER_DATAGRAM_MAX;
 use crate::replication::{Refs, Replication};
 use crate::room::{Counters, hears};
 
@@ -97,7 +98,7 @@ impl Snapshot {
     fn gather(&mut self, source: &mut Source<'_>, reader: &Reader, replication: &mut Replication) {
         self.candidates.clear();
         let unsent = replication.leaving.iter().enumerate().filter(|(_, leaving)| leaving.sent_sequence.is_none());
-        self.candidates.extend(unsent.map(|(i, leaving)| Candidate {
+        self.candidates.extend(unsent.take(LEAVES_PER_DATAGRAM_MAX).map(|(i, leaving)| Candidate {
             slot: leaving.slot,
             priority: LEAVE_PRIORITY,
             what: What::Leave(i),
