@@ -44,7 +44,8 @@ PYTHON
     echo "$name: the machine was too busy for a valid run; not judged"
 }
 
-served='r["clients"]["connected"] == r["clients"]["asked"] and r["clients"]["lost"] == 0 and r["snapshots"]["lost"] == 0'
+served='r["clients"]["connected"] == r["clients"]["asked"] and r["clients"]["lost"] == 0 and r["snapshots"]["lost"] == 0 \
+and (r["inputs"]["starved"] or 0) + (r["inputs"]["late"] or 0) < 0.005 * r["inputs"]["sent"]'
 run "arena, fight" "$served" "$downbeat" demo --seconds 6
 run "arena, wander" "$served and r['prediction_error_m']['p99'] <= 0.01" "$downbeat" demo --seconds 6 --brain wander
 # The promise of the whole system, and the one wall time that is a gate.

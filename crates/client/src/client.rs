@@ -414,14 +414,9 @@ impl<G: Game> Client<G> {
         Some(Micros((ticks.max(0.0) * 1e6 / f64::from(self.start.tick_rate_hz)) as u64))
     }
 
-    /// What is known of each slot: kind, lanes as told (those that name entities left out), and since which tick.
-    /// For tests and tools.
+    /// What is known of each slot: its kind, and its lanes as told. For tests and tools.
     pub fn known(&self) -> impl Iterator<Item = (u16, usize, Vec<i32>)> {
-        self.copy.present().map(|(slot, entity)| {
-            let mut lanes = entity.newest().1.to_vec();
-            self.schema.entities[entity.kind].entity_lanes().for_each(|lane| lanes[lane] = 0);
-            (slot, entity.kind, lanes)
-        })
+        self.copy.present().map(|(slot, entity)| (slot, entity.kind, entity.newest().1.to_vec()))
     }
 
     /// The newest tick that was told.

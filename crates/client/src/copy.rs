@@ -85,14 +85,16 @@ impl Copy {
                 let table = &schema.entities[kind];
                 decode_body(table, avatar, None, input, scratch)?;
                 take_refs(table, input, scratch)?;
-                let same = place.shown.as_ref().is_some_and(|shown| shown.left.is_none() && shown.kind == kind);
+                let same = place
+                    .shown
+                    .as_ref()
+                    .is_some_and(|shown| shown.left.is_none() && (shown.kind, shown.avatar) == (kind, avatar));
                 if !same {
                     place.since = tick;
                     place.shown =
                         Some(Shown { kind, avatar, entered: tick, left: None, states: States::new(table.lanes.len()) });
                 }
                 let shown = place.shown.as_mut().expect("it was just made sure");
-                shown.avatar = avatar;
                 shown.states.insert(tick, scratch);
             }
             RecordHead::Update { base, rested } => {
@@ -131,9 +133,9 @@ impl Copy {
         self.slots.iter().enumerate().filter_map(|(slot, place)| Some((slot as u16, place.shown.as_ref()?)))
     }
 
-    /// The client's own avatar.
+    /// The client's own avatar. While an old one's leave is on its way, the later one counts.
     pub(crate) fn avatar(&self) -> Option<&Shown> {
-        self.present().find(|(_, shown)| shown.avatar).map(|(_, shown)| shown)
+        self.present().map(|(_, shown)| shown).filter(|shown| shown.avatar).max_by_key(|shown| shown.entered)
     }
 }
 

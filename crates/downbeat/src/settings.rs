@@ -46,13 +46,12 @@ impl Settings {
     }
 
     fn serve(&self, args: &ServeArgs, loader: &mut Loader) -> Result<(), CliError> {
-        if let Some(path) = &args.config {
-            loader.file(path)?;
-        }
-        loader.environment(
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
-        )?;
-        self.rules(&args.rules, loader)?;
+        surroundings(args, loader)?;
+        // Which game the rules are about, the file and the environment may say, too.
+        let mut game = Loader::new(&self.0);
+        surroundings(args, &mut game)?;
+        set(&mut game, "--game", "game.name", args.rules.game.as_ref())?;
+        Self::rules(&args.rules, &game.finish()?.0.game, loader)?;
         if !args.listen.is_empty() {
             let list: Vec<_> = args.listen.iter().map(|address| format!("{address:?}")).collect();
             loader.flag("--listen", "listen", &format!("[{}]", list.join(", ")))?;
@@ -66,16 +65,16 @@ impl Settings {
 
     /// A demo depends on its flags alone.
     fn demo(&self, args: &DemoArgs, loader: &mut Loader) -> Result<(), CliError> {
-        self.rules(&args.rules, loader)?;
+        let first = self.0.first().map(|game| game.name).unwrap_or_default();
+        Self::rules(&args.rules, args.rules.game.as_deref().unwrap_or(first), loader)?;
         loader.flag("demo", "listen", "\"127.0.0.1:0\"")?;
         set(loader, "--seed", "seed", Some(&args.seed))
     }
 
-    fn rules(&self, args: &MatchArgs, loader: &mut Loader) -> Result<(), CliError> {
+    fn rules(args: &MatchArgs, game: &str, loader: &mut Loader) -> Result<(), CliError> {
         set(loader, "--game", "game.name", args.game.as_ref())?;
         set(loader, "--tick-rate", "tick_rate", args.tick_rate.as_ref())?;
         set(loader, "--send-rate", "send_rate", args.send_rate.as_ref())?;
-        let game = args.game.as_deref().or_else(|| self.0.first().map(|game| game.name)).unwrap_or_default();
         for (rule, value) in [("walkers", &args.walkers), ("visible", &args.visible), ("avatars", &args.avatars)] {
             set(loader, &format!("--{rule}"), &format!("game.{game}.{rule}"), value.as_ref())?;
         }
@@ -87,6 +86,16 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+/// The file and the environment.
+fn surroundings(args: &ServeArgs, loader: &mut Loader) -> Result<(), CliError> {
+    if let Some(path) = &args.config {
+        loader.file(path)?;
+    }
+    let variables = std::env::vars_os();
+    let text = variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Ok(loader.environment(text)?)
 }
 
 fn set(loader: &mut Loader, flag: &str, key: &str, value: Option<&impl ToString>) -> Result<(), CliError> {

@@ -64,7 +64,7 @@ impl Entities {
                     id,
                     kind,
                     avatar,
-                    versions: Versions::new(width),
+                    versions: Versions::new(width, tick),
                     rested: false,
                     captured: tick,
                     bodies: Vec::new(),

@@ -25,7 +25,7 @@ pub(crate) struct Known {
     /// What its lanes that name entities meant to the client in that record.
     refs_sent: Refs,
     /// Whether that record was lost and named any.
-    refs_lost: bool,
+    lost_refs: bool,
     /// Grows while it waits for its turn.
     pub(crate) priority: f32,
 }
@@ -91,7 +91,7 @@ impl Known {
             sent_version: 0,
             sent_sequence: 0,
             refs_sent: Refs::default(),
-            refs_lost: false,
+            lost_refs: false,
             priority: 0.0,
         }
     }
@@ -109,7 +109,7 @@ impl Known {
         let newest = entity.versions.newest_number();
         let known = self.baselines[0].is_some_and(|baseline| baseline.version == newest);
         let on_its_way = self.sent_version == newest;
-        (!known && (avatar || !on_its_way)) || self.refs_sent != *refs || self.refs_lost
+        (!known && (avatar || !on_its_way)) || self.refs_sent != *refs || self.lost_refs
     }
 
     fn acknowledge(&mut self, baseline: Baseline) {
@@ -123,7 +123,7 @@ impl Known {
     /// Notes that a record of `version` goes out in the datagram `sequence`; returns what to remember of it.
     pub(crate) fn send(&mut self, version: u32, refs: Refs, sequence: u16) -> SentRecord {
         self.sent += 1;
-        (self.refs_sent, self.refs_lost) = (refs, false);
+        (self.refs_sent, self.lost_refs) = (refs, false);
         (self.sent_version, self.sent_sequence) = (version, sequence);
         self.priority = 0.0;
         SentRecord { slot: self.slot, id: self.id, view: self.view, version, count: self.sent }
@@ -224,7 +224,7 @@ impl Replication {
                     }
                 } else if let Some(known) = find_sent(known, record).filter(|known| known.sent_sequence == sequence) {
                     known.sent_version = 0;
-                    known.refs_lost = known.refs_sent != Refs::default();
+                    known.lost_refs = true;
                 }
             }
         });

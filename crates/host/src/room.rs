@@ -13,7 +13,7 @@ use downbeat_wire::packet::{Acks, InputReport, UpHead};
 
 use crate::entities::Entities;
 use crate::inputs::InputQueue;
-use crate::limits::REWIND_MAX;
+use crate::limits::{REWIND_MAX, SNAPSHOT_BYTES_MIN};
 use crate::replication::Replication;
 use crate::rewind::Past;
 use crate::snapshot::{self, EncodedEvent, Snapshot};
@@ -151,7 +151,7 @@ pub struct Told {
     pub slot: u16,
     /// Index of its kind in the schema.
     pub kind: usize,
-    /// Its lanes as the client is told them, those that name entities left out.
+    /// Its lanes as the client is told them; those that name entities name their slots.
     pub lanes: Vec<i32>,
 }
 
@@ -200,7 +200,18 @@ impl<G: Game> Room<G> {
     /// # Errors
     /// When the game's configuration, its schema or the options cannot be; says what is allowed.
     pub fn new(config: &G::Config, options: RoomOptions) -> Result<Self, ConfigError> {
-        if options.send_rate_hz == 0 || !options.tick_rate_hz.is_multiple_of(options.send_rate_hz) {
+        let snapshot_bytes = options.client_bytes_per_s / options.send_rate_hz.max(1) as usize;
+        if snapshot_bytes < SNAPSHOT_BYTES_MIN {
+            return Err(ConfigError(format!(
+                "{} bytes per second and client are {snapshot_bytes} bytes a snapshot at {} Hz; {SNAPSHOT_BYTES_MIN} are \
+                 the least",
+                options.client_bytes_per_s, options.send_rate_hz
+            )));
+        }
+        if options.tick_rate_hz == 0
+            || options.send_rate_hz == 0
+            || !options.tick_rate_hz.is_multiple_of(options.send_rate_hz)
+        {
             return Err(ConfigError(format!(
                 "the send rate of {} Hz does not divide the tick rate of {} Hz",
                 options.send_rate_hz, options.tick_rate_hz
@@ -230,11 +241,12 @@ impl<G: Game> Room<G> {
         })
     }
 
-    /// Lets a session take part, as a player or as a spectator (`None`).
+    /// Lets a session take part, as a player or as a spectator (`None`). If it takes part already, it begins anew.
     ///
     /// # Errors
     /// When all places are taken.
     pub fn join(&mut self, session: SessionId, name: &str, spectator: bool) -> Result<Option<PlayerId>, JoinError> {
+        self.leave(session);
         let player = if spectator {
             let watching = self.sessions.values().filter(|session| session.player.is_none()).count();
             if watching >= self.options.spectators_max.into() {
@@ -358,7 +370,10 @@ impl<G: Game> Room<G> {
 
     fn capture(&mut self) {
         let entities = &self.entities;
-        let previous = |id| entities.of(id).and_then(|entity| entity.versions.newest()).map(|newest| newest.lanes);
+        let previous = |id, kind| {
+            let entity = entities.of(id).filter(|entity| entity.kind == kind)?;
+            entity.versions.newest().map(|newest| newest.lanes)
+        };
         let mut capture = Capture::new(&mut self.captured, &mut self.lanes, &previous);
         self.game.capture(&mut capture);
         self.counters.clamped += u64::from(capture.clamped());
@@ -455,7 +470,12 @@ impl<G: Game> Room<G> {
             let entity = self.entities.of(known.id)?;
             let owner = entity.avatar.is_some() && entity.avatar == session.player;
             let mut lanes = Vec::new();
-            self.schema.entities[entity.kind].told(owner, entity.versions.newest()?.lanes, &mut lanes);
+            let (kind, state) = (&self.schema.entities[entity.kind], entity.versions.newest()?.lanes);
+            kind.told(owner, state, &mut lanes);
+            for lane in kind.entity_lanes() {
+                let slot = EntityId::from_lane(state[lane]).and_then(|id| session.replication.slot_of(id));
+                lanes[lane] = slot.map_or(0, |slot| EntityId::new(slot.into(), 0).to_lane());
+            }
             Some(Told { slot: known.slot, kind: entity.kind, lanes })
         };
         session.replication.known.iter().filter_map(tell).collect()

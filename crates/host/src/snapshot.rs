@@ -51,7 +51,7 @@ enum What {
     /// Index into `leaving`.
     Leave(usize),
     /// Index into `known`.
-    State { known: usize, body: Body, base: Option<Tick>, refs: Refs },
+    State { known: usize, avatar: bool, body: Body, base: Option<Tick>, refs: Refs },
 }
 
 /// The work space of encoding, used again for each client.
@@ -102,7 +102,7 @@ impl Snapshot {
             slot: leaving.slot,
             priority: LEAVE_PRIORITY,
             what: What::Leave(i),
-            bits: HEAD_BITS_MAX,
+            bits: head_bits_max(source.tick, None),
         }));
         for i in 0..replication.known.len() {
             let id = replication.known[i].id;
@@ -124,8 +124,8 @@ impl Snapshot {
             self.candidates.push(Candidate {
                 slot,
                 priority,
-                what: What::State { known: i, body, base: baseline.map(|baseline| baseline.tick), refs },
-                bits: HEAD_BITS_MAX + body.bits + refs_bits,
+                what: What::State { known: i, avatar, body, base: baseline.map(|baseline| baseline.tick), refs },
+                bits: head_bits_max(source.tick, baseline.map(|baseline| baseline.tick)) + body.bits + refs_bits,
             });
         }
     }
@@ -150,12 +150,12 @@ fn put_records(
                 RecordHead::Leave(leaving[i].why).encode(candidate.slot, before, source.tick, kinds, out);
                 sent.push(leaving[i].record());
             }
-            What::State { known: i, body, base, refs } => {
+            What::State { known: i, avatar, body, base, refs } => {
                 let known = &mut known[i];
                 let entity = source.entities.of(known.id).expect("candidates are in the table");
                 let head = match base {
                     Some(base) => RecordHead::Update { base, rested: entity.rested },
-                    None => RecordHead::Enter { kind: entity.kind, avatar: candidate.priority == f32::INFINITY },
+                    None => RecordHead::Enter { kind: entity.kind, avatar },
                 };
                 head.encode(candidate.slot, before, source.tick, kinds, out);
                 source.entities.write_body(body, out);
@@ -165,6 +165,12 @@ fn put_records(
         }
         before = candidate.slot.into();
     }
+}
+
+/// Most bits of a record's head: a slot's gap (25), a kind or the age of a baseline (Exp-Golomb of order 2), and flags.
+fn head_bits_max(tick: Tick, base: Option<Tick>) -> usize {
+    let age = base.map_or(0, |base| tick.0 - base.0);
+    25 + 2 * ((age >> 2) + 1).ilog2() as usize + 3 + 8
 }
 
 /// Keeps what fits, the most urgent first, in order of slots. Returns how many were put off.
@@ -217,8 +223,6 @@ fn put_events(source: &Source<'_>, reader: &Reader, replication: &Replication, o
 const COUNT_ORDER: u32 = downbeat_replica::RECORD_COUNT_ORDER;
 /// A count of records up to the most slots there are.
 const COUNT_BITS_MAX: usize = 26;
-/// A slot's gap (25), an age up to 2^16 (31), and flags.
-const HEAD_BITS_MAX: usize = 60;
 /// One entity that a lane names.
 const REF_BITS_MAX: usize = 25;
 const EVENT_HEAD_BITS_MAX: usize = 24;

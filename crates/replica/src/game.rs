@@ -200,7 +200,7 @@ pub struct Captured {
 pub struct Capture<'a, E> {
     entities: &'a mut Vec<Captured>,
     lanes: &'a mut Vec<i32>,
-    previous: &'a dyn Fn(EntityId) -> Option<&'a [i32]>,
+    previous: &'a dyn Fn(EntityId, usize) -> Option<&'a [i32]>,
     clamped: u32,
     refused: u32,
     of: std::marker::PhantomData<fn(E)>,
@@ -213,11 +213,11 @@ impl<E> fmt::Debug for Capture<'_, E> {
 }
 
 impl<'a, E: Kinds> Capture<'a, E> {
-    /// Fills the two tables. `previous` knows an entity's lanes of the tick before.
+    /// Fills the two tables. `previous` knows the lanes of the tick before of an entity of a kind.
     pub fn new(
         entities: &'a mut Vec<Captured>,
         lanes: &'a mut Vec<i32>,
-        previous: &'a dyn Fn(EntityId) -> Option<&'a [i32]>,
+        previous: &'a dyn Fn(EntityId, usize) -> Option<&'a [i32]>,
     ) -> Self {
         entities.clear();
         lanes.clear();
@@ -243,7 +243,7 @@ impl<'a, E: Kinds> Capture<'a, E> {
             // A state that is no state is refused: the entity stays what it was, and so clients never see it.
             self.refused += 1;
             self.lanes.truncate(first_lane);
-            let Some(previous) = (self.previous)(id) else { return };
+            let Some(previous) = (self.previous)(id, kind) else { return };
             self.lanes.extend_from_slice(previous);
         }
         let mut reader = LaneReader::new(&self.lanes[first_lane..]);

@@ -29,11 +29,18 @@ pub const SLOTS_MAX: usize = 4_096;
 /// Input frames in one datagram.
 pub const INPUT_FRAMES_MAX: usize = 32;
 
-/// Events in one datagram; more wait for the next, the oldest are dropped.
+/// Events in one datagram; more are dropped and counted.
 pub const EVENTS_PER_DATAGRAM_MAX: usize = 64;
 
 /// Lanes of one kind that name entities; more is an error when the schema is built.
 pub const ENTITY_LANES_MAX: usize = 4;
+
+/// Seeds of recordings that a model was trained on; a file with more is refused.
+pub const MODEL_SEEDS_MAX: usize = 1_024;
+
+/// Ticks between the states that a model takes motion from; a file with more is refused. Below
+/// [`ROOM_VERSIONS`], so that a room still has the older state of an entity that moves on each tick.
+pub const MODEL_LAG_MAX: u32 = 32;
 
 /// How long a held input stands in for missing ones; after that the player does nothing.
 pub const SUBSTITUTE_MAX: Micros = Micros::from_millis(250);

@@ -216,34 +216,40 @@ impl Schema {
     /// The schema of `G`.
     ///
     /// # Errors
-    /// Names the kind that has too many lanes, or no lane at all where one is needed.
+    /// Names the kind that has too many lanes, or names too many entities.
     pub fn of<G: Game>() -> Result<Self, ConfigError> {
-        let mut schema = Self {
-            game: Cow::Borrowed(G::NAME),
-            entities: G::Entity::kinds(),
-            events: G::Event::kinds(),
-            input: <G::Input as Input>::kind(),
-            hash: 0,
-        };
+        Self::new(G::NAME.into(), G::Entity::kinds(), G::Event::kinds(), <G::Input as Input>::kind())
+    }
+
+    /// A schema of these tables.
+    ///
+    /// # Errors
+    /// Names the kind that has too many lanes, or names too many entities.
+    pub fn new(
+        game: Cow<'static, str>,
+        entities: Vec<Kind>,
+        events: Vec<Kind>,
+        input: Kind,
+    ) -> Result<Self, ConfigError> {
+        let mut schema = Self { game, entities, events, input, hash: 0 };
+        let game = &schema.game;
         for kind in schema.entities.iter().chain(&schema.events).chain([&schema.input]) {
             if kind.lanes.len() > LANES_MAX {
                 return Err(ConfigError(format!(
-                    "{} of game {} has {} lanes; {LANES_MAX} is the most: split it into two kinds",
+                    "{} of game {game} has {} lanes; {LANES_MAX} is the most: split it into two kinds",
                     kind.name,
-                    G::NAME,
                     kind.lanes.len()
                 )));
             }
             if kind.entity_lanes().count() > ENTITY_LANES_MAX {
                 return Err(ConfigError(format!(
-                    "{} of game {} names more than {ENTITY_LANES_MAX} entities: split it into two kinds",
-                    kind.name,
-                    G::NAME
+                    "{} of game {game} names more than {ENTITY_LANES_MAX} entities: split it into two kinds",
+                    kind.name
                 )));
             }
         }
         if schema.entities.len() > KINDS_MAX || schema.events.len() > KINDS_MAX {
-            return Err(ConfigError(format!("game {} has more than {KINDS_MAX} kinds", G::NAME)));
+            return Err(ConfigError(format!("game {game} has more than {KINDS_MAX} kinds")));
         }
         let mut hash = Fnv::default();
         hash.write(schema.text().as_bytes());

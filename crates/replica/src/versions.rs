@@ -7,7 +7,7 @@ use crate::limits::ROOM_VERSIONS;
 /// One distinct state of an entity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version<'a> {
-    /// Counts the entity's versions from 1.
+    /// Counts the entity's versions, from the tick in which it appeared.
     pub number: u32,
     /// The tick in which the entity became so.
     pub since: Tick,
@@ -20,15 +20,19 @@ pub struct Version<'a> {
 pub struct Versions {
     width: usize,
     newest: u32,
+    first: u32,
     since: [Tick; ROOM_VERSIONS],
     lanes: Vec<i32>,
 }
 
 impl Versions {
-    /// No version yet of an entity with `width` lanes.
+    /// No version yet of an entity with `width` lanes that appears in `tick`. Its numbers begin there: since a tick adds
+    /// one version at most, no two users of an id ever share a number.
     #[must_use]
-    pub fn new(width: usize) -> Self {
-        Self { width, newest: 0, since: [Tick::ZERO; ROOM_VERSIONS], lanes: vec![0; width * ROOM_VERSIONS] }
+    pub fn new(width: usize, tick: Tick) -> Self {
+        let newest = tick.0.saturating_sub(1);
+        let first = newest + 1;
+        Self { width, newest, first, since: [Tick::ZERO; ROOM_VERSIONS], lanes: vec![0; width * ROOM_VERSIONS] }
     }
 
     /// Takes in the state of `tick`; it becomes a version if it differs from the newest. Says whether it does.
@@ -44,7 +48,7 @@ impl Versions {
         true
     }
 
-    /// Number of the newest version, 0 before the first.
+    /// Number of the newest version; that before the first one, while there is none.
     #[must_use]
     pub const fn newest_number(&self) -> u32 {
         self.newest
@@ -60,7 +64,7 @@ impl Versions {
     #[must_use]
     pub fn numbered(&self, number: u32) -> Option<Version<'_>> {
         let age = self.newest.checked_sub(number)? as usize;
-        if number == 0 || age >= ROOM_VERSIONS {
+        if number < self.first || age >= ROOM_VERSIONS {
             return None;
         }
         let place = number as usize % ROOM_VERSIONS;
@@ -70,7 +74,7 @@ impl Versions {
     /// The version that was current in `tick`, if it is still remembered.
     #[must_use]
     pub fn at(&self, tick: Tick) -> Option<Version<'_>> {
-        let oldest = self.newest.saturating_sub(ROOM_VERSIONS as u32 - 1).max(1);
+        let oldest = self.newest.saturating_sub(ROOM_VERSIONS as u32 - 1).max(self.first);
         (oldest..=self.newest).rev().filter_map(|number| self.numbered(number)).find(|version| version.since <= tick)
     }
 }
@@ -81,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_state_at_rest_adds_no_version_and_never_ages_out() {
-        let mut versions = Versions::new(2);
+        let mut versions = Versions::new(2, Tick(5));
         assert!(versions.push(Tick(5), &[1, 2]));
         assert!(!versions.push(Tick(6), &[1, 2]));
         assert_eq!(versions.at(Tick(1_000_000)).map(|v| v.since), Some(Tick(5)));
@@ -90,7 +94,7 @@ mod tests {
 
     #[test]
     fn exactly_the_last_versions_are_remembered() {
-        let mut versions = Versions::new(1);
+        let mut versions = Versions::new(1, Tick(1));
         for i in 1..=(ROOM_VERSIONS as i32 + 3) {
             versions.push(Tick(i as u32 * 10), &[i]);
         }

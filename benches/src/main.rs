@@ -1,0 +1,114 @@
+//! `downbeat-benches WORKLOAD [--json] [--seed N] [--quick]`: what Downbeat costs.
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use downbeat_benches::workloads::{self, Effort};
+use downbeat_benches::{BenchError, Options, Report, allocations};
+use downbeat_link::LinkSpec;
+use mimalloc::MiMalloc;
+
+/// Measures what Downbeat costs, in bytes and in time, on rooms and clients in virtual time.
+///
+/// Times are meaningful in the profile `dist` alone: cargo run --profile dist -p downbeat-benches -- WORKLOAD
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    workload: Workload,
+    /// Print exactly one JSON object
+    #[arg(long, global = true)]
+    json: bool,
+    /// Decides everything random
+    #[arg(long, global = true, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Rough figures in a few seconds
+    #[arg(long, global = true)]
+    quick: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Workload {
+    /// Bytes and time of an update: the field, 200 walkers, the 32 nearest, 60 Hz, 50 ms round trip
+    Wander(WanderArgs),
+    /// Bytes on the wire of a fight of 16, both ways
+    Arena,
+    /// Bytes of a tick of a battle: 32 players, 50 projectiles and 8 vehicles, all seen
+    Halo,
+    /// Bytes on the wire of 250 tumbling bodies, all seen, 30 Hz
+    Asteroids,
+    /// What loss costs in bytes, and how soon copies are exact after it
+    Loss,
+    /// A room's tick with 10,000 entities and 64 clients, its allocations, and the first state of a joining client
+    Crowd,
+}
+
+#[derive(Args, Debug)]
+struct WanderArgs {
+    /// Share of datagrams that are lost each way, such as 5%
+    #[arg(long, value_name = "SHARE", default_value = "0%", value_parser = lossy)]
+    loss: LinkSpec,
+}
+
+/// The link of the workloads with this loss.
+fn lossy(share: &str) -> Result<LinkSpec, String> {
+    let spec: LinkSpec = format!("loss={share}").parse().map_err(|error| format!("{error}"))?;
+    Ok(LinkSpec { loss: spec.loss, ..Options::new(0, 1).link })
+}
+
+fn main() -> ExitCode {
+    let Cli { workload, json, seed, quick } = Cli::parse();
+    match run(&workload, Effort { seed, quick }) {
+        Ok(report) if json => println!("{}", report.json()),
+        Ok(report) => print!("{}", report.text()),
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(error.exit_code());
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn run(workload: &Workload, effort: Effort) -> Result<Report, BenchError> {
+    match workload {
+        Workload::Wander(args) => workloads::wander(effort, &args.loss),
+        Workload::Arena => workloads::arena(effort),
+        Workload::Halo => workloads::halo(effort),
+        Workload::Asteroids => workloads::asteroids(effort),
+        Workload::Loss => workloads::loss(effort),
+        Workload::Crowd => workloads::crowd(effort),
+    }
+}
+
+/// The allocator of all our binaries, with a counter beside it.
+struct Counting;
+
+// SAFETY: every call goes to mimalloc unchanged; the counter neither allocates nor unwinds.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        allocations::note();
+        // SAFETY: the caller's promises about `layout` are passed on.
+        unsafe { MiMalloc.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        allocations::note();
+        // SAFETY: the caller's promises about `layout` are passed on.
+        unsafe { MiMalloc.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        allocations::note();
+        // SAFETY: the caller's promises about `pointer`, `layout` and `size` are passed on.
+        unsafe { MiMalloc.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises about `pointer` and `layout` are passed on.
+        unsafe { MiMalloc.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
