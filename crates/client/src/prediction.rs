@@ -50,6 +50,8 @@ pub(crate) struct Prediction {
     confirmed_lanes: Vec<i32>,
     /// The newest confirmed tick that ran on a real input.
     last_real: Tick,
+    /// Whether ticks since the last real input are unknown.
+    in_doubt: bool,
 }
 
 impl Prediction {
@@ -62,6 +64,7 @@ impl Prediction {
             confirmed: tick,
             confirmed_lanes: lanes.to_vec(),
             last_real: Tick::ZERO,
+            in_doubt: false,
         }
     }
 
@@ -143,12 +146,15 @@ impl Prediction {
         };
         let position = |lanes: &[i32]| tables.avatar.position(lanes);
         let error_m = position(&predicted).distance(position(lanes));
+        // After an outage longer than the report of substitutes reaches, nobody can say what the server ran on, until
+        // it ran on a real input again.
+        let judged = tick.since(self.confirmed) <= i64::from(u32::BITS);
+        let mispredicted = judged && !self.in_doubt && expected != lanes;
+        self.in_doubt |= !judged;
         if substituted != u32::MAX {
             self.last_real = tick.offset(-i64::from(substituted.trailing_ones()));
+            self.in_doubt = false;
         }
-        // After an outage longer than the report of substitutes reaches, nobody can say what the server ran on.
-        let judged = tick.since(self.confirmed) <= i64::from(u32::BITS);
-        let mispredicted = judged && expected != lanes;
         let reconciled = predicted != lanes;
         let before = position(self.lanes());
         (self.confirmed, self.confirmed_lanes) = (tick, lanes.to_vec());
@@ -168,21 +174,25 @@ impl Prediction {
         tables: &Tables<'_>,
         step: &mut Step<'_>,
     ) -> Option<Vec<i32>> {
-        let ticks = u32::try_from(tick.since(self.confirmed)).ok().filter(|&ticks| ticks <= u32::BITS)?;
-        if substituted << (u32::BITS - ticks) == 0 {
+        let ticks = u32::try_from(tick.since(self.confirmed)).unwrap_or(u32::MAX);
+        let reported = ticks.min(u32::BITS);
+        if substituted << (u32::BITS - reported) == 0 {
+            return None;
+        }
+        for back in (0..reported).rev().filter(|back| substituted >> back & 1 == 1) {
+            let at = tick.offset(-i64::from(back));
+            self.played(at)?;
+            let missing = self.missing(at, back, substituted);
+            let before = self.played(at.offset(-1)).map_or(tables.neutral, |played| &played.input);
+            let mut input = before.to_vec();
+            substitute(tables.input, tables.neutral, missing, tables.tick_length, &mut input);
+            self.history[at.0 as usize % HISTORY_TICKS].input = input;
+        }
+        if reported < ticks {
             return None;
         }
         let mut lanes = self.confirmed_lanes.clone();
-        for back in (0..ticks).rev() {
-            let at = tick.offset(-i64::from(back));
-            self.played(at)?;
-            if substituted >> back & 1 == 1 {
-                let missing = self.missing(at, back, substituted);
-                let before = self.played(at.offset(-1)).map_or(tables.neutral, |played| &played.input);
-                let mut input = before.to_vec();
-                substitute(tables.input, tables.neutral, missing, tables.tick_length, &mut input);
-                self.history[at.0 as usize % HISTORY_TICKS].input = input;
-            }
+        for at in (self.confirmed.next().0..=tick.0).map(Tick) {
             let input = self.played(at)?.input.clone();
             step(at, &input, &mut lanes);
         }

@@ -60,23 +60,29 @@ const BASELINES: usize = 3;
 
 /// Slots of a client: the lowest free one is taken next, so that their numbers stay small.
 #[derive(Debug, Default)]
-struct Slots(Vec<bool>);
+struct Slots {
+    is_used: Vec<bool>,
+    used: usize,
+}
 
 impl Slots {
-    fn take(&mut self) -> Option<u16> {
-        let slot = self.0.iter().position(|used| !used).unwrap_or(self.0.len());
-        if slot == SLOTS_MAX {
+    /// A free slot below `max`.
+    fn take(&mut self, max: usize) -> Option<u16> {
+        if self.used >= max {
             return None;
         }
-        if slot == self.0.len() {
-            self.0.push(false);
+        let slot = self.is_used.iter().position(|used| !used).unwrap_or(self.is_used.len());
+        if slot == self.is_used.len() {
+            self.is_used.push(false);
         }
-        self.0[slot] = true;
+        self.is_used[slot] = true;
+        self.used += 1;
         Some(slot as u16)
     }
 
     fn free(&mut self, slot: u16) {
-        self.0[usize::from(slot)] = false;
+        self.is_used[usize::from(slot)] = false;
+        self.used -= 1;
     }
 }
 
@@ -157,7 +163,8 @@ impl Replication {
     }
 
     /// Takes in the set of entities that the client is to be shown: ascending, all of them in `entities`.
-    pub(crate) fn show(&mut self, visible: &[EntityId], entities: &Entities) {
+    /// The last slot is kept for its avatar; whatever else finds none is not shown.
+    pub(crate) fn show(&mut self, visible: &[EntityId], avatar: Option<EntityId>, entities: &Entities) {
         if self.known.iter().map(|known| known.id).eq(visible.iter().copied()) {
             return;
         }
@@ -177,7 +184,7 @@ impl Replication {
             }
             if let Some(same) = before.next_if(|known| known.id == id) {
                 known.push(same);
-            } else if let Some(slot) = slots.take() {
+            } else if let Some(slot) = slots.take(if avatar == Some(id) { SLOTS_MAX } else { SLOTS_MAX - 1 }) {
                 *views = views.wrapping_add(1);
                 known.push(Known::new(id, slot, *views));
             }
@@ -260,13 +267,13 @@ mod tests {
     fn an_acknowledgement_of_an_earlier_view_counts_for_that_view_alone() {
         let (mut replication, entities) = (Replication::new(), Entities::default());
         let id = EntityId::new(3, 0);
-        replication.show(&[id], &entities);
+        replication.show(&[id], None, &entities);
         let old: Vec<_> = (0..20).map(|_| send(&mut replication)).collect();
-        replication.show(&[], &entities);
+        replication.show(&[], None, &entities);
         let leave = send(&mut replication);
         acknowledge(&mut replication, leave);
         assert!(replication.leaving.is_empty());
-        replication.show(&[id], &entities);
+        replication.show(&[id], None, &entities);
         assert_eq!(replication.slot_of(id), Some(0), "the slot is used again");
         send(&mut replication);
         acknowledge(&mut replication, old[19]);
@@ -277,15 +284,25 @@ mod tests {
     }
 
     #[test]
+    fn an_avatar_finds_a_slot_however_much_there_is_to_see() {
+        let (mut replication, entities) = (Replication::new(), Entities::default());
+        let crowd: Vec<_> = (0..SLOTS_MAX as u32 + 10).map(|i| EntityId::new(i, 0)).collect();
+        let avatar = *crowd.last().expect("it is not empty");
+        replication.show(&crowd, Some(avatar), &entities);
+        assert_eq!(replication.known.len(), SLOTS_MAX);
+        assert!(replication.slot_of(avatar).is_some());
+    }
+
+    #[test]
     fn a_slot_is_used_again_only_after_its_leave_was_acknowledged() {
         let (mut replication, entities) = (Replication::new(), Entities::default());
-        replication.show(&[EntityId::new(0, 0)], &entities);
+        replication.show(&[EntityId::new(0, 0)], None, &entities);
         send(&mut replication);
-        replication.show(&[EntityId::new(1, 0)], &entities);
+        replication.show(&[EntityId::new(1, 0)], None, &entities);
         assert_eq!(replication.slot_of(EntityId::new(1, 0)), Some(1));
         let leave = send(&mut replication);
         acknowledge(&mut replication, leave);
-        replication.show(&[EntityId::new(1, 0), EntityId::new(2, 0)], &entities);
+        replication.show(&[EntityId::new(1, 0), EntityId::new(2, 0)], None, &entities);
         assert_eq!(replication.slot_of(EntityId::new(2, 0)), Some(0));
     }
 }

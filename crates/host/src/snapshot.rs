@@ -72,7 +72,7 @@ impl Snapshot {
     ) -> &[u8] {
         replication.settle(source.now);
         let entities = &*source.entities;
-        replication.show(visible, entities);
+        replication.show(visible, reader.avatar, entities);
         self.gather(&mut source, reader, replication);
         source.counters.snapshots += 1;
         source.counters.shown += replication.known.len() as u64;
