@@ -1,4 +1,6 @@
-//! repro
+//! One id after another, and one life after another: scripted matches in which a certain datagram is lost or late.
+//! Each of these once left a client with a wrong state for good.
+
 use downbeat_client::{Client, Start};
 use downbeat_host::{Net, Room, RoomOptions, SessionId};
 use downbeat_replica::{
@@ -205,10 +207,8 @@ fn run(
         flying.sort_by_key(|f| (f.0, f.1));
         while flying.first().is_some_and(|f| f.0 <= t) {
             let f = flying.remove(0);
-            let r = c.receive(now, &f.2);
-            if let Err(e) = r {
-                println!("tick {} at {t}: {e:?}", f.1);
-            }
+            // One that does not decode is as good as lost.
+            let _ = c.receive(now, &f.2);
             got = true;
         }
         while let Some(tick) = c.poll_input(now) {
@@ -216,10 +216,7 @@ fn run(
         }
         if got {
             c.transmit(&mut up);
-            let r = room.receive(SessionId(0), now, &up);
-            if r.is_err() {
-                println!("{r:?}");
-            }
+            room.receive(SessionId(0), now, &up).expect("the client is honest");
         }
         each(t, &room, &mut c, now);
     }
@@ -233,7 +230,7 @@ fn same(room: &Room<G>, c: &Client<G>) {
     assert_eq!(a, b, "server = client");
 }
 #[test]
-fn a_lost_clearing_of_a_reference() {
+fn a_reference_that_was_cleared_is_told_again_when_that_was_lost() {
     run(
         0,
         200,
@@ -264,12 +261,12 @@ fn an_old_leave_does_not_end_a_new_one() {
     same(&room, &c);
 }
 #[test]
-fn a_change_of_kind() {
+fn an_id_that_changes_its_kind_is_another_entity() {
     let (r, c) = run(2, 300, 60, |t| (t != 40).then_some(6), |_, _, _, _| {});
     same(&r, &c);
 }
 #[test]
-fn gone_between_snapshots() {
+fn an_id_that_was_gone_between_two_snapshots_is_another_entity() {
     let (r, c) = run(4, 300, 20, |t| (t != 42).then_some(0), |_, _, _, _| {});
     same(&r, &c);
 }
@@ -287,9 +284,6 @@ fn a_new_avatar_counts_at_once() {
                 Some(Entity::Own(o)) => o.at,
                 _ => 0,
             };
-            if (38..70).contains(&t) {
-                println!("t {t} avatar at {at} mispredicted {} reconciled {}", n.mispredicted, n.reconciled);
-            }
             if t == 299 {
                 assert_eq!(n.mispredicted, 0);
             }
@@ -297,11 +291,10 @@ fn a_new_avatar_counts_at_once() {
     );
 }
 #[test]
-fn a_late_ack_of_an_earlier_stay_panics() {
+fn a_late_acknowledgement_of_an_earlier_stay_does_no_harm() {
     use downbeat_replica::bits::BitWriter;
     use downbeat_replica::{InputFrame, Schema, neutral};
     use downbeat_wire::packet::{Acks, UpHead};
-    // which = 1: rock 1 changes never; use avatar-free spectating by hand.
     let o = RoomOptions {
         tick_rate_hz: 60,
         send_rate_hz: 60,
@@ -332,7 +325,7 @@ fn a_late_ack_of_an_earlier_stay_panics() {
             sequence += 1;
             InputFrame::encode(&[], &schema.input, &neutral::<Pad>(), &mut w);
             w.finish();
-            println!("{t} {:?}", room.receive(SessionId(0), Micros(u64::from(t) * 16_667), &bytes));
+            room.receive(SessionId(0), Micros(u64::from(t) * 16_667), &bytes).expect("it was sent, if long ago");
         }
     }
 }
