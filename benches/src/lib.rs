@@ -7,6 +7,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`workloads`] | what is measured, one module each |
+//! | [`cubes`](mod@cubes) | the codec on recordings of rigid bodies |
 //! | [`games`] | the worlds that exist to be measured |
 //! | [`Stage`] | a room, its clients and its links, with the clock on them |
 //! | [`Judge`] | whether a client knows what the server told |
@@ -17,6 +18,7 @@
 
 pub mod allocations;
 mod clock;
+pub mod cubes;
 mod error;
 pub mod games;
 mod judge;

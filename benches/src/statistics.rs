@@ -14,8 +14,8 @@ pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
 }
 
 /// `value` with `places` decimals, for reports.
-pub(crate) fn rounded(value: f64, places: i32) -> f64 {
-    let unit = 10_f64.powi(places);
+pub(crate) fn rounded(value: f64, places: usize) -> f64 {
+    let unit: f64 = std::iter::repeat_n(10.0, places).product();
     (value * unit).round() / unit
 }
 

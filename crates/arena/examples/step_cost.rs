@@ -30,7 +30,7 @@ fn measure(players: u16) {
         let start = Instant::now();
         arena.step(Tick(tick), &Inputs::new(&inputs), &(), &mut Events::default());
         let stepped = Instant::now();
-        arena.capture(&mut Capture::new(&mut entities, &mut lanes, &|_| None));
+        arena.capture(&mut Capture::new(&mut entities, &mut lanes, &|_, _| None));
         stepping += (stepped - start).as_secs_f64();
         capturing += stepped.elapsed().as_secs_f64();
         for captured in entities.iter().filter(|captured| captured.avatar.is_some()) {

@@ -37,7 +37,7 @@ pub(crate) fn demo<G: Bots>(args: &DemoArgs, settings: &Checked) -> Result<u8, C
     let ending = stop.clone();
     let serving = thread::Builder::new().name("shard 0".into()).spawn(move || server.run(&ending));
     let serving = serving.expect("a process can start a second thread");
-    let played = run::<G>(&bots, &mut |progress| eprintln!("{progress}"), &*interrupted);
+    let played = run::<G>(&bots, &mut |progress| eprintln!("{progress}"), &interrupted);
     stop.request();
     let served = serving.join().map_err(|_| CliError::ServerGone)??;
     let mut report = played?;

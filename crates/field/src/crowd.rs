@@ -203,7 +203,7 @@ mod tests {
 
     fn step_and_capture(crowd: &mut Crowd) {
         crowd.step();
-        crowd.capture(&mut Capture::new(&mut Vec::new(), &mut Vec::new(), &|_| None));
+        crowd.capture(&mut Capture::new(&mut Vec::new(), &mut Vec::new(), &|_, _| None));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 extern crate self as downbeat_replica;
 
 mod baseline;
+pub mod codec;
 mod delta;
 mod game;
 mod ids;
@@ -24,7 +25,7 @@ mod versions;
 pub use baseline::{Baseline, is_retained};
 pub use delta::{decode_body, encode_body};
 pub use downbeat_derive::{Input, Replicated};
-pub use downbeat_wire::{DecodeError, Micros, Tick, bits, hash};
+pub use downbeat_wire::{DecodeError, Micros, Tick, bits, hash, range};
 pub use game::{
     Capture, Captured, ConfigError, Context, Events, Game, Hearers, Inputs, PlayerInput, Rewind, Setup, Sighting,
     Viewer, Visible, dt,

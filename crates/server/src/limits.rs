@@ -31,6 +31,16 @@ pub const SAYS_PER_S: u32 = 1;
 /// Chat lines at once.
 pub const SAYS_BURST: u32 = 5;
 
+/// Chat lines per second and room in the long run; beyond the burst they are dropped and counted. Leaving and coming back
+/// brings a client a burst of its own again, but not the room.
+pub const ROOM_SAYS_PER_S: u32 = 10;
+
+/// Chat lines of a room at once.
+pub const ROOM_SAYS_BURST: u32 = 20;
+
+/// Control bytes that wait for a client when it is told no more chat. A line that it misses is counted.
+pub const CHAT_BACKLOG_BYTES_MAX: usize = 4 * 1_024;
+
 /// Bytes of a match's rules that a welcome carries; a server whose rules are longer does not start.
 pub const RULES_BYTES_MAX: usize = 60 * 1_024;
 

@@ -143,8 +143,12 @@ pub struct Totals {
     pub datagrams_malformed: u64,
     /// Acknowledgements of what was never sent.
     pub acks_forged: u64,
-    /// Chat lines that were one too many.
+    /// Chat lines that were one too many, of their player or of their room.
     pub says_dropped: u64,
+    /// Chat lines that a client was not told because it did not keep up, summed over clients.
+    pub says_missed: u64,
+    /// QUIC packets dropped unread because their connection sent too many.
+    pub packets_dropped: u64,
     /// UDP datagrams that led to nothing: garbage, strangers.
     pub udp_ignored: u64,
     /// Handshakes that failed or took too long.

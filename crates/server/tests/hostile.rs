@@ -11,9 +11,9 @@ use downbeat_field::{Config as Rules, Field, Input};
 use downbeat_replica::bits::BitWriter;
 use downbeat_replica::{Input as _, InputFrame, Schema, Tick, neutral};
 use downbeat_server::Config;
-use downbeat_wire::CloseCode;
-use downbeat_wire::control::{ClientMessage, Hello, MAGIC, frame};
+use downbeat_wire::control::{ClientMessage, Hello, MAGIC, ServerMessage, frame};
 use downbeat_wire::packet::{Acks, UpHead};
+use downbeat_wire::{CloseCode, Micros};
 
 fn rules() -> Rules {
     Rules { walkers: 20, ..Rules::default() }
@@ -217,6 +217,34 @@ fn a_spectator_that_talks() {
         probe.write(&frame(&ClientMessage::Say { text: "hello".to_owned() }));
     };
     check(act, CloseCode::NotAllowed, "spectator cannot talk");
+}
+
+#[test]
+fn leaving_and_coming_back_brings_nobody_more_chat_than_a_room_hears() {
+    let server = start::<Field>(&config::<Field>(), &rules());
+    let mut hearer = server.probe();
+    hearer.join(&hello::<Field>());
+    let began = hearer.clock.now();
+    for _ in 0..12 {
+        let mut talker = server.probe();
+        talker.join(&hello::<Field>());
+        (0..5).for_each(|_| talker.write(&frame(&ClientMessage::Say { text: "spam".to_owned() })));
+        // Its own lines come back to it, unless the room heard enough.
+        let told = talker.clock.now();
+        assert!(talker.until(|talker| talker.clock.now().since(told) > Micros::from_millis(30)));
+        let now = talker.clock.now();
+        talker.driver.close(now, talker.conn, CloseCode::Bye, "");
+        talker.turn();
+        hearer.turn();
+    }
+    let turned = hearer.clock.now();
+    assert!(hearer.until(|hearer| hearer.clock.now().since(turned) > Micros::from_millis(100)));
+    let seconds = hearer.clock.now().since(began).as_secs_f64();
+    let heard = hearer.messages.iter().filter(|message| matches!(message, ServerMessage::Said { .. })).count();
+    let most = 20.0 + 10.0 * seconds;
+    assert!((20.0..=most + 1.0).contains(&(heard as f64)), "{heard} in {seconds} s");
+    assert_eq!(hearer.closed, None);
+    assert_eq!(server.stop().totals.says_dropped + heard as u64, 60);
 }
 
 #[test]

@@ -12,9 +12,10 @@ use downbeat_wire::{CloseCode, Micros};
 use quinn_proto::{Connection, Dir, ReadError, StreamEvent, StreamId, VarInt};
 
 use crate::clock::micros;
-use crate::congestion::has_room;
+use crate::congestion::{Budget, rate_bytes_per_s};
 use crate::counters::{ConnStats, DriverCounters};
 use crate::event::{CloseReason, ConnId, ControlError, Event, SendError};
+use crate::inflow::Inflow;
 use crate::limits::{CLOSE_REASON_BYTES_MAX, CONTROL_BACKLOG_BYTES_MAX, EVENT_CONTROL_BYTES_MAX, EVENT_DATAGRAMS_MAX};
 use crate::socket::Flow;
 
@@ -39,6 +40,7 @@ pub(crate) struct Slot {
     pub(crate) is_urgent: bool,
     /// Our entry in the timer heap.
     pub(crate) armed: Option<Micros>,
+    pub(crate) inflow: Inflow,
     pub(crate) queued_datagrams: u32,
     pub(crate) queued_control_bytes: usize,
     /// Control bytes were left unread because too many wait for the owner.
@@ -47,6 +49,7 @@ pub(crate) struct Slot {
     backlog: VecDeque<u8>,
     /// Datagrams were left over when all that could be was sent.
     is_blocked: bool,
+    budget: Budget,
     /// `send_buffer_space` of an empty buffer.
     empty_space_bytes: usize,
 }
@@ -63,12 +66,14 @@ impl Slot {
             is_dirty: false,
             is_urgent: false,
             armed: None,
+            inflow: Inflow::default(),
             queued_datagrams: 0,
             queued_control_bytes: 0,
             is_control_paused: false,
             control: None,
             backlog: VecDeque::new(),
             is_blocked: false,
+            budget: Budget::default(),
             empty_space_bytes,
         }
     }
@@ -162,6 +167,11 @@ impl Slot {
         Ok(())
     }
 
+    /// Control bytes that wait because QUIC's own buffer is full.
+    pub(crate) fn control_backlog(&self) -> usize {
+        self.backlog.len()
+    }
+
     fn write_backlog(&mut self) {
         let Some(id) = self.control.filter(|_| self.phase == Phase::Open) else { return };
         while !self.backlog.is_empty() {
@@ -184,15 +194,15 @@ impl Slot {
         }
     }
 
-    /// Bytes that a datagram may have now.
-    pub(crate) fn datagram_space(&mut self) -> Result<usize, SendError> {
+    /// Bytes that a datagram may have at `now`.
+    pub(crate) fn datagram_space(&mut self, now: Micros) -> Result<usize, SendError> {
         if self.phase != Phase::Open {
             return Err(SendError::NotOpen);
         }
         let datagrams = self.conn.datagrams();
         let space = datagrams.max_size().map(|most| most.min(datagrams.send_buffer_space()));
         let most_bytes = space.filter(|&bytes| bytes > 0).ok_or(SendError::Blocked)?;
-        if self.is_blocked || !has_room(self.conn.congestion_state(), most_bytes) {
+        if self.is_blocked || !self.budget.has_room(now, self.conn.congestion_state(), most_bytes) {
             return Err(SendError::Blocked);
         }
         Ok(most_bytes)
@@ -200,7 +210,10 @@ impl Slot {
 
     /// Queues a datagram no larger than the space that was just asked for.
     pub(crate) fn send_datagram(&mut self, payload: Bytes) -> Result<(), SendError> {
-        self.conn.datagrams().send(payload, false).map_err(|_| SendError::Blocked)
+        let bytes = payload.len();
+        self.conn.datagrams().send(payload, false).map_err(|_| SendError::Blocked)?;
+        self.budget.spend(bytes);
+        Ok(())
     }
 
     /// Notes whether a datagram stayed behind after all that could be was sent.
@@ -214,6 +227,7 @@ impl Slot {
             rtt: micros(stats.path.rtt),
             rtt_min: micros(self.conn.min_rtt()),
             window_bytes: stats.path.cwnd,
+            rate_bytes_per_s: rate_bytes_per_s(self.conn.congestion_state()),
             sent_packets: stats.path.sent_packets,
             lost_packets: stats.path.lost_packets,
             datagrams_out: stats.udp_tx.datagrams,

@@ -9,7 +9,8 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::BytesMut;
 use downbeat_wire::{CloseCode, Micros};
 use quinn_proto::{
-    ClientConfig, Connection, ConnectionHandle, DatagramEvent, EcnCodepoint, Endpoint, Event as ProtoEvent,
+    ClientConfig, Connection, ConnectionHandle, DatagramEvent, EcnCodepoint, Endpoint, EndpointEvent,
+    Event as ProtoEvent,
 };
 
 use crate::cid::NextFlow;
@@ -18,12 +19,15 @@ use crate::connection::{Phase, Slot};
 use crate::counters::DriverCounters;
 use crate::event::{CloseReason, ConnId, ConnectError, Event};
 use crate::handshake::Handshakes;
-use crate::limits::{ARENA_BYTES, CONNECTIONS_MAX};
+use crate::inflow::Verdict;
+use crate::limits::{ARENA_BYTES, CLOSED_LINGER_MS, CLOSED_MAX, CONNECTIONS_MAX};
 use crate::socket::{Flow, Outgoing, Received};
 use crate::timers::Timers;
 
 pub(crate) struct Core {
     pub(crate) epoch: Epoch,
+    /// The latest time that we were told.
+    pub(crate) now: Micros,
     pub(crate) endpoint: Endpoint,
     pub(crate) handshakes: Handshakes,
     pub(crate) outgoing: Outgoing,
@@ -31,6 +35,8 @@ pub(crate) struct Core {
     pub(crate) dirty: Vec<ConnId>,
     pub(crate) urgent: Vec<ConnId>,
     pub(crate) timers: Timers,
+    /// Closed connections and when they are forgotten; those that quinn-proto let go before are skipped.
+    closed: VecDeque<(Micros, ConnId)>,
     events: VecDeque<Event>,
     client: Option<ClientConfig>,
     pub(crate) slots: Vec<Option<Box<Slot>>>,
@@ -64,6 +70,7 @@ impl Core {
     ) -> Self {
         Self {
             epoch: Epoch::new(),
+            now: Micros(0),
             endpoint,
             handshakes,
             outgoing: Outgoing::new(),
@@ -71,6 +78,7 @@ impl Core {
             dirty: Vec::new(),
             urgent: Vec::new(),
             timers: Timers::default(),
+            closed: VecDeque::new(),
             events: VecDeque::new(),
             client,
             slots: Vec::new(),
@@ -200,11 +208,21 @@ impl Core {
         match routed {
             Some(DatagramEvent::ConnectionEvent(handle, event)) => {
                 let slot = self.slots[handle.0].as_deref_mut().expect("freed together with quinn-proto's");
+                let id = slot.id;
+                if let Some(limit) = self.handshakes.inflow_limit() {
+                    let verdict = slot.inflow.take(at, limit);
+                    if verdict != Verdict::Read {
+                        self.counters.packets_dropped += 1;
+                        if verdict == Verdict::Close {
+                            let reason = format!("more than {} packets per second", limit.per_s);
+                            self.close(at, id, CloseCode::Flooding, &reason);
+                        }
+                        return;
+                    }
+                }
                 if slot.phase == Phase::Handshake {
-                    let id = slot.id;
                     self.defer(id, at, event);
                 } else {
-                    let id = slot.id;
                     slot.conn.handle_event(event);
                     self.process(id, at);
                 }
@@ -221,6 +239,7 @@ impl Core {
             return;
         }
         let slot = self.slots[id.index()].as_deref_mut().expect("pump says when it is gone");
+        let mut has_ended = false;
         while let Some(event) = slot.conn.poll() {
             match event {
                 ProtoEvent::Connected if slot.phase == Phase::Handshake => {
@@ -233,6 +252,7 @@ impl Core {
                     note_end(slot.phase, slot.is_announced, &mut self.counters);
                     if slot.phase != Phase::Closed {
                         slot.end(reason.into(), &mut self.events);
+                        has_ended = true;
                     }
                 }
                 ProtoEvent::Stream(event) => slot.handle_stream(&event, &mut self.events),
@@ -241,6 +261,9 @@ impl Core {
         }
         slot.read_datagrams(at, &mut self.events, &mut self.counters);
         self.mark(id);
+        if has_ended {
+            self.linger(at, id);
+        }
     }
 
     /// Exchanges events between a connection and the endpoint; true when the connection is drained and gone.
@@ -294,6 +317,7 @@ impl Core {
         slot.close(instant, code, reason);
         slot.end(CloseReason::Local(code), &mut self.events);
         self.mark(id);
+        self.linger(now, id);
     }
 
     /// Gives up a handshake.
@@ -307,6 +331,35 @@ impl Core {
         slot.close(instant, CloseCode::Bye, "");
         slot.end(CloseReason::TimedOut, &mut self.events);
         self.mark(id);
+        self.linger(now, id);
+    }
+
+    /// Answers late packets of a connection that was closed at `now`, but not for long.
+    fn linger(&mut self, now: Micros, id: ConnId) {
+        if self.closed.len() >= CLOSED_MAX
+            && let Some((_, oldest)) = self.closed.pop_front()
+        {
+            self.forget(oldest);
+        }
+        self.closed.push_back((now + Micros::from_millis(CLOSED_LINGER_MS), id));
+    }
+
+    pub(crate) fn next_forgotten_at(&self) -> Option<Micros> {
+        self.closed.front().map(|(at, _)| *at)
+    }
+
+    /// Forgets the connections that were closed long enough ago.
+    pub(crate) fn forget_closed(&mut self, now: Micros) {
+        while let Some((_, id)) = self.closed.pop_front_if(|(at, _)| *at <= now) {
+            self.forget(id);
+        }
+    }
+
+    fn forget(&mut self, id: ConnId) {
+        let Some(flow) = self.slot(id).map(|slot| slot.flow) else { return };
+        self.endpoint.handle_event(ConnectionHandle(id.index()), EndpointEvent::drained());
+        self.free_flows.push(flow);
+        self.slots[id.index()] = None;
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<Event> {

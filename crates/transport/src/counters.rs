@@ -19,6 +19,8 @@ pub struct DriverCounters {
     pub ignored: u64,
     /// Application datagrams dropped because the event queue held too many of their connection.
     pub events_dropped: u64,
+    /// Packets dropped unread because their connection sent too many.
+    pub packets_dropped: u64,
     /// Handshakes begun as server.
     pub accepted: u64,
     /// Attempts that were told to prove their address first.
@@ -31,6 +33,8 @@ pub struct DriverCounters {
     pub handshake_packets_dropped: u64,
     /// Handshakes as server that failed or took too long.
     pub handshakes_failed: u64,
+    /// Of these, handshakes given up early because somebody waited for their place.
+    pub handshakes_evicted: u64,
     /// Connections that completed their handshake.
     pub connected: u64,
     /// Connections closed because their peer did not read its control stream.
@@ -52,6 +56,9 @@ pub struct ConnStats {
     pub rtt_min: Micros,
     /// Congestion window in bytes.
     pub window_bytes: u64,
+    /// What the window stands for in bytes per second, packets' overhead included: as much may be sent now, or a little
+    /// less. A peer's byte budget should follow it.
+    pub rate_bytes_per_s: u64,
     /// Packets sent.
     pub sent_packets: u64,
     /// Packets taken for lost.

@@ -12,6 +12,7 @@ use downbeat_wire::{CloseCode, Micros};
 use quinn_proto::Endpoint;
 
 use crate::cid::NextFlow;
+use crate::connection::Slot;
 use crate::core::Core;
 use crate::counters::{ConnStats, DriverCounters};
 use crate::event::{ConnId, ConnectError, ControlError, Event, SendError};
@@ -89,6 +90,7 @@ impl<S: Socket> Driver<S> {
     /// # Errors
     /// When the socket is of no use any more.
     pub fn receive(&mut self, now: Micros) -> io::Result<bool> {
+        self.core.now = now;
         self.send(now)?;
         self.core.resume_paused();
         let mut is_more = true;
@@ -116,8 +118,10 @@ impl<S: Socket> Driver<S> {
     /// # Errors
     /// When the socket is of no use any more.
     pub fn handle_timeouts(&mut self, now: Micros) -> io::Result<()> {
+        self.core.now = now;
         self.core.handle_timers(now);
         self.core.expire_handshakes(now);
+        self.core.forget_closed(now);
         self.send_urgent(now)
     }
 
@@ -127,10 +131,9 @@ impl<S: Socket> Driver<S> {
         if !self.core.urgent.is_empty() {
             return Some(Micros(0));
         }
-        [self.core.timers.next_at(), self.core.handshakes.next_deadline(), self.socket.next_at()]
-            .into_iter()
-            .flatten()
-            .min()
+        let core = &self.core;
+        let times = [core.timers.next_at(), core.handshakes.next_deadline(), core.next_forgotten_at()];
+        times.into_iter().chain([self.socket.next_at()]).flatten().min()
     }
 
     /// The next thing that happened. Ask until `None` after each [`receive`](Self::receive) and
@@ -145,6 +148,7 @@ impl<S: Socket> Driver<S> {
     /// # Errors
     /// When the socket is of no use any more.
     pub fn flush(&mut self, now: Micros) -> io::Result<()> {
+        self.core.now = now;
         self.core.refill_handshake_budget();
         let mut dirty = std::mem::take(&mut self.core.dirty);
         for id in dirty.drain(..) {
@@ -159,10 +163,11 @@ impl<S: Socket> Driver<S> {
         self.send_urgent(now)
     }
 
-    /// Bytes that a datagram to `conn` may have now. `None` while it is blocked (a datagram still waits, or the
-    /// congestion window is full) or not open. Ask before encoding, and skip a blocked peer.
+    /// Bytes that a datagram to `conn` may have now. `None` while it is blocked (a datagram still waits, the congestion
+    /// window is full, or its rate is used up) or not open. Ask before encoding, and skip a blocked peer.
     pub fn datagram_space(&mut self, conn: ConnId) -> Option<usize> {
-        self.core.slot_mut(conn)?.datagram_space().ok()
+        let now = self.core.now;
+        self.core.slot_mut(conn)?.datagram_space(now).ok()
     }
 
     /// Sends a datagram with the next [`flush`](Self::flush). It may be lost.
@@ -170,7 +175,8 @@ impl<S: Socket> Driver<S> {
     /// # Errors
     /// When it was not taken; see [`SendError`].
     pub fn send_datagram(&mut self, conn: ConnId, payload: &[u8]) -> Result<(), SendError> {
-        let most_bytes = self.core.slot_mut(conn).ok_or(SendError::NotOpen)?.datagram_space()?;
+        let now = self.core.now;
+        let most_bytes = self.core.slot_mut(conn).ok_or(SendError::NotOpen)?.datagram_space(now)?;
         if payload.len() > most_bytes {
             return Err(SendError::TooLarge { most_bytes });
         }
@@ -194,6 +200,12 @@ impl<S: Socket> Driver<S> {
         }
         self.core.mark(conn);
         written
+    }
+
+    /// Control bytes that wait for a slow peer beyond what QUIC itself buffers; 0 when it is not open. Skip such a peer
+    /// where a message may be missed.
+    pub fn control_backlog(&self, conn: ConnId) -> usize {
+        self.core.slot(conn).map_or(0, Slot::control_backlog)
     }
 
     /// Closes a connection with a code and a text for people (256 bytes of it). `Closed` follows. The peer is told at

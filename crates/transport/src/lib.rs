@@ -14,6 +14,7 @@
 //! | [`Socket`] and its makers | where datagrams come from and go to |
 #![deny(unsafe_code)]
 
+mod attempts;
 mod cid;
 mod clock;
 mod congestion;
@@ -24,7 +25,9 @@ mod driver;
 mod event;
 mod handshake;
 mod identity;
+mod inflow;
 pub mod limits;
+mod network;
 mod options;
 mod outbox;
 mod socket;
@@ -36,6 +39,7 @@ pub use counters::{ConnStats, DriverCounters};
 pub use driver::Driver;
 pub use event::{CloseReason, ConnId, ConnectError, ControlError, Event, SendError};
 pub use identity::{Fingerprint, Identity, IdentityError, Trust};
+pub use network::network_of;
 pub use options::{ClientIds, ClientOptions, HandshakeBudget, Secret, ServerOptions, Shard, Tuning};
 pub use socket::{
     Conditioned, Conditioner, Flow, FlowKey, KernelSocket, MemoryNetwork, MemorySocket, Outgoing, PortableSocket,

@@ -32,8 +32,19 @@ pub const DATAGRAM_RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
 /// First packets of attempts that wait to be looked at. More are dropped and counted; clients send again.
 pub const FIRST_PACKETS_MAX: usize = 4_096;
 
-/// Attempts with a proven address that wait for handshake budget. More are ignored and counted; clients send again.
+/// Attempts with a proven address that wait for handshake budget. For one more the oldest is ignored and counted; its
+/// client sends again.
 pub const VALIDATED_ATTEMPTS_MAX: usize = 2_048;
+
+/// Attempts of one network that wait before those of crowded networks. More wait behind everybody else's.
+pub const NETWORK_ATTEMPTS_MAX: u32 = 8;
+
+/// A handshake that took this long is given up when all places are taken and somebody waits for one. An attempt that came
+/// less long ago says that they keep coming.
+pub const CROWD_PATIENCE_MS: u64 = 300;
+
+/// An attempt that waited this long while others keep coming is ignored and counted; its client sends again.
+pub const CROWD_AGE_MS_MAX: u64 = 500;
 
 /// Packets of unfinished handshakes that wait for handshake budget. More are dropped and counted; clients send again.
 pub const HANDSHAKE_PACKETS_MAX: usize = 4_096;
@@ -43,6 +54,13 @@ pub const ATTEMPT_AGE_MS_MAX: u64 = 3_000;
 
 /// Bytes that QUIC buffers for one attempt that waits.
 pub const ATTEMPT_BUFFER_BYTES: u64 = 8 * 1024;
+
+/// How long late packets of a closed connection are answered. QUIC would do so for as long as the peer says it may delay
+/// its acknowledgements, three times over: up to a minute, in which a connection costs memory and counts nowhere.
+pub const CLOSED_LINGER_MS: u64 = 1_000;
+
+/// Closed connections whose late packets are answered. For one more the oldest is forgotten before its time.
+pub const CLOSED_MAX: usize = 1_024;
 
 /// Bytes of a close reason that are sent or kept. Longer ones are cut.
 pub const CLOSE_REASON_BYTES_MAX: usize = 256;

@@ -125,8 +125,14 @@ pub struct ServerOptions {
     pub connections_max: usize,
     /// Handshakes at a time. Further attempts wait.
     pub half_open_max: usize,
-    /// Attempts without a proven address that may wait; the rest must prove theirs first (Retry). 0 = all must.
+    /// Attempts without a proven address that may wait or be in their handshake; the rest must prove theirs first
+    /// (Retry). 0 = all must.
     pub unproven_max: usize,
+    /// QUIC packets per second that a connection may receive in the long run. More are dropped unread, and a connection
+    /// that does not stop is closed as [`Flooding`](downbeat_wire::CloseCode::Flooding).
+    pub packets_per_s: u32,
+    /// QUIC packets that a connection may receive at once.
+    pub packets_burst: u32,
 }
 
 impl ServerOptions {
@@ -141,6 +147,8 @@ impl ServerOptions {
             connections_max: 4_096,
             half_open_max: 256,
             unproven_max: 32,
+            packets_per_s: 2_000,
+            packets_burst: 1_000,
         }
     }
 }

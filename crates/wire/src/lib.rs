@@ -8,6 +8,7 @@ mod error;
 pub mod hash;
 pub mod limits;
 pub mod packet;
+pub mod range;
 pub mod time;
 
 pub use close::CloseCode;

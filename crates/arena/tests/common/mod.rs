@@ -67,7 +67,7 @@ impl Match {
     }
 
     fn capture(&mut self) {
-        let previous = |_| None;
+        let previous = |_, _| None;
         let mut capture = Capture::new(&mut self.entities, &mut self.lanes, &previous);
         self.arena.capture(&mut capture);
         assert_eq!(capture.refused(), 0, "a state holds a NaN");

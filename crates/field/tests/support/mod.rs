@@ -48,7 +48,7 @@ impl Match {
     }
 
     pub(crate) fn capture(&mut self) {
-        let mut capture = Capture::new(&mut self.entities, &mut self.lanes, &|_| None);
+        let mut capture = Capture::new(&mut self.entities, &mut self.lanes, &|_, _| None);
         self.field.capture(&mut capture);
         assert_eq!((capture.clamped(), capture.refused()), (0, 0), "every state is within its range");
         assert!(self.entities.is_sorted_by_key(|entity| entity.id.index()));

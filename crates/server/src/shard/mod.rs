@@ -304,6 +304,8 @@ impl<G: Game, S: Socket> Shard<G, S> {
             datagrams_malformed: now.rooms.malformed,
             acks_forged: now.rooms.forged_acks,
             says_dropped: self.tallies.says_dropped,
+            says_missed: self.tallies.says_missed,
+            packets_dropped: sum(|counters| counters.packets_dropped),
             udp_ignored: sum(|counters| counters.ignored),
             handshakes_failed: sum(|counters| counters.handshakes_failed),
             inputs: InputFigures::between(&nothing.rooms, &now.rooms),

@@ -1,10 +1,10 @@
 //! A peer is one connection: what it has said so far, and how well it behaves. What it takes part in is its session's.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use downbeat_host::SessionId;
-use downbeat_transport::ConnId;
+use downbeat_transport::{ConnId, network_of};
 use downbeat_wire::Micros;
 use downbeat_wire::control::ControlReader;
 
@@ -108,13 +108,5 @@ impl Peers {
         drivers
             .flat_map(|(driver, peers)| peers.iter().flatten().map(move |peer| Link { driver, conn: peer.conn }))
             .collect()
-    }
-}
-
-/// Who counts as one: an IPv4 address, or the network of 64 bits that one IPv6 customer has.
-fn network_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
     }
 }

@@ -7,6 +7,9 @@ use downbeat_host::{Counters, JoinError, Net, PeerError, Room, RoomOptions, Sess
 use downbeat_replica::{ConfigError, Game, Micros, PlayerId};
 use downbeat_wire::CloseCode;
 
+use crate::guard::Rate;
+use crate::limits::{ROOM_SAYS_BURST, ROOM_SAYS_PER_S};
+
 /// A room's game panicked. It must be taken out with [`Rooms::remove`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Failed;
@@ -23,6 +26,7 @@ struct Open<G: Game> {
     room: Room<G>,
     players: usize,
     spectators: usize,
+    says: Rate,
 }
 
 impl<G: Game> Open<G> {
@@ -66,7 +70,7 @@ impl<G: Game> Rooms<G> {
         let opened = guarded(|| Room::new(&self.rules, RoomOptions { seed, ..self.options }));
         let room = opened.map_err(|Failed| ConfigError("the game panicked".to_owned()))??;
         self.opened = id;
-        self.open.insert(id, Open { room, players: 0, spectators: 0 });
+        self.open.insert(id, Open { room, players: 0, spectators: 0, says: Rate::default() });
         Ok(id)
     }
 
@@ -145,6 +149,11 @@ impl<G: Game> Rooms<G> {
             }
         }
         failed
+    }
+
+    /// Whether a room may hear another line at `now`.
+    pub(crate) fn hear(&mut self, id: u64, now: Micros) -> bool {
+        self.open.get_mut(&id).is_some_and(|open| open.says.take(now, ROOM_SAYS_PER_S, ROOM_SAYS_BURST))
     }
 
     /// The tick that a room ran last.

@@ -13,6 +13,7 @@ pub(crate) struct Tallies {
     pub(crate) admitted: u64,
     pub(crate) datagrams_early: u64,
     pub(crate) says_dropped: u64,
+    pub(crate) says_missed: u64,
     by_server: BTreeMap<&'static str, u64>,
     by_client: BTreeMap<&'static str, u64>,
     lost: BTreeMap<&'static str, u64>,

@@ -9,7 +9,8 @@ use downbeat_wire::{CloseCode, Micros};
 use super::Shard;
 use super::peers::Link;
 use super::rooms::Trouble;
-use crate::limits::{FORGED_ACKS_FORGIVEN, MESSAGES_BURST, MESSAGES_PER_S, SAYS_BURST, SAYS_PER_S};
+use crate::limits::{CHAT_BACKLOG_BYTES_MAX, FORGED_ACKS_FORGIVEN};
+use crate::limits::{MESSAGES_BURST, MESSAGES_PER_S, SAYS_BURST, SAYS_PER_S};
 use crate::text;
 
 impl<G: Game, S: Socket> Shard<G, S> {
@@ -104,10 +105,25 @@ impl<G: Game, S: Socket> Shard<G, S> {
         }
         let room = session.room;
         let Some(text) = text::chat(text) else { return };
+        if !self.rooms.hear(room, now) {
+            self.tallies.says_dropped += 1;
+            return;
+        }
         let said = frame(&ServerMessage::Said { player: player.0, text });
         for hearer in self.sessions.ids(Some(room)) {
-            self.write(now, hearer, &said);
+            // Nobody is sent away for what others say: who does not keep up misses it.
+            if self.backlog(hearer) > CHAT_BACKLOG_BYTES_MAX {
+                self.tallies.says_missed += 1;
+            } else {
+                self.write(now, hearer, &said);
+            }
         }
+    }
+
+    /// Control bytes that wait for a session.
+    fn backlog(&self, id: SessionId) -> usize {
+        let link = self.sessions.get(id).and_then(|session| session.link);
+        link.map_or(0, |link| self.drivers[link.driver].control_backlog(link.conn))
     }
 
     /// Writes to a session's control stream.
@@ -126,5 +142,94 @@ impl<G: Game, S: Socket> Shard<G, S> {
         if let Some(session) = session {
             self.end_session(now, session);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use downbeat_field::{Config as FieldRules, Field};
+    use downbeat_replica::Schema;
+    use downbeat_transport::{
+        ClientOptions, ConnId, Driver, Identity, MemoryNetwork, MemorySocket, ServerOptions, Trust,
+    };
+    use downbeat_wire::control::{Hello, encode};
+
+    use super::*;
+    use crate::config::Config;
+    use crate::shard::Rules;
+
+    const SERVER: ([u8; 4], u16) = ([10, 0, 0, 1], 4433);
+
+    struct Table {
+        shard: Shard<Field, MemorySocket>,
+        clients: Driver<MemorySocket>,
+        now: Micros,
+    }
+
+    impl Table {
+        fn new() -> Self {
+            let network = MemoryNetwork::new();
+            let identity = Identity::self_signed(&["localhost"]).expect("a good name");
+            let trust = Trust::pinned(identity.fingerprint());
+            let server = Driver::server(&ServerOptions::new(identity), network.bind(SERVER.into()));
+            let game = FieldRules { walkers: 1, ..FieldRules::default() };
+            let schema_hash = Schema::of::<Field>().expect("a good schema").hash();
+            let rules = Rules { schema_hash, config: encode(&game) };
+            let drivers = vec![server.expect("good options")];
+            let shard = Shard::new(Config::new(Field::NAME), game, rules, 1, drivers, Box::new(|_| {}));
+            let socket = network.bind(([10, 0, 0, 2], 5_000).into());
+            let clients = Driver::client(&ClientOptions::new(trust), socket).expect("good options");
+            Self { shard: shard.expect("good rules"), clients, now: Micros(0) }
+        }
+
+        fn run(&mut self, ms: u64) {
+            for _ in 0..ms {
+                self.now = self.now + Micros::from_millis(1);
+                self.clients.receive(self.now).expect("memory");
+                self.clients.handle_timeouts(self.now).expect("memory");
+                while self.clients.poll_event().is_some() {}
+                self.clients.flush(self.now).expect("memory");
+                self.shard.receive(self.now).expect("memory");
+                self.shard.drivers[0].flush(self.now).expect("memory");
+            }
+        }
+
+        fn join(&mut self) -> ConnId {
+            let conn = self.clients.connect(self.now, SERVER.into(), "localhost").expect("a good address");
+            let hello = Hello {
+                game: Field::NAME.to_owned(),
+                schema_hash: self.shard.rules.schema_hash,
+                name: "Ada".to_owned(),
+                room: None,
+                spectator: false,
+                ticket: None,
+                resume: None,
+            };
+            self.clients.write_control(self.now, conn, &hello.to_bytes()).expect("room");
+            self.run(100);
+            conn
+        }
+    }
+
+    #[test]
+    fn chat_never_ends_a_hearer_that_does_not_keep_up() {
+        let mut table = Table::new();
+        table.join();
+        let talker = table.join();
+        let ids = table.shard.sessions.ids(None);
+        assert_eq!(ids.len(), 2);
+        // All that QUIC buffers, and almost all that we do.
+        let link = table.shard.sessions.get(ids[0]).and_then(|session| session.link).expect("it is connected");
+        let driver = &mut table.shard.drivers[link.driver];
+        while driver.control_backlog(link.conn) < 65_400 {
+            driver.write_control(table.now, link.conn, &[0; 100]).expect("room");
+        }
+        let say = frame(&ClientMessage::Say { text: "a".repeat(255) });
+        table.clients.write_control(table.now, talker, &say).expect("room");
+        table.clients.flush(table.now).expect("memory");
+        table.shard.receive(table.now).expect("memory");
+        assert_eq!(table.shard.tallies.says_missed, 1);
+        assert_eq!(table.shard.sessions.len(), 2);
+        assert_eq!(table.shard.drivers[link.driver].counters().overloaded, 0);
     }
 }

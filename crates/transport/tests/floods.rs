@@ -1,0 +1,182 @@
+//! Peers that ask for more than their share: none of them keeps the others out or makes the driver hold without bound.
+
+mod common;
+
+use std::net::SocketAddr;
+
+use common::{CLIENT, End, SERVER, World, client_options, server_options};
+use downbeat_transport::limits::CLOSED_LINGER_MS;
+use downbeat_transport::{CloseReason, Driver, MemorySocket, Socket};
+use downbeat_wire::{CloseCode, Micros};
+
+const FLOODER: ([u8; 4], u16) = ([10, 6, 6, 6], 666);
+
+/// A client with random ids of its own: attempts with the same ones would be taken for one.
+fn client(seed: u8, socket: MemorySocket) -> End<MemorySocket> {
+    let mut options = client_options();
+    options.tuning.seed = Some([seed; 32]);
+    End::new(Driver::client(&options, socket).expect("good options"))
+}
+
+/// Begins handshakes, proves its address, and says nothing after that.
+struct Flooder {
+    end: End<MemorySocket>,
+    inbox: MemorySocket,
+}
+
+impl Flooder {
+    fn new(world: &World) -> Self {
+        let socket = world.network.bind(FLOODER.into());
+        Self { end: client(3, socket), inbox: world.network.bind(FLOODER.into()) }
+    }
+
+    fn turn(&mut self, world: &World) {
+        self.end.driver.connect(world.now, SERVER.into(), "localhost").expect("a good address");
+        self.end.driver.flush(world.now).expect("memory");
+        let mut retries = Vec::new();
+        let mut keep = |payload: &[u8]| retries.extend((payload[0] & 0xf0 == 0xf0).then(|| payload.to_vec()));
+        while self.inbox.recv_batch(world.now, &mut |datagram| keep(datagram.payload)).expect("memory") > 0 {}
+        for retry in retries {
+            world.network.inject(world.now, SERVER.into(), FLOODER.into(), 0, &retry);
+        }
+        self.end.pump(world.now);
+    }
+}
+
+/// Lets time pass while a thousand handshakes a second are begun for nothing.
+fn flood(world: &mut World, flooder: &mut Flooder, probes: &mut [End<MemorySocket>], time: Micros) {
+    let end = world.now + time;
+    while world.now < end {
+        flooder.turn(world);
+        world.run(Micros::from_millis(1), |_| {});
+        probes.iter_mut().for_each(|probe| probe.pump(world.now));
+        if (world.now.0 / 1_000).is_multiple_of(16) {
+            world.server.driver.flush(world.now).expect("memory");
+            world.client.driver.flush(world.now).expect("memory");
+            probes.iter_mut().for_each(|probe| probe.driver.flush(world.now).expect("memory"));
+        }
+    }
+}
+
+#[test]
+fn handshakes_begun_for_nothing_keep_nobody_out() {
+    let mut world = World::new("lan");
+    let mut flooder = Flooder::new(&world);
+    flood(&mut world, &mut flooder, &mut [], Micros::from_millis(2_000));
+    let most = server_options().half_open_max as u64;
+    assert!(world.server.driver.counters().half_open * 10 > most * 9, "{:?}", world.server.driver.counters());
+
+    // Others get in as if nothing was, and most of those do at once who share the flooder's address.
+    let honest = world.connect();
+    let probe = |port: u16| {
+        let socket = world.network.bind(SocketAddr::from((FLOODER.0, port)));
+        let mut end = client(port as u8, socket);
+        end.driver.connect(world.now, SERVER.into(), "localhost").expect("a good address");
+        end
+    };
+    let mut probes: Vec<_> = (700..710).map(probe).collect();
+    flood(&mut world, &mut flooder, &mut probes, Micros::from_millis(500));
+    assert_eq!(world.client.connected(), [honest]);
+    flood(&mut world, &mut flooder, &mut probes, Micros::from_millis(2_500));
+    let joined = probes.iter().filter(|probe| !probe.connected().is_empty()).count();
+    assert!(joined >= 7, "{joined}: {:?}", world.server.driver.counters());
+    assert!(world.server.driver.counters().handshakes_evicted > 1_000);
+    assert!(world.client.closed().is_empty());
+}
+
+#[test]
+fn forged_addresses_hold_few_places_and_the_rest_prove_theirs() {
+    let mut world = World::new("none");
+    let mut first = Vec::new();
+    // First packets alone, from anywhere.
+    for i in 0..200 {
+        world.connect();
+        world.client.driver.flush(world.now).expect("memory");
+        let mut inbox = world.network.bind(SERVER.into());
+        inbox.recv_batch(world.now, &mut |datagram| first.push(datagram.payload.to_vec())).expect("memory");
+        let from = SocketAddr::from(([172, 16, 0, i], 5_000));
+        first.drain(..).for_each(|packet| world.network.inject(world.now, from, SERVER.into(), 0, &packet));
+    }
+    for _ in 0..40 {
+        world.now = world.now + Micros::from_millis(5);
+        world.server.pump(world.now);
+        world.server.driver.flush(world.now).expect("memory");
+    }
+    let counters = world.server.driver.counters();
+    assert_eq!(counters.half_open, server_options().unproven_max as u64);
+    assert_eq!(counters.retried, 200 - counters.half_open);
+}
+
+#[test]
+fn closed_connections_are_forgotten_soon_however_slow_their_path() {
+    let mut world = World::new("latency=700ms");
+    world.connect();
+    world.run(Micros::from_millis(5_000), |_| {});
+    let peer = world.server.connected()[0];
+    let slow = world.server.driver.stats(peer).expect("open").rtt;
+    assert!(slow > Micros::from_millis(1_000), "three times that is QUIC's own time: {slow:?}");
+    world.server.driver.close(world.now, peer, CloseCode::Kicked, "");
+    world.run(Micros::from_millis(CLOSED_LINGER_MS - 50), |_| {});
+    assert!(!world.server.driver.is_idle());
+    world.run(Micros::from_millis(100), |_| {});
+    assert!(world.server.driver.is_idle());
+    // Its place is free for others.
+    let (before, _) = (world.client.connected().len(), world.connect());
+    world.run(Micros::from_millis(5_000), |_| {});
+    assert_eq!(world.client.connected().len(), before + 1);
+}
+
+#[test]
+fn packets_beyond_the_rate_are_dropped_unread_and_end_their_connection_when_they_do_not_stop() {
+    let mut world = World::new("lan");
+    let conns = world.join(2);
+    let peers = world.server.connected();
+    // One real packet of the first client, again and again.
+    let mut packets = Vec::new();
+    world.client.driver.send_datagram(conns[0], b"again").expect("room");
+    world.client.driver.flush(world.now).expect("memory");
+    world.client.pump(world.now + Micros(400));
+    let mut inbox = world.network.bind(SERVER.into());
+    inbox.recv_batch(world.now, &mut |datagram| packets.push(datagram.payload.to_vec())).expect("memory");
+    let packet = packets.pop().expect("it was sent");
+    let inject = |world: &World, count: usize| {
+        for _ in 0..count {
+            world.network.inject(world.now, CLIENT.into(), SERVER.into(), 0, &packet);
+        }
+    };
+
+    inject(&world, 1_500);
+    world.run(Micros::from_millis(1_000), |_| {});
+    let dropped = world.server.driver.counters().packets_dropped;
+    assert!((490..=500).contains(&dropped), "{dropped}");
+    assert!(world.server.closed().is_empty(), "a burst is forgiven");
+
+    let mut sent = 0;
+    while world.server.closed().is_empty() && sent < 30_000 {
+        inject(&world, 5);
+        sent += 5;
+        world.run(Micros::from_millis(1), |_| {});
+    }
+    assert_eq!(world.server.closed(), [(peers[0], CloseReason::Local(CloseCode::Flooding))]);
+    world.client.driver.send_datagram(conns[1], b"undisturbed").expect("room");
+    world.run(Micros::from_millis(100), |_| {});
+    assert!(world.server.datagrams().contains(&(peers[1], b"undisturbed".to_vec())));
+}
+
+#[test]
+fn what_waits_for_a_slow_peer_is_known() {
+    let mut world = World::new("lan");
+    world.join(1);
+    let peer = world.server.connected()[0];
+    let conn = world.client.connected()[0];
+    world.client.driver.write_control(world.now, conn, b"opens the stream").expect("room");
+    world.run(Micros::from_millis(100), |_| {});
+    assert_eq!(world.server.driver.control_backlog(peer), 0);
+    for _ in 0..10 {
+        world.server.driver.write_control(world.now, peer, &[0; 10_000]).expect("room");
+    }
+    let waits = world.server.driver.control_backlog(peer);
+    assert!((30_000..40_000).contains(&waits), "{waits}");
+    world.run(Micros::from_millis(3_000), |_| {});
+    assert_eq!(world.server.driver.control_backlog(peer), 0);
+}
