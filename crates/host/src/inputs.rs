@@ -6,7 +6,7 @@
 use downbeat_replica::{InputFrame, Kind, Micros, Tick, ViewTick, substitute};
 
 use crate::limits::INPUT_TICKS_AHEAD_MAX;
-use crate::room::InputCounters;
+use crate::types::InputCounters;
 
 /// The inputs of one client.
 #[derive(Debug)]

@@ -10,7 +10,9 @@ mod replication;
 mod rewind;
 mod room;
 mod snapshot;
+mod types;
 
-pub use room::{
-    Counters, InputCounters, JoinError, Net, PeerError, Phase, Room, RoomOptions, SessionId, SessionReport, Told,
+pub use room::Room;
+pub use types::{
+    Counters, InputCounters, JoinError, Net, PeerError, Phase, RoomOptions, SessionId, SessionReport, Told,
 };

@@ -8,7 +8,8 @@ use downbeat_wire::packet::{DownHead, InputReport};
 use crate::entities::{Body, Entities};
 use crate::limits::LEAVES_PER_DATAGRAM_MAX;
 use crate::replication::{Refs, Replication};
-use crate::room::{Counters, hears};
+use crate::room::hears;
+use crate::types::Counters;
 
 /// An event of this snapshot interval.
 #[derive(Debug)]

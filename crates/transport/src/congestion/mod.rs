@@ -1,6 +1,6 @@
 //! A game sends a thin, steady stream. Cubic takes each lost packet for a full network: under random loss its window
-//! falls to two packets, and since a packet is admitted only when a whole segment more fits, 60 small packets a second
-//! come to a halt. A sender that ignores losses, on the other hand, starves everybody who does not.
+//! falls to a few packets, and since a packet is admitted only when a whole segment more fits, many of 60 small packets
+//! a second are withheld. A sender that ignores losses, on the other hand, starves everybody who does not.
 //!
 //! So the window grows by the law of the others (`cubic`), and a sign of congestion cuts it as it does theirs, at most
 //! once a round trip. What a sign is depends on the rate:
@@ -311,7 +311,7 @@ impl Controller for Pace {
     }
 
     /// `ssthresh` carries the room in the window: quinn-proto keeps its own count of bytes in flight to itself, and this
-    /// is the one number that reaches the driver through the trait. See [`has_room`].
+    /// is the one number that reaches the driver through the trait. See [`Budget`].
     fn metrics(&self) -> ControllerMetrics {
         let mut metrics = ControllerMetrics::default();
         metrics.congestion_window = self.window();
