@@ -1,0 +1,160 @@
+//! What a shooter saw is what the server tests the shot against; and only those hear of it who should.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use downbeat_client::View;
+use downbeat_link::LinkSpec;
+use downbeat_replica::glam::Vec3;
+use downbeat_replica::{
+    Capture, ConfigError, Context, EntityId, Events, Game, Hearers, Input, Inputs, Micros, PlayerId, Replicated,
+    Rewind, Scene, Setup, Tick, Viewer, Visible,
+};
+use downbeat_simnet::{Options, Player, Sim};
+use serde::{Deserialize, Serialize};
+
+#[derive(Input, Clone, Default)]
+struct Trigger {
+    #[field(action)]
+    fire: bool,
+}
+
+#[derive(Replicated, Clone)]
+struct Body {
+    #[field(position, range = -2048.0..=2048.0, step = 0.015625)]
+    at: Vec3,
+}
+
+#[derive(Replicated, Clone)]
+enum Entity {
+    Body(Body),
+}
+
+/// Where the shooter's target was, as far as the server knows.
+#[derive(Replicated, Clone)]
+struct Shot {
+    #[field(range = 0..=7)]
+    shooter: PlayerId,
+    #[field(range = -2048.0..=2048.0, step = 0.001)]
+    x: f32,
+}
+
+#[derive(Replicated, Clone)]
+enum Event {
+    Shot(Shot),
+}
+
+#[derive(Clone, Default, Serialize, Deserialize)]
+struct Rules {}
+
+const TARGET: EntityId = EntityId::new(100, 0);
+const HIDDEN: EntityId = EntityId::new(101, 0);
+
+/// A target that runs to and fro, and players who stand and fire.
+struct Range {
+    players: Vec<PlayerId>,
+    x: f32,
+}
+
+impl Game for Range {
+    const NAME: &'static str = "range";
+    type Config = Rules;
+    type World = ();
+    type Input = Trigger;
+    type Entity = Entity;
+    type Event = Event;
+
+    fn world(_: &Rules) -> Result<(), ConfigError> {
+        Ok(())
+    }
+
+    fn new(_: &Rules, _: Setup) -> Result<Self, ConfigError> {
+        Ok(Self { players: Vec::new(), x: 0.0 })
+    }
+
+    fn join(&mut self, player: PlayerId, _: &str) {
+        self.players.push(player);
+    }
+
+    fn leave(&mut self, player: PlayerId) {
+        self.players.retain(|other| *other != player);
+    }
+
+    fn step(&mut self, tick: Tick, inputs: &Inputs<'_, Trigger>, past: &impl Rewind<Entity>, out: &mut Events<Event>) {
+        self.x += if tick.0 / 90 % 2 == 0 { 0.5 } else { -0.5 };
+        for input in inputs.iter().filter(|input| input.input.fire) {
+            let Some(Entity::Body(seen)) = past.at(TARGET, input.view) else { continue };
+            let shot = |x| Event::Shot(Shot { shooter: input.player, x });
+            out.emit(Hearers::Player(input.player), shot(seen.at.x));
+            // Nobody is shown the hidden one, so nobody may hear this.
+            out.emit(Hearers::Viewers(HIDDEN), shot(2_000.0));
+        }
+    }
+
+    fn capture(&mut self, out: &mut Capture<'_, Entity>) {
+        for &player in &self.players {
+            let mut body = Entity::Body(Body { at: Vec3::ZERO });
+            out.put_avatar(EntityId::new(player.0.into(), 0), player, &mut body);
+        }
+        for (id, y) in [(TARGET, 1.0), (HIDDEN, 2.0)] {
+            let mut body = Entity::Body(Body { at: Vec3::new(self.x, y, 0.0) });
+            out.put(id, &mut body);
+        }
+    }
+
+    fn relevance(&self, _: &Viewer, scene: &Scene, out: &mut Visible) {
+        scene.ids().filter(|id| *id != HIDDEN).for_each(|id| out.add(id));
+    }
+
+    fn predict(_: &Context<'_, Self>, _: &mut Entity, _: &Trigger) {}
+}
+
+/// What the players saw when they fired, and what they were told of it.
+#[derive(Default)]
+struct Log {
+    fired: Vec<(u16, f32)>,
+    told: Vec<(u16, u16, f32)>,
+}
+
+struct Shooter(Rc<RefCell<Log>>);
+
+impl Player<Range> for Shooter {
+    fn decide(&mut self, tick: Tick, view: &View<'_, Range>) -> Trigger {
+        let me = view.player.map_or(u16::MAX, |player| player.0);
+        let target = view.others.iter().map(|other| {
+            let Entity::Body(body) = &other.entity;
+            body.at
+        });
+        let target = target.into_iter().find(|at| at.y > 0.5);
+        let mut log = self.0.borrow_mut();
+        log.told.extend(view.events.iter().map(|Event::Shot(shot)| (me, shot.shooter.0, shot.x)));
+        let fire = tick.0 % 30 == 7 && tick.0 > 120 && target.is_some();
+        if let Some(target) = target.filter(|_| fire) {
+            log.fired.push((me, target.x));
+        }
+        Trigger { fire }
+    }
+}
+
+#[test]
+fn a_shot_is_tested_against_what_its_shooter_saw_and_told_to_nobody_else() {
+    for line in ["latency=5ms", "latency=40ms,jitter=5ms"] {
+        let log = Rc::new(RefCell::new(Log::default()));
+        let link: LinkSpec = line.parse().expect("the line is spelled right");
+        let options = Options { link, clients: 3, ..Options::new(11) };
+        let player = |_, _| Box::new(Shooter(Rc::clone(&log))) as Box<dyn Player<Range>>;
+        let mut sim = Sim::<Range>::new(options, &Rules::default(), player).expect("it opens");
+        sim.run(Micros::from_millis(15_000));
+        let log = log.borrow();
+        assert!(log.told.len() > 60, "{line}: {} shots were told", log.told.len());
+        for me in 0..3 {
+            let fired = log.fired.iter().filter(|(who, _)| *who == me).map(|(_, x)| x);
+            let told = log.told.iter().filter(|(who, ..)| *who == me);
+            for (seen, (_, shooter, x)) in fired.zip(told) {
+                assert_eq!(*shooter, me, "{line}: a shot of another was told");
+                // A sixteenth of a tick, half a metre each, and the target's own step.
+                assert!((seen - x).abs() < 0.5 / 16.0 + 0.02, "{line}: saw {seen}, the server tested {x}");
+            }
+        }
+    }
+}
