@@ -81,7 +81,7 @@ impl Game for Range {
     }
 
     fn step(&mut self, tick: Tick, inputs: &Inputs<'_, Trigger>, past: &impl Rewind<Entity>, out: &mut Events<Event>) {
-        self.x += if tick.0 / 90 % 2 == 0 { 0.5 } else { -0.5 };
+        self.x += if (tick.0 / 90).is_multiple_of(2) { 0.5 } else { -0.5 };
         for input in inputs.iter().filter(|input| input.input.fire) {
             let Some(Entity::Body(seen)) = past.at(TARGET, input.view) else { continue };
             let shot = |x| Event::Shot(Shot { shooter: input.player, x });
