@@ -115,7 +115,7 @@ impl Prediction {
         self.newest = tick;
     }
 
-    /// The substitute that the server uses for `tick` when its input is missing.
+    /// What stands in here for a tick that was never sampled, until the server reports what it ran on.
     fn stand_in(&self, tick: Tick, tables: &Tables<'_>) -> Vec<i32> {
         let before = self.played(tick.offset(-1));
         let mut lanes = before.map_or(tables.neutral, |played| &played.input).to_vec();

@@ -18,7 +18,8 @@ pub struct Options {
     pub spectator: bool,
     /// What lets the client in, where the server asks for it.
     pub ticket: Option<String>,
-    /// Goes on with a session whose connection was lost: its [`resume_token`](crate::Session::resume_token).
+    /// Asks to go on with a session whose connection was lost: its [`resume_token`](crate::Session::resume_token).
+    /// Servers take it and do not act on it yet: the client joins anew.
     pub resume: Option<[u8; 16]>,
 }
 

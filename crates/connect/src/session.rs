@@ -185,7 +185,7 @@ impl<G: Game> Session<G> {
         self.room
     }
 
-    /// What lets another connection go on with this session: [`Options::resume`].
+    /// What another connection names to go on with this session: [`Options::resume`], not acted on by servers yet.
     pub const fn resume_token(&self) -> [u8; 16] {
         self.resume_token
     }

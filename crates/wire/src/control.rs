@@ -29,9 +29,9 @@ pub struct Hello {
     pub room: Option<u64>,
     /// Whether the client comes to watch only.
     pub spectator: bool,
-    /// What lets the client in, where the server asks for it.
+    /// What lets the client in, where the server asks for it. Reserved: no server asks yet.
     pub ticket: Option<String>,
-    /// Names the session to go on with after a lost connection.
+    /// Names the session to go on with after a lost connection. Reserved: servers do not act on it yet.
     pub resume: Option<[u8; 16]>,
 }
 
