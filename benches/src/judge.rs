@@ -6,6 +6,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use downbeat_client::KnownEntity;
 use downbeat_host::Told;
 use downbeat_replica::hash::Fnv;
 use downbeat_replica::{Micros, Tick};
@@ -41,11 +42,11 @@ impl Judge {
     }
 
     /// Compares what the client knows after it took in the snapshot of `newest`, which arrived `at`.
-    pub fn compare(&mut self, at: Micros, newest: Tick, known: impl Iterator<Item = (u16, usize, Vec<i32>)>) {
+    pub fn compare(&mut self, at: Micros, newest: Tick, known: impl Iterator<Item = KnownEntity>) {
         let Some((_, truth)) = self.recent.iter().rev().find(|(tick, _)| *tick == newest) else { return };
         let mut sum = 0_u64;
-        for (slot, kind, lanes) in known {
-            let hash = hash(slot, kind, &lanes);
+        for entity in known {
+            let hash = hash(entity.slot, entity.kind, &entity.lanes);
             sum = sum.wrapping_add(hash);
             self.wrong += u64::from(!self.ever.contains(&hash));
         }
@@ -100,8 +101,15 @@ mod tests {
         Told { slot, kind: 0, lanes: vec![lane, 7] }
     }
 
-    fn known(told: &[Told]) -> impl Iterator<Item = (u16, usize, Vec<i32>)> {
-        told.iter().map(|told| (told.slot, told.kind, told.lanes.clone()))
+    fn known(told: &[Told]) -> impl Iterator<Item = KnownEntity> {
+        let known = |told: &Told| KnownEntity {
+            slot: told.slot,
+            kind: told.kind,
+            avatar: false,
+            entered: Tick::ZERO,
+            lanes: told.lanes.clone(),
+        };
+        told.iter().map(known)
     }
 
     #[test]

@@ -44,6 +44,21 @@ pub struct Received {
     pub prediction_error_m: Option<f32>,
 }
 
+/// An entity as a client was told of it last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownEntity {
+    /// The slot it has. Another entity may have it later: `entered` tells them apart.
+    pub slot: u16,
+    /// Index of its kind in the schema.
+    pub kind: usize,
+    /// Whether it is the client's own avatar: its lanes are then those that owners are told.
+    pub avatar: bool,
+    /// The tick of the first state of it.
+    pub entered: Tick,
+    /// Its lanes as told; those that name entities name their slots.
+    pub lanes: Vec<i32>,
+}
+
 /// What a client counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -414,9 +429,15 @@ impl<G: Game> Client<G> {
         Some(Micros((ticks.max(0.0) * 1e6 / f64::from(self.start.tick_rate_hz)) as u64))
     }
 
-    /// What is known of each slot: its kind, and its lanes as told. For tests and tools.
-    pub fn known(&self) -> impl Iterator<Item = (u16, usize, Vec<i32>)> {
-        self.copy.present().map(|(slot, entity)| (slot, entity.kind, entity.newest().1.to_vec()))
+    /// What is known of each slot, ascending. For recorders, tests and tools.
+    pub fn known(&self) -> impl Iterator<Item = KnownEntity> {
+        self.copy.present().map(|(slot, entity)| KnownEntity {
+            slot,
+            kind: entity.kind,
+            avatar: entity.avatar,
+            entered: entity.entered,
+            lanes: entity.newest().1.to_vec(),
+        })
     }
 
     /// The newest tick that was told.

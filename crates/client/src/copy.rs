@@ -12,7 +12,7 @@ use downbeat_replica::{
 pub(crate) struct Shown {
     pub(crate) kind: usize,
     pub(crate) avatar: bool,
-    entered: Tick,
+    pub(crate) entered: Tick,
     /// When it left, if it did: it is shown until then.
     left: Option<Tick>,
     states: States,

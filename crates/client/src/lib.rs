@@ -13,4 +13,4 @@ mod sender;
 mod states;
 mod window;
 
-pub use client::{Client, Counters, Received, Start, View};
+pub use client::{Client, Counters, KnownEntity, Received, Start, View};

@@ -62,7 +62,11 @@ async fn a_player_joins_predicts_interpolates_and_converges() {
 }
 
 fn converged(server: &StandIn, session: &Session<Field>) -> bool {
-    let mut known: Vec<_> = session.client().known().map(|(slot, kind, lanes)| Told { slot, kind, lanes }).collect();
+    let mut known: Vec<_> = session
+        .client()
+        .known()
+        .map(|entity| Told { slot: entity.slot, kind: entity.kind, lanes: entity.lanes })
+        .collect();
     known.sort_unstable_by_key(|told| told.slot);
     server.truth(session.client().newest()).is_some_and(|truth| truth == known)
 }

@@ -14,6 +14,9 @@ use crate::{EntityId, Input, Kinds, LaneReader, LaneWriter, PlayerId, Scene, Tic
 pub trait Game: Sized + Send + 'static {
     /// Names the game in the handshake and in metrics.
     const NAME: &'static str;
+    /// What `downbeat train` fitted to recordings of the game, as a file ([`codec::Model`](crate::codec::Model)): records
+    /// become smaller. Empty for a game that nobody trained.
+    const MODEL: &'static [u8] = &[];
     /// The rules that an operator may set: `[game.NAME]` of the server's configuration. Clients are sent a copy.
     type Config: Clone + Default + Serialize + DeserializeOwned + Send + 'static;
     /// What never changes during a match and both ends know: the map, the rules.

@@ -315,7 +315,11 @@ impl<G: Game> Seat<G> {
     fn check(&mut self) {
         let newest = self.client.newest();
         let Some((_, truth)) = self.truth.iter().find(|(tick, _)| *tick == newest) else { return };
-        let mut known: Vec<_> = self.client.known().map(|(slot, kind, lanes)| Told { slot, kind, lanes }).collect();
+        let mut known: Vec<_> = self
+            .client
+            .known()
+            .map(|entity| Told { slot: entity.slot, kind: entity.kind, lanes: entity.lanes })
+            .collect();
         known.sort_unstable_by_key(|told| told.slot);
         let mut truth = truth.clone();
         truth.sort_unstable_by_key(|told| told.slot);

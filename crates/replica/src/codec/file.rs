@@ -7,13 +7,13 @@
 
 use downbeat_wire::hash::Fnv;
 
-use crate::Schema;
 use crate::codec::history::STATES;
 use crate::codec::model::KindModel;
 use crate::codec::net::Net;
 use crate::codec::plan::Plan;
 use crate::codec::table::Tables;
 use crate::limits::{MODEL_LAG_MAX, MODEL_SEEDS_MAX};
+use crate::{Game, Schema};
 
 /// A game's model.
 #[derive(Clone, Debug)]
@@ -59,6 +59,14 @@ const MAGIC: [u8; 4] = *b"dbm1";
 const WEIGHT_MAX: f32 = 10_000.0;
 
 impl Model {
+    /// The one that comes with the game, or an untrained one for a game without.
+    ///
+    /// # Errors
+    /// When [`Game::MODEL`] is no model, or was trained for other tables than the game has now.
+    pub fn of_game<G: Game>(schema: &Schema) -> Result<Self, ModelError> {
+        if G::MODEL.is_empty() { Ok(Self::untrained(schema)) } else { Self::from_bytes(schema, G::MODEL) }
+    }
+
     /// For a game that nobody trained.
     #[must_use]
     pub fn untrained(schema: &Schema) -> Self {
