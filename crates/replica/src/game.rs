@@ -12,7 +12,7 @@ use crate::{EntityId, Input, Kinds, LaneReader, LaneWriter, PlayerId, Scene, Tic
 /// Everything here is pure: no clock, no threads, no randomness but from the seed, and no iteration whose order
 /// depends on hashing, so that a room can be replayed and a client can predict to the bit.
 pub trait Game: Sized + Send + 'static {
-    /// Names the game in the handshake and in metrics.
+    /// Names the game in the handshake and in metrics: at most 64 bytes of letters, digits and `_-.#:`.
     const NAME: &'static str;
     /// What `downbeat train` fitted to recordings of the game, as a file ([`codec::Model`](crate::codec::Model)): records
     /// become smaller. Empty for a game that nobody trained.

@@ -19,6 +19,8 @@ mod record;
 mod replicated;
 mod scene;
 mod schema;
+mod schema_bytes;
+mod shape;
 mod value;
 mod versions;
 
@@ -39,5 +41,6 @@ pub use record::{Leave, RECORD_COUNT_ORDER, RecordHead, put_event, put_refs, tak
 pub use replicated::{Audience, FieldTuner, Kinds, NoEvents, Replicated};
 pub use scene::Scene;
 pub use schema::{Field, Kind, Lane, Repr, Role, Schema};
+pub use schema_bytes::SchemaError;
 pub use value::{Spec, Value};
 pub use versions::{Version, Versions};

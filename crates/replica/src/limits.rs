@@ -17,6 +17,12 @@ pub const KINDS_MAX: usize = 64;
 /// Lanes of one kind, so that a set of them is one `u64`; more is an error when the schema is built.
 pub const LANES_MAX: usize = 64;
 
+/// Bytes of a name in a schema; a longer one is an error when the schema is built.
+pub const NAME_BYTES_MAX: usize = 64;
+
+/// Low bits of a lane that only the owner may be told; more is an error when the schema is built.
+pub const OWNER_BITS_MAX: u8 = 24;
+
 /// Versions of an entity that a client keeps, newest first. Part of the protocol: the server relies on it.
 pub const RETAINED_VERSIONS: usize = 32;
 

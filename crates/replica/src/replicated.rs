@@ -1,6 +1,7 @@
 //! From a game's types to field tables: implemented by `#[derive(Replicated)]`, or by hand.
 
-use crate::schema::{Field, Kind, Repr, Role};
+use crate::schema::{Field, Kind, Role};
+use crate::shape::is_stepped;
 use crate::{LaneReader, LaneWriter, Spec, Value};
 
 /// Who may know a field.
@@ -90,7 +91,7 @@ impl Kind {
         let lanes = first..self.lanes.len();
         let index = u8::try_from(self.fields.len()).expect("a kind has at most 64 lanes, so fewer than 256 fields");
         self.lanes[lanes.clone()].iter_mut().for_each(|lane| lane.field = index);
-        let discrete = matches!(repr, Repr::Int { .. } | Repr::Flag | Repr::Enum | Repr::Entity | Repr::Optional);
+        let discrete = is_stepped(&repr);
         self.fields.push(Field {
             name: name.into(),
             repr,

@@ -7,6 +7,7 @@ use std::ops::Range;
 use downbeat_wire::hash::Fnv;
 
 use crate::limits::{ENTITY_LANES_MAX, KINDS_MAX, LANES_MAX};
+use crate::shape::{self, shapes};
 use crate::{Audience, ConfigError, Game, Input, Kinds, Replicated};
 
 /// How a field's value becomes lanes.
@@ -224,7 +225,8 @@ impl Schema {
     /// A schema of these tables.
     ///
     /// # Errors
-    /// Names the kind that has too many lanes, or names too many entities.
+    /// Names the kind that has too many lanes, names too many entities, or has a field whose lanes are not those of its
+    /// representation.
     pub fn new(
         game: Cow<'static, str>,
         entities: Vec<Kind>,
@@ -233,6 +235,7 @@ impl Schema {
     ) -> Result<Self, ConfigError> {
         let mut schema = Self { game, entities, events, input, hash: 0 };
         let game = &schema.game;
+        shape::name(game)?;
         for kind in schema.entities.iter().chain(&schema.events).chain([&schema.input]) {
             if kind.lanes.len() > LANES_MAX {
                 return Err(ConfigError(format!(
@@ -247,6 +250,7 @@ impl Schema {
                     kind.name
                 )));
             }
+            shapes(kind)?;
         }
         if schema.entities.len() > KINDS_MAX || schema.events.len() > KINDS_MAX {
             return Err(ConfigError(format!("game {game} has more than {KINDS_MAX} kinds")));
@@ -273,17 +277,20 @@ impl Schema {
             for kind in kinds {
                 writeln!(text, "{group} {}", kind.name).expect("a string takes all that is written");
                 for field in &kind.fields {
-                    let lanes = kind.lanes[field.lanes.clone()].iter().map(|lane| (lane.max, lane.owner_bits));
+                    let lanes = &kind.lanes[field.lanes.clone()];
+                    // Elsewhere it follows from the representation.
+                    let wraps = field.repr == Repr::Optional && lanes.iter().any(|lane| lane.wraps);
                     writeln!(
                         text,
-                        "  {} {:?} {:?} {:?} discrete={} action={} lanes={:?}",
+                        "  {} {:?} {:?} {:?} discrete={} action={} lanes={:?}{}",
                         field.name,
                         field.repr,
                         field.role,
                         field.audience,
                         field.discrete,
                         field.action,
-                        lanes.collect::<Vec<_>>()
+                        lanes.iter().map(|lane| (lane.max, lane.owner_bits)).collect::<Vec<_>>(),
+                        if wraps { " wraps" } else { "" }
                     )
                     .expect("a string takes all that is written");
                 }
