@@ -10,4 +10,5 @@ target/release/downbeat serve --game field --walkers 50 --visible 16 --listen 12
 server=$!
 for _ in $(seq 50); do [ -s "$line" ] && break; sleep 0.1; done
 word() { grep -o -e "$1[^ ;]*" "$line" | head -1 | sed "s/^$1//"; }
-scripts/interop.sh "$(word '--connect ')" "$(word '--cert-sha256 ')" "$(word 'game=')" "$(word 'schema=')"
+scripts/interop.sh "$(word '--connect ')" "$(word '--cert-sha256 ')" "$(word 'game=')" "$(word 'schema=')" \
+    "$(word 'model=')"

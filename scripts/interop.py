@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes
 
 ALPN = "downbeat"
 MAGIC = b"DNBT"
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 BAD_MAGIC, SECOND_HELLO = 32, 49
 SNAPSHOTS = 120
 PATIENCE_S = 10
@@ -54,9 +54,10 @@ def text(value):
     return varint(len(value)) + value
 
 
-def hello(game, schema_hash):
+def hello(arguments):
     none = b"\0"
-    body = text(game) + varint(schema_hash) + text("aioquic") + none + b"\0" + none + none
+    hashes = varint(arguments.schema_hash) + varint(arguments.model_hash)
+    body = text(arguments.game) + hashes + text("aioquic") + none + b"\0" + none + none
     return MAGIC + struct.pack("<HH", PROTOCOL_VERSION, len(body)) + body
 
 
@@ -169,7 +170,7 @@ class Client(QuicConnectionProtocol):
         self.transmit()
 
     async def enter(self, arguments):
-        self.send_control(hello(arguments.game, arguments.schema_hash))
+        self.send_control(hello(arguments))
 
         def framed():
             control = self.heard.control
@@ -253,7 +254,7 @@ async def closes(arguments, code, misbehave):
 
 async def says_hello_twice(arguments, client):
     await client.enter(arguments)
-    client.send_control(hello(arguments.game, arguments.schema_hash))
+    client.send_control(hello(arguments))
 
 
 async def says_something_else(client):
@@ -283,7 +284,8 @@ def main():
     parser.add_argument("address", help="host:port of a running `downbeat serve`")
     parser.add_argument("fingerprint", type=lambda text: text.replace(":", "").lower(), help="SHA-256 of its certificate")
     parser.add_argument("game", help="the game it serves")
-    parser.add_argument("schema_hash", type=lambda text: int(text, 16), help="in hexadecimal")
+    for thing in ("schema", "model"):
+        parser.add_argument(f"{thing}_hash", type=lambda text: int(text, 16), help="in hexadecimal")
     sys.exit(asyncio.run(run(parser.parse_args())))
 
 

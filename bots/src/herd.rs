@@ -99,6 +99,7 @@ pub(crate) struct Herd<'a, G: Bots, S> {
     pub(crate) by_conn: Vec<Option<usize>>,
     pub(crate) rooms: BTreeMap<u64, Vec<usize>>,
     pub(crate) schema: Arc<Schema>,
+    pub(crate) model_hash: u64,
     /// The world of the last welcome, with the rules it was made from.
     pub(crate) world: Option<(Vec<u8>, Arc<G::World>)>,
     pub(crate) rates: Option<(u32, u32)>,
@@ -119,7 +120,13 @@ pub(crate) struct Herd<'a, G: Bots, S> {
 }
 
 impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
-    pub(crate) fn new(options: &'a Options, clock: Clock, driver: Driver<S>, schema: Arc<Schema>) -> Self {
+    pub(crate) fn new(
+        options: &'a Options,
+        clock: Clock,
+        driver: Driver<S>,
+        schema: Arc<Schema>,
+        model_hash: u64,
+    ) -> Self {
         let has_avatars = schema.entities.iter().any(|kind| kind.field_with(Role::Player).is_some());
         Self {
             options,
@@ -129,6 +136,7 @@ impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
             by_conn: Vec::new(),
             rooms: BTreeMap::new(),
             schema,
+            model_hash,
             world: None,
             rates: None,
             agenda: Agenda::default(),

@@ -24,6 +24,18 @@ const JOIN_WITHIN: Micros = Micros::from_millis(10_000);
 /// When nobody has got in, this many failures say enough.
 const FAILURES_ENOUGH: u64 = 8;
 
+/// Why a connection ended, for people.
+pub(crate) fn told(reason: &CloseReason) -> String {
+    match reason {
+        // As a rule the server's text is that of its code.
+        CloseReason::ByPeer { code, reason: text } => match CloseCode::from_code(*code) {
+            Some(known) if known.reason() == text || text.is_empty() => known.to_string(),
+            _ => reason.to_string(),
+        },
+        other => other.to_string(),
+    }
+}
+
 impl<G: Bots, S: Line> Herd<'_, G, S> {
     /// Gives up connections that take too long.
     pub(crate) fn give_up_joining(&mut self, now: Micros) {
@@ -67,6 +79,7 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
         let hello = Hello {
             game: G::NAME.to_owned(),
             schema_hash: self.schema.hash(),
+            model_hash: self.model_hash,
             name: format!("{}-{index}", self.options.name),
             room: self.options.room,
             spectator: false,
@@ -150,15 +163,11 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
 
     pub(crate) fn take_close(&mut self, conn: ConnId, reason: &CloseReason) {
         let Some(index) = self.bot_of(conn) else { return };
-        let CloseReason::ByPeer { code, reason: text } = reason else {
-            return self.end(index, None, reason.to_string());
+        let code = match reason {
+            CloseReason::ByPeer { code, .. } => Some(*code),
+            _ => None,
         };
-        // As a rule the server's text is that of its code.
-        let why = match CloseCode::from_code(*code) {
-            Some(known) if known.reason() == text || text.is_empty() => known.to_string(),
-            _ => reason.to_string(),
-        };
-        self.end(index, Some(*code), why);
+        self.end(index, code, told(reason));
     }
 
     /// A bot's way ends before its time.

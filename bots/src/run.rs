@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use downbeat_replica::Schema;
+use downbeat_replica::codec::Model;
 use downbeat_transport::{ClientOptions, Clock, Conditioner, Driver, FlowKey, KernelSocket, SocketOptions};
 
 use crate::Bots;
@@ -28,6 +29,8 @@ pub fn run<G: Bots>(
 ) -> Result<Report, BotsError> {
     let options = check::<G>(options)?;
     let schema = Schema::of::<G>().map_err(|error| BotsError::Game(error.to_string()))?;
+    let model = Model::of_game::<G>(&schema).map_err(|error| BotsError::Game(error.to_string()))?;
+    let known = (schema, model.hash());
     if let Some(cpu) = options.cpu {
         machine::pin(cpu).map_err(|error| BotsError::Pin { cpu, error })?;
     }
@@ -37,10 +40,10 @@ pub fn run<G: Bots>(
     // Without a network to imitate, nothing stands between the driver and the kernel.
     if options.net.is_perfect() {
         let driver = Driver::client(&client, socket)?;
-        return play::<G, _>(&options, driver, schema, progress, stop);
+        return play::<G, _>(&options, driver, known, progress, stop);
     }
     let line = Conditioner::new(socket, &options.net, options.seed, FlowKey::ConnectionId);
-    play::<G, _>(&options, Driver::client(&client, line)?, schema, progress, stop)
+    play::<G, _>(&options, Driver::client(&client, line)?, known, progress, stop)
 }
 
 /// Refuses options that cannot be run; gives them back with what was left open filled in.
@@ -63,7 +66,7 @@ pub fn check<G: Bots>(options: &Options) -> Result<Options, BotsError> {
 }
 
 /// Any port, on loopback if the server is there.
-fn own_address(server: SocketAddr) -> SocketAddr {
+pub(crate) fn own_address(server: SocketAddr) -> SocketAddr {
     let is_here = server.ip().to_canonical().is_loopback();
     match server {
         SocketAddr::V4(_) if is_here => (Ipv4Addr::LOCALHOST, 0).into(),
@@ -76,11 +79,11 @@ fn own_address(server: SocketAddr) -> SocketAddr {
 fn play<G: Bots, S: Line>(
     options: &Options,
     driver: Driver<S>,
-    schema: Schema,
+    (schema, model_hash): (Schema, u64),
     progress: &mut dyn FnMut(&Progress),
     stop: &AtomicBool,
 ) -> Result<Report, BotsError> {
-    let mut herd: Herd<'_, G, S> = Herd::new(options, Clock::start(), driver, Arc::new(schema));
+    let mut herd: Herd<'_, G, S> = Herd::new(options, Clock::start(), driver, Arc::new(schema), model_hash);
     let played = herd.play(progress, stop);
     let mut report = herd.report();
     // Also when the run failed: a server need not wait for bots that are gone.

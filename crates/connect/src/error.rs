@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use downbeat_replica::ConfigError;
+use downbeat_replica::codec::ModelError;
 use downbeat_wire::CloseCode;
 use quinn::{ConnectionError, TransportErrorCode};
 
 use crate::TrustError;
-use crate::limits::{CONNECT_TIMEOUT, IDLE_TIMEOUT, REASON_CHARS_MAX};
+use crate::limits::{CONNECT_TIMEOUT, DESCRIBE_TIMEOUT, IDLE_TIMEOUT, REASON_CHARS_MAX};
 
 /// Why a session did not begin.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,12 @@ pub enum ConnectError {
     /// The server took the connection and ended it.
     #[error("not let in: {0}")]
     Closed(#[from] Disconnected),
+    /// The game comes with a model that is none of its own.
+    #[error("the game's model cannot be used: {0}")]
+    Model(#[from] ModelError),
+    /// The server let the client in but was slow to tell what it asked for.
+    #[error("the server at {0} did not tell its schema and model within {timeout} s; try again", timeout = DESCRIBE_TIMEOUT.as_secs())]
+    Undescribed(SocketAddr),
     /// The server's rules are not rules of this game.
     #[error("the rules that the server sent cannot be used: {0}; update the game")]
     Rules(#[from] ConfigError),

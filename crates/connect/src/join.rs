@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use downbeat_client::{Client, Start};
+use downbeat_replica::codec::Model;
 use downbeat_replica::{ConfigError, Game, PlayerId, Schema, Tick};
 use downbeat_wire::control::{Hello, ServerMessage, Welcome, decode};
 use downbeat_wire::limits::NAME_CHARS_MAX;
@@ -23,8 +24,9 @@ use crate::{ConnectError, Disconnected, Options, quic};
 /// Connects and is let in. The pump must then be run, or nothing arrives.
 pub(crate) async fn join<G: Game>(address: &str, options: &Options) -> Result<(Session<G>, Pump), ConnectError> {
     let schema = Arc::new(Schema::of::<G>()?);
+    let model_hash = Model::of_game::<G>(&schema)?.hash();
     let deadline = Instant::now() + CONNECT_TIMEOUT;
-    let hello = hello(&schema, options).to_bytes();
+    let hello = hello(&schema.game, [schema.hash(), model_hash], options).to_bytes();
     let (endpoint, connection) = reach(address, options).await?;
     let clock = Clock::start();
     let inbox = Arc::new(Inbox::default());
@@ -58,10 +60,12 @@ pub(crate) async fn join<G: Game>(address: &str, options: &Options) -> Result<(S
     Ok((session, Pump { connection, control, send, leaving, inbox, clock }))
 }
 
-fn hello(schema: &Schema, options: &Options) -> Hello {
+/// The hello of a client whose schema and model have these hashes.
+pub(crate) fn hello(game: &str, [schema_hash, model_hash]: [u64; 2], options: &Options) -> Hello {
     Hello {
-        game: schema.game.clone().into_owned(),
-        schema_hash: schema.hash(),
+        game: game.to_owned(),
+        schema_hash,
+        model_hash,
         name: options.name.chars().take(NAME_CHARS_MAX).collect(),
         room: options.room,
         spectator: options.spectator,
@@ -71,7 +75,7 @@ fn hello(schema: &Schema, options: &Options) -> Hello {
 }
 
 /// Shakes hands with the first address that answers.
-async fn reach(address: &str, options: &Options) -> Result<(Endpoint, Connection), ConnectError> {
+pub(crate) async fn reach(address: &str, options: &Options) -> Result<(Endpoint, Connection), ConnectError> {
     let bad_address = |why: String| ConnectError::Address { address: address.to_owned(), why };
     let (host, _) = address.rsplit_once(':').ok_or_else(|| bad_address("there is no port".to_owned()))?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -114,7 +118,7 @@ async fn shake_hands(
     Ok((endpoint, connection))
 }
 
-async fn welcome(connection: &Connection, control: &mut Control) -> Result<Welcome, Disconnected> {
+pub(crate) async fn welcome(connection: &Connection, control: &mut Control) -> Result<Welcome, Disconnected> {
     let welcome = match control.next().await {
         Ok(ServerMessage::Welcome(welcome)) => Ok(welcome),
         Ok(_) => Err(Disconnected::Protocol("its first message is no welcome".to_owned())),

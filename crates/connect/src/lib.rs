@@ -25,11 +25,13 @@
 //! |---|---|
 //! | [`Polled`], [`Status`] | the face for frame loops |
 //! | [`Session`], [`Event`] | the face for tokio |
+//! | [`describe`](describe()) | what a server runs, for programs that do not have its game |
 //! | [`Options`], [`Trust`], [`Fingerprint`] | whom to join, and whom to believe |
 //! | [`ConnectError`], [`Disconnected`], [`Ended`] | why it does not go on, and what to do next |
 #![forbid(unsafe_code)]
 
 mod clock;
+mod describe;
 mod error;
 mod inbox;
 mod join;
@@ -41,6 +43,7 @@ mod quic;
 mod session;
 mod trust;
 
+pub use describe::{Described, describe};
 pub use error::{ConnectError, Disconnected, Ended, SayError};
 pub use options::Options;
 pub use polled::{Polled, Status};

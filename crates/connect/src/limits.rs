@@ -9,6 +9,10 @@ pub const ADDRESSES_MAX: usize = 4;
 /// [`ConnectError::Unreachable`](crate::ConnectError::Unreachable).
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 
+/// How long [`describe`](crate::describe()) waits for schema and model once it was let in; then it fails with
+/// [`ConnectError::Undescribed`](crate::ConnectError::Undescribed).
+pub const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// A connection on which nothing arrived for this long is lost.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -78,6 +78,9 @@ async fn receive_messages(control: &mut Control, inbox: &Inbox) -> Disconnected 
         let message = match control.next().await {
             Ok(ServerMessage::Said { player, text }) => Message::Said { player: PlayerId(player), text },
             Ok(ServerMessage::Draining { deadline_s }) => Message::Draining { deadline_s },
+            Ok(ServerMessage::Schema(_) | ServerMessage::Model(_)) => {
+                return Disconnected::Protocol("it told what it was not asked for".to_owned());
+            }
             Ok(ServerMessage::Welcome(_)) => return Disconnected::Protocol("it sent a second welcome".to_owned()),
             Err(end) => return end,
         };

@@ -5,9 +5,11 @@ mod support;
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use downbeat_connect::{ConnectError, Disconnected, Event, Fingerprint, Options, Session, Trust};
+use downbeat_connect::{ConnectError, Disconnected, Event, Fingerprint, Options, Session, Trust, describe};
 use downbeat_field::{Field, Input};
+use downbeat_replica::Schema;
 use downbeat_wire::CloseCode;
+use downbeat_wire::description::Description;
 use support::{Rules, StandIn};
 use tokio::time::timeout;
 
@@ -60,6 +62,19 @@ async fn what_is_not_downbeat_is_told() {
     let server = StandIn::start(Rules { alpn: b"h3", ..Rules::default() });
     let error = refused(&server.address(), &server.options()).await;
     assert!(matches!(error, ConnectError::NotDownbeat(_)), "{error:?}");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_is_no_schema_or_no_model_of_it_is_told() {
+    let schema = Schema::of::<Field>().expect("a good schema").to_bytes();
+    let junk = b"junk".to_vec();
+    for (schema, why) in [(junk.clone(), "this is not a schema"), (schema, "this is not a model")] {
+        let description = Description { schema, model: junk.clone() };
+        let server = StandIn::start(Rules { description, ..Rules::default() });
+        let error = describe(&server.address(), &server.options()).await.expect_err("it is no description");
+        assert!(matches!(error, ConnectError::Closed(Disconnected::Protocol(_))), "{error:?}");
+        assert!(error.to_string().contains(why), "{error}");
+    }
 }
 
 #[tokio::test(flavor = "current_thread")]

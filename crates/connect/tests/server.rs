@@ -3,8 +3,10 @@
 use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
-use downbeat_connect::{Disconnected, Ended, Fingerprint, Message, Options, Polled, Status, Trust};
+use downbeat_connect::{Disconnected, Ended, Fingerprint, Message, Options, Polled, Status, Trust, describe};
 use downbeat_field::{Field, Input};
+use downbeat_replica::Schema;
+use downbeat_replica::codec::Model;
 use downbeat_server::{Config, Listen, Server, ServerReport, Stop};
 use downbeat_wire::CloseCode;
 
@@ -61,6 +63,26 @@ fn a_frame_loop_plays_on_a_real_server_until_it_shuts_down() {
     assert!(inputs.consumed > 0 && inputs.starved * 20 <= inputs.consumed, "{inputs:?}");
     assert_eq!(net.poll_message(), Some(Message::Draining { deadline_s: 1 }), "told before the end, read after it");
     assert!(net.session().is_some(), "its resume token can still be asked for");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_program_without_the_game_is_told_all_of_it() {
+    let server = start();
+    let options = Options::new(Trust::Pinned(server.fingerprint), "Ada");
+    let address = format!("127.0.0.1:{}", server.port);
+    let told = describe(&address, &options).await.expect("it is told");
+    let schema = Schema::of::<Field>().expect("a good schema");
+    let model = Model::of_game::<Field>(&schema).expect("a good model");
+    println!("a schema of {} bytes and a model of {}", schema.to_bytes().len(), model.to_bytes().len());
+    assert_eq!(told.schema, schema);
+    assert_eq!((told.model.hash(), told.model.to_bytes()), (model.hash(), model.to_bytes()));
+    assert_eq!((told.welcome.player, told.welcome.tick_rate_hz), (None, 60));
+    let rules: downbeat_field::Config = downbeat_wire::control::decode(&told.welcome.config).expect("the game's rules");
+    assert_eq!(rules.walkers, downbeat_field::Config::default().walkers);
+    // A server that stops at once has nobody to wait for.
+    server.stop.request();
+    let report = server.thread.join().expect("the server did not panic");
+    assert_eq!(report.totals.closes.by_client.get("BYE"), Some(&1), "{:?}", report.totals.closes);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use downbeat_bots::{check_output, write_output};
-use downbeat_replica::{Game, Schema};
+use downbeat_replica::Game;
 use downbeat_server::{Notice, Server, Stop};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -33,15 +33,16 @@ pub(crate) fn serve<G: Game>(args: &ServeArgs, settings: &Checked) -> Result<u8,
 /// The one line: where it listens, how it is recognised, how to point bots at it.
 fn introduce<G: Game>(server: &Server<G>) -> String {
     let addresses: Vec<_> = server.local_addrs().iter().map(ToString::to_string).collect();
-    let schema = Schema::of::<G>().map_or(0, |schema| schema.hash());
     let fingerprint = server.fingerprint();
     let first = server.local_addrs().first().map_or(String::new(), |address| reachable(*address).to_string());
     // The program as it was called, so that the command can be pasted.
     let program = std::env::args_os().next().unwrap_or_else(|| "downbeat".into());
     format!(
-        "game={} schema={schema:016x} on {} certificate SHA-256 {fingerprint}; bots: \
+        "game={} schema={:016x} model={:016x} on {} certificate SHA-256 {fingerprint}; bots: \
          {} bots --connect {first} --game {} --cert-sha256 {fingerprint}",
         G::NAME,
+        server.schema_hash(),
+        server.model_hash(),
         addresses.join(" "),
         Path::new(&program).display(),
         G::NAME,

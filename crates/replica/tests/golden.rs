@@ -1,12 +1,12 @@
-//! Bodies, records, inputs and events as they stand in `assets/wire/v1.txt`; see the test of the same name in `wire`.
+//! Bodies, records, inputs and events as they stand in `assets/wire/v2.txt`; see the test of the same name in `wire`.
 
 use downbeat_replica::bits::BitWriter;
 use downbeat_replica::glam::Vec3;
 use downbeat_replica::{
-    Input, InputFrame, Kind, LaneWriter, Leave, RecordHead, Replicated, Tick, ViewTick, encode_body, neutral,
+    Input, InputFrame, Kind, LaneWriter, Leave, RecordHead, Replicated, Schema, Tick, ViewTick, encode_body, neutral,
 };
 
-const VECTORS: &str = include_str!("../../../assets/wire/v1.txt");
+const VECTORS: &str = include_str!("../../../assets/wire/v2.txt");
 
 #[derive(Replicated)]
 struct Thing {
@@ -34,9 +34,13 @@ fn check(name: &str, write: impl FnOnce(&mut BitWriter<'_>)) {
     let mut writer = BitWriter::new(&mut bytes);
     write(&mut writer);
     writer.finish();
+    check_bytes(name, &bytes);
+}
+
+fn check_bytes(name: &str, bytes: &[u8]) {
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let known = VECTORS.lines().filter_map(|line| line.split_once(' ')).find(|(known, _)| *known == name);
-    assert_eq!(known.map_or("", |(_, hex)| hex), hex, "the vector `{name}` of assets/wire/v1.txt");
+    assert_eq!(known.map_or("", |(_, hex)| hex), hex, "the vector `{name}` of assets/wire/v2.txt");
 }
 
 fn lanes(thing: &Thing) -> Vec<i32> {
@@ -54,6 +58,13 @@ fn bodies() {
     check("body-full-others", |out| encode_body(&kind, false, None, &after, out));
     check("body-delta-owner", |out| encode_body(&kind, true, Some(&before), &after, out));
     check("body-delta-others", |out| encode_body(&kind, false, Some(&before), &after, out));
+}
+
+#[test]
+fn the_schema() {
+    let hit = Kind::of::<Pad>("Hit");
+    let schema = Schema::new("toy".into(), vec![Kind::of::<Thing>("Thing")], vec![hit], Pad::kind()).expect("small");
+    check_bytes("schema-bytes", &schema.to_bytes());
 }
 
 #[test]

@@ -6,12 +6,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_replica::codec::{Model, ModelError};
 use downbeat_replica::{ConfigError, Game, Schema};
 use downbeat_transport::{
     Driver, Fingerprint, Identity, IdentityError, KernelSocket, Secret, ServerOptions, Socket, SocketOptions,
 };
 use downbeat_wire::Micros;
 use downbeat_wire::control;
+use downbeat_wire::description::Description;
+use downbeat_wire::limits::DESCRIPTION_BYTES_MAX;
 
 use crate::config::{Config, Listen};
 use crate::limits::{CONNECTIONS_SPARE, FAREWELL, RULES_BYTES_MAX};
@@ -20,7 +23,7 @@ use crate::os;
 use crate::progress::Progress;
 use crate::report::ServerReport;
 use crate::schedule::Schedule;
-use crate::shard::{Rules, Shard};
+use crate::shard::{Rules, Shard, Told};
 use crate::stop::{Stop, Urgency};
 
 /// Why a server cannot start.
@@ -52,6 +55,19 @@ pub enum StartError {
     #[error("the game's configuration takes {bytes} bytes; clients can be told {RULES_BYTES_MAX}")]
     RulesTooLong {
         /// Their length.
+        bytes: usize,
+    },
+    /// The game comes with a model that is none of its own.
+    #[error("the game's model cannot be used: {0}")]
+    Model(#[from] ModelError),
+    /// The game's schema or its model is too long to be told to clients.
+    #[error(
+        "the game's {what} takes {bytes} bytes; clients can be told {DESCRIPTION_BYTES_MAX}: make its kinds fewer or smaller"
+    )]
+    DescriptionTooLong {
+        /// Which of them.
+        what: &'static str,
+        /// Its length.
         bytes: usize,
     },
     /// There is no socket.
@@ -95,7 +111,7 @@ impl<G: Game, S: Socket> Server<G, S> {
         if encoded.len() > RULES_BYTES_MAX {
             return Err(StartError::RulesTooLong { bytes: encoded.len() });
         }
-        let rules = Rules { schema_hash: Schema::of::<G>()?.hash(), config: encoded };
+        let rules = rules::<G>(encoded)?;
         let identity = identity(config)?;
         let fingerprint = identity.fingerprint();
         let options = options(config, identity);
@@ -114,6 +130,16 @@ impl<G: Game, S: Socket> Server<G, S> {
     /// What its certificate is known by.
     pub const fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
+    }
+
+    /// Hash of the game's schema, as clients name it in their hello.
+    pub const fn schema_hash(&self) -> u64 {
+        self.shard.rules.schema_hash
+    }
+
+    /// Hash of the game's model, likewise.
+    pub const fn model_hash(&self) -> u64 {
+        self.shard.rules.model_hash
     }
 
     /// What decides everything random in its first room.
@@ -208,6 +234,20 @@ impl<G: Game, S: Socket> Server<G, S> {
         }
         Ok(())
     }
+}
+
+/// What every session is told or asked, from the game and its encoded configuration.
+fn rules<G: Game>(config: Vec<u8>) -> Result<Rules, StartError> {
+    let schema = Schema::of::<G>()?;
+    let model = Model::of_game::<G>(&schema)?;
+    let description = Description { schema: schema.to_bytes(), model: model.to_bytes() };
+    for (what, bytes) in [("schema", description.schema.len()), ("model", description.model.len())] {
+        if bytes > DESCRIPTION_BYTES_MAX {
+            return Err(StartError::DescriptionTooLong { what, bytes });
+        }
+    }
+    let told = Told::new(&description);
+    Ok(Rules { schema_hash: schema.hash(), model_hash: model.hash(), config, told })
 }
 
 /// Sleeps most of the way to `due`, and spins the rest of it.

@@ -97,6 +97,29 @@ fn a_wrong_schema() {
 }
 
 #[test]
+fn a_wrong_model() {
+    let mut other = hello::<Field>();
+    other.model_hash ^= 1;
+    check(move |probe| probe.write(&other.to_bytes()), CloseCode::ModelMismatch, "update the older one");
+}
+
+#[test]
+fn no_game_without_asking_for_the_schema() {
+    let other = Hello { game: String::new(), ..hello::<Field>() };
+    check(move |probe| probe.write(&other.to_bytes()), CloseCode::WrongGame, "runs `field`");
+}
+
+#[test]
+fn asking_for_the_schema_twice() {
+    let asks = Hello { game: String::new(), schema_hash: 0, model_hash: 0, ..hello::<Field>() };
+    let act = |probe: &mut Probe| {
+        probe.join(&asks);
+        probe.write(&asks.to_bytes());
+    };
+    check(act, CloseCode::SecondHello, "twice");
+}
+
+#[test]
 fn a_hello_that_does_not_decode() {
     let mut bytes = hello::<Field>().to_bytes();
     let end = bytes.len() - 3;
@@ -106,7 +129,7 @@ fn a_hello_that_does_not_decode() {
 
 #[test]
 fn an_oversized_hello() {
-    let bytes = [&MAGIC[..], &[1, 0, 0xff, 0xff]].concat();
+    let bytes = [&MAGIC[..], &[2, 0, 0xff, 0xff]].concat();
     check(move |probe| probe.write(&bytes), CloseCode::ControlTooLarge, "65535 bytes exceeds");
 }
 

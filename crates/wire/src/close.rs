@@ -65,9 +65,11 @@ close_codes! {
     /// The hello names another game.
     WrongGame = 34, "WRONG_GAME", "the server runs another game";
     /// Same game, other field tables.
-    SchemaMismatch = 35, "SCHEMA_MISMATCH", "client and server were built from different versions of the game";
+    SchemaMismatch = 35, "SCHEMA_MISMATCH", "client and server were built from different versions of the game; update the older one";
     /// The ticket was not accepted.
     Unauthorized = 36, "UNAUTHORIZED", "the ticket was refused";
+    /// Same tables, another model.
+    ModelMismatch = 37, "MODEL_MISMATCH", "client and server have different models of the game; update the older one";
     /// No hello came in time.
     HelloTimeout = 48, "HELLO_TIMEOUT", "no hello arrived within the time allowed";
     /// A second hello on a connection that was admitted already.

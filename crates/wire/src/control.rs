@@ -8,21 +8,24 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::CloseCode;
+use crate::description::Part;
 use crate::limits::{CONTROL_BYTES_MAX, SERVER_CONTROL_BYTES_MAX};
 
 /// The first bytes of a hello.
 pub const MAGIC: [u8; 4] = *b"DNBT";
 
 /// The version of everything behind the fixed layout. `WIRE.md` and the golden vectors move with it.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;
 
 /// What a client asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
-    /// The game's name.
+    /// The game's name. Empty, it means whatever the server runs; only a client that asks for the schema can play that.
     pub game: String,
-    /// Hash of the client's schema.
+    /// Hash of the client's schema; 0 asks the server to tell its own.
     pub schema_hash: u64,
+    /// Hash of the client's model; 0 asks the server to tell its own.
+    pub model_hash: u64,
     /// What the player calls itself.
     pub name: String,
     /// The room to join; without one the server chooses.
@@ -62,6 +65,10 @@ pub enum ServerMessage {
         /// Seconds from now.
         deadline_s: u32,
     },
+    /// A part of the schema, behind the welcome of a client that asked for it.
+    Schema(Part),
+    /// A part of the model, likewise, behind the schema if that was asked for, too.
+    Model(Part),
 }
 
 /// How a client is let in.
@@ -101,6 +108,9 @@ pub enum ControlError {
     /// A hello where a message should be.
     #[error("the hello was sent twice")]
     SecondHello,
+    /// A part of a schema or model that does not follow the one before.
+    #[error("the parts of a schema or model do not fit together")]
+    BadPart,
 }
 
 impl ControlError {
@@ -111,7 +121,7 @@ impl ControlError {
             Self::BadMagic => CloseCode::BadMagic,
             Self::Version(_) => CloseCode::VersionMismatch,
             Self::TooLarge(_) => CloseCode::ControlTooLarge,
-            Self::Malformed(_) => CloseCode::MalformedControl,
+            Self::Malformed(_) | Self::BadPart => CloseCode::MalformedControl,
             Self::SecondHello => CloseCode::SecondHello,
         }
     }
@@ -238,6 +248,7 @@ mod tests {
         Hello {
             game: "arena".into(),
             schema_hash: 0x0123_4567_89ab_cdef,
+            model_hash: 0,
             name: "Ada".into(),
             room: Some(7),
             spectator: false,
@@ -282,7 +293,7 @@ mod tests {
         assert_eq!(code(&good), None);
         assert_eq!(code(b"GET / HTTP/1.1"), Some(CloseCode::BadMagic));
         assert_eq!(code(b"DX"), Some(CloseCode::BadMagic), "told as early as it can be");
-        assert_eq!(code(&[&good[..4], &[2, 0], &good[6..]].concat()), Some(CloseCode::VersionMismatch));
+        assert_eq!(code(&[&good[..4], &[1, 0], &good[6..]].concat()), Some(CloseCode::VersionMismatch));
         assert_eq!(code(&[&good[..6], &[0xff, 0xff]].concat()), Some(CloseCode::ControlTooLarge));
         let mut trailing = good.clone();
         trailing[6] += 1;

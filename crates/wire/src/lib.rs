@@ -4,6 +4,7 @@
 pub mod bits;
 pub mod close;
 pub mod control;
+pub mod description;
 mod error;
 pub mod hash;
 pub mod limits;

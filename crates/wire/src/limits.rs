@@ -7,6 +7,13 @@ pub const CONTROL_BYTES_MAX: usize = 4_096;
 /// Largest control message of a server: a welcome carries the rules of the match. A client refuses larger ones.
 pub const SERVER_CONTROL_BYTES_MAX: usize = 256 * 1_024;
 
+/// Largest schema, and largest model, that a server tells those who ask. A server with a larger one does not start; a client
+/// refuses one that is announced.
+pub const DESCRIPTION_BYTES_MAX: usize = 1 << 20;
+
+/// Bytes of a schema or model in one message: so few that chat goes on in between.
+pub const PART_BYTES_MAX: usize = 2 * 1_024;
+
 /// Longest chat line in bytes of UTF-8; the rest is cut.
 pub const CHAT_BYTES_MAX: usize = 256;
 

@@ -1,26 +1,28 @@
-//! The bytes of the protocol as they stand in `assets/wire/v1.txt`. A change here is a change of the protocol:
+//! The bytes of the protocol as they stand in `assets/wire/v2.txt`. A change here is a change of the protocol:
 //! raise `PROTOCOL_VERSION`, describe it in `WIRE.md`, and start a new file.
 
 use downbeat_wire::bits::{BitReader, BitWriter};
 use downbeat_wire::control::{
     ClientMessage, ControlReader, FromClient, Hello, PROTOCOL_VERSION, ServerMessage, Welcome, frame,
 };
+use downbeat_wire::description::Part;
 use downbeat_wire::packet::{Acks, DownHead, InputReport, UpHead};
 use downbeat_wire::{CloseCode, Tick};
 
-const VECTORS: &str = include_str!("../../../assets/wire/v1.txt");
+const VECTORS: &str = include_str!("../../../assets/wire/v2.txt");
 
 fn check(name: &str, bytes: &[u8]) {
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let known = VECTORS.lines().filter_map(|line| line.split_once(' ')).find(|(known, _)| *known == name);
     let known = known.map_or("", |(_, hex)| hex);
-    assert_eq!(known, hex, "the vector `{name}` of assets/wire/v1.txt");
+    assert_eq!(known, hex, "the vector `{name}` of assets/wire/v2.txt");
 }
 
 fn hello() -> Hello {
     Hello {
         game: "arena".into(),
         schema_hash: 0x0123_4567_89ab_cdef,
+        model_hash: 0xfedc_ba98_7654_3210,
         name: "Ada".into(),
         room: Some(7),
         spectator: false,
@@ -31,7 +33,7 @@ fn hello() -> Hello {
 
 #[test]
 fn control_messages() {
-    assert_eq!(PROTOCOL_VERSION, 1);
+    assert_eq!(PROTOCOL_VERSION, 2);
     check("hello", &hello().to_bytes());
     let say = ClientMessage::Say { text: "hi".into() };
     check("say", &frame(&say));
@@ -47,6 +49,10 @@ fn control_messages() {
     check("welcome", &frame(&welcome));
     check("said", &frame(&ServerMessage::Said { player: 3, text: "hi".into() }));
     check("draining", &frame(&ServerMessage::Draining { deadline_s: 300 }));
+    check("schema", &frame(&ServerMessage::Schema(Part { rest: 600, bytes: vec![1, 2, 3] })));
+    check("model", &frame(&ServerMessage::Model(Part { rest: 0, bytes: vec![4, 5] })));
+    let asks = Hello { game: String::new(), schema_hash: 0, model_hash: 0, ..hello() };
+    check("hello-asks", &asks.to_bytes());
 
     let mut reader = ControlReader::default();
     reader.push(&[hello().to_bytes(), frame(&say)].concat());

@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 use downbeat_connect::{Fingerprint, Options, Trust};
 use downbeat_field::{Config, Field};
 use downbeat_host::{Net, Room, RoomOptions, SessionId, Told};
+use downbeat_replica::codec::Model;
 use downbeat_replica::{Game, Micros, Schema, Tick};
 use downbeat_wire::CloseCode;
 use downbeat_wire::control::{ClientMessage, ControlReader, FromClient, Hello, ServerMessage, Welcome, encode, frame};
+use downbeat_wire::description::{Description, Part};
 use quinn::rustls::pki_types::PrivatePkcs8KeyDer;
 use quinn::{Connection, Endpoint, SendStream, VarInt};
 use tokio::sync::{mpsc, oneshot};
@@ -24,11 +26,20 @@ pub(crate) struct Rules {
     pub(crate) players_max: u16,
     pub(crate) send_rate_hz: u32,
     pub(crate) walkers: u32,
+    /// What it tells those who ask.
+    pub(crate) description: Description,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { game: Field::NAME, alpn: downbeat_wire::ALPN, players_max: 8, send_rate_hz: 60, walkers: 40 }
+        Self {
+            game: Field::NAME,
+            alpn: downbeat_wire::ALPN,
+            players_max: 8,
+            send_rate_hz: 60,
+            walkers: 40,
+            description: Description::default(),
+        }
     }
 }
 
@@ -261,11 +272,17 @@ async fn enter(
     (connection, mut send): (&Connection, SendStream),
     hello: &Hello,
 ) -> Option<SendStream> {
-    let schema_hash = Schema::of::<Field>().expect("a good schema").hash();
-    let refusal = if hello.game != rules.game {
+    let schema = Schema::of::<Field>().expect("a good schema");
+    let model_hash = Model::of_game::<Field>(&schema).expect("a good model").hash();
+    let asks = hello.schema_hash == 0;
+    let refusal = if asks {
+        None
+    } else if hello.game != rules.game {
         Some(CloseCode::WrongGame)
-    } else if hello.schema_hash != schema_hash {
+    } else if hello.schema_hash != schema.hash() {
         Some(CloseCode::SchemaMismatch)
+    } else if hello.model_hash != model_hash {
+        Some(CloseCode::ModelMismatch)
     } else {
         None
     };
@@ -290,6 +307,12 @@ async fn enter(
         config: encode(config),
     };
     send.write_all(&frame(&ServerMessage::Welcome(welcome))).await.ok()?;
+    if asks {
+        let schema = Part::cut(&rules.description.schema).map(ServerMessage::Schema);
+        for message in schema.chain(Part::cut(&rules.description.model).map(ServerMessage::Model)) {
+            send.write_all(&frame(&message)).await.ok()?;
+        }
+    }
     Some(send)
 }
 

@@ -60,13 +60,18 @@ impl<G: Game, S: Socket> Shard<G, S> {
         if self.is_draining {
             return Err(CloseCode::ShuttingDown.into());
         }
-        if hello.game != G::NAME {
+        // Whoever asks for the schema need not know whose it is.
+        let takes_any = hello.game.is_empty() && hello.schema_hash == 0;
+        if hello.game != G::NAME && !takes_any {
             let theirs = text::name(&hello.game);
             let reason = format!("the server runs `{}`, not `{theirs}`", G::NAME);
             return Err(Refusal { code: CloseCode::WrongGame, reason });
         }
-        if hello.schema_hash != self.rules.schema_hash {
+        if ![0, self.rules.schema_hash].contains(&hello.schema_hash) {
             return Err(CloseCode::SchemaMismatch.into());
+        }
+        if ![0, self.rules.model_hash].contains(&hello.model_hash) {
+            return Err(CloseCode::ModelMismatch.into());
         }
         let room = self.room_for(hello)?;
         let session = Session { link: Some(link), room, player: None, says: Rate::default() };
@@ -78,6 +83,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
                 let peer = self.peers.get_mut(link).expect("its hello was read just now");
                 peer.session = Some(id);
                 self.welcome(now, id);
+                self.listen(id, hello);
                 Ok(())
             }
             Err(trouble) => {

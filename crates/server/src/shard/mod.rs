@@ -2,6 +2,7 @@
 //! takes a lock or waits for another thread; [`Shard::tick`] is the table of contents.
 
 mod admission;
+mod describe;
 mod net;
 mod peers;
 mod rooms;
@@ -18,6 +19,8 @@ use downbeat_transport::{Clock, Driver, DriverCounters, Socket};
 use downbeat_wire::control::{ServerMessage, frame};
 use downbeat_wire::{CloseCode, Micros};
 
+use self::describe::Listeners;
+pub(crate) use self::describe::Told;
 use self::net::RoomNet;
 use self::peers::{Link, Peers};
 use self::rooms::{Failed, Rooms};
@@ -32,17 +35,21 @@ use crate::report::{InputFigures, Live, ServerFigures, ServerReport, SnapshotFig
 /// What all sessions of a game are told or asked about it.
 pub(crate) struct Rules {
     pub(crate) schema_hash: u64,
+    pub(crate) model_hash: u64,
     /// The game's configuration, as the welcome carries it.
     pub(crate) config: Vec<u8>,
+    /// For those who do not have the game.
+    pub(crate) told: Told,
 }
 
 pub(crate) struct Shard<G: Game, S> {
     pub(crate) config: Config,
-    rules: Rules,
+    pub(crate) rules: Rules,
     pub(crate) clock: Clock,
     pub(crate) drivers: Vec<Driver<S>>,
     peers: Peers,
     sessions: Sessions,
+    listeners: Listeners,
     rooms: Rooms<G>,
     pub(crate) meter: Meter,
     tallies: Tallies,
@@ -74,6 +81,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
             peers: Peers::new(drivers.len()),
             rooms: Rooms::new(game, options, config.rooms_max.into()),
             sessions: Sessions::default(),
+            listeners: Listeners::default(),
             config,
             rules,
             clock: Clock::start(),
@@ -107,6 +115,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
     pub(crate) fn tick(&mut self, due: Micros, now: Micros) -> io::Result<()> {
         self.receive(now)?;
         self.expire_silent(now);
+        self.describe(now);
         self.step_rooms(due, now)?;
         self.close_empty_rooms();
         self.flush()?;

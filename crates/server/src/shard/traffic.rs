@@ -152,13 +152,18 @@ mod tests {
     use downbeat_transport::{
         ClientOptions, ConnId, Driver, Identity, MemoryNetwork, MemorySocket, ServerOptions, Trust,
     };
-    use downbeat_wire::control::{Hello, encode};
+    use downbeat_wire::control::{ControlReader, Hello, encode};
+    use downbeat_wire::description::{Description, DescriptionReader};
+    use downbeat_wire::limits::PART_BYTES_MAX;
 
     use super::*;
     use crate::config::Config;
-    use crate::shard::Rules;
+    use crate::shard::{Rules, Told};
 
     const SERVER: ([u8; 4], u16) = ([10, 0, 0, 1], 4433);
+
+    /// More than QUIC and the client buffer.
+    const MODEL_BYTES: usize = 500_000;
 
     struct Table {
         shard: Shard<Field, MemorySocket>,
@@ -174,7 +179,8 @@ mod tests {
             let server = Driver::server(&ServerOptions::new(identity), network.bind(SERVER.into()));
             let game = FieldRules { walkers: 1, ..FieldRules::default() };
             let schema_hash = Schema::of::<Field>().expect("a good schema").hash();
-            let rules = Rules { schema_hash, config: encode(&game) };
+            let told = Told::new(&Description { schema: vec![1; 5_000], model: vec![2; MODEL_BYTES] });
+            let rules = Rules { schema_hash, model_hash: 1, config: encode(&game), told };
             let drivers = vec![server.expect("good options")];
             let shard = Shard::new(Config::new(Field::NAME), game, rules, 1, drivers, Box::new(|_| {}));
             let socket = network.bind(([10, 0, 0, 2], 5_000).into());
@@ -182,23 +188,36 @@ mod tests {
             Self { shard: shard.expect("good rules"), clients, now: Micros(0) }
         }
 
+        /// Goes on for `ms`; clients read what they are sent.
         fn run(&mut self, ms: u64) {
+            self.go_on(ms, |clients| while clients.poll_event().is_some() {});
+        }
+
+        fn go_on(&mut self, ms: u64, mut read: impl FnMut(&mut Driver<MemorySocket>)) {
             for _ in 0..ms {
                 self.now = self.now + Micros::from_millis(1);
                 self.clients.receive(self.now).expect("memory");
                 self.clients.handle_timeouts(self.now).expect("memory");
-                while self.clients.poll_event().is_some() {}
+                read(&mut self.clients);
                 self.clients.flush(self.now).expect("memory");
                 self.shard.receive(self.now).expect("memory");
+                self.shard.describe(self.now);
                 self.shard.drivers[0].flush(self.now).expect("memory");
             }
         }
 
         fn join(&mut self) -> ConnId {
+            let conn = self.enter(self.shard.rules.schema_hash, self.shard.rules.model_hash);
+            self.run(100);
+            conn
+        }
+
+        fn enter(&mut self, schema_hash: u64, model_hash: u64) -> ConnId {
             let conn = self.clients.connect(self.now, SERVER.into(), "localhost").expect("a good address");
             let hello = Hello {
                 game: Field::NAME.to_owned(),
-                schema_hash: self.shard.rules.schema_hash,
+                schema_hash,
+                model_hash,
                 name: "Ada".to_owned(),
                 room: None,
                 spectator: false,
@@ -206,8 +225,24 @@ mod tests {
                 resume: None,
             };
             self.clients.write_control(self.now, conn, &hello.to_bytes()).expect("room");
-            self.run(100);
             conn
+        }
+
+        /// Reads to the end what a client is told.
+        fn read_description(&mut self, ms: u64) -> Option<Description> {
+            let (mut reader, mut parts, mut description) =
+                (ControlReader::default(), DescriptionReader::default(), None);
+            self.go_on(ms, |clients| {
+                while let Some(event) = clients.poll_event() {
+                    let Event::Control { bytes, .. } = event else { continue };
+                    reader.push(&bytes);
+                    while let Some(message) = reader.next_from_server().expect("an honest server") {
+                        let whole = parts.push(message).expect("an honest server");
+                        description = description.take().or(whole);
+                    }
+                }
+            });
+            description
         }
     }
 
@@ -231,5 +266,58 @@ mod tests {
         assert_eq!(table.shard.tallies.says_missed, 1);
         assert_eq!(table.shard.sessions.len(), 2);
         assert_eq!(table.shard.drivers[link.driver].counters().overloaded, 0);
+    }
+
+    #[test]
+    fn who_asks_and_does_not_read_keeps_one_part_waiting_and_gets_the_rest_later() {
+        let mut table = Table::new();
+        table.enter(0, 0);
+        table.go_on(3_000, |_| {});
+        let id = table.shard.sessions.ids(None)[0];
+        let backlog = table.shard.backlog(id);
+        assert!((1..PART_BYTES_MAX + 32).contains(&backlog), "{backlog}");
+        assert!(backlog < CHAT_BACKLOG_BYTES_MAX, "chat is not missed for it");
+        let counters = table.shard.drivers[0].counters();
+        assert_eq!((counters.overloaded, table.shard.sessions.len()), (0, 1));
+
+        let description = table.read_description(5_000).expect("it reads now");
+        assert_eq!((description.schema, description.model), (vec![1; 5_000], vec![2; MODEL_BYTES]));
+        table.shard.describe(table.now);
+        assert!(table.shard.listeners.is_empty(), "it is told once");
+    }
+
+    #[test]
+    fn who_asks_and_goes_is_forgotten() {
+        let mut table = Table::new();
+        let conn = table.enter(0, 0);
+        table.go_on(50, |_| {});
+        assert!(!table.shard.listeners.is_empty());
+        table.clients.close(table.now, conn, CloseCode::Bye, "");
+        table.run(50);
+        assert!(table.shard.listeners.is_empty());
+    }
+
+    #[test]
+    fn who_has_the_game_is_told_nothing_and_who_has_half_of_it_the_other_half() {
+        let mut table = Table::new();
+        table.join();
+        assert!(table.shard.listeners.is_empty());
+        let (schema_hash, model_hash) = (table.shard.rules.schema_hash, table.shard.rules.model_hash);
+        for (schema, model, first) in [(0, model_hash, "Schema"), (schema_hash, 0, "Model")] {
+            table.enter(schema, model);
+            let mut told = Vec::new();
+            let mut reader = ControlReader::default();
+            table.go_on(1_000, |clients| {
+                while let Some(event) = clients.poll_event() {
+                    let Event::Control { bytes, .. } = event else { continue };
+                    reader.push(&bytes);
+                    while let Some(message) = reader.next_from_server().expect("an honest server") {
+                        told.push(format!("{message:.0?}").split('(').next().unwrap_or_default().to_owned());
+                    }
+                }
+            });
+            told.dedup();
+            assert_eq!(told, ["Welcome", first]);
+        }
     }
 }

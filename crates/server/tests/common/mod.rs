@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use downbeat_client::{Client, Start};
 use downbeat_field::Field;
+use downbeat_replica::codec::Model;
 use downbeat_replica::{Game, Schema};
 use downbeat_server::{Config, Listen, Notice, Progress, Server, ServerReport, Stop};
 use downbeat_transport::{
@@ -91,9 +92,11 @@ impl Running {
 }
 
 pub(crate) fn hello<G: Game>() -> Hello {
+    let schema = Schema::of::<G>().expect("a good schema");
     Hello {
         game: G::NAME.to_owned(),
-        schema_hash: Schema::of::<G>().expect("a good schema").hash(),
+        schema_hash: schema.hash(),
+        model_hash: Model::of_game::<G>(&schema).expect("a good model").hash(),
         name: "Ada".to_owned(),
         room: None,
         spectator: false,
