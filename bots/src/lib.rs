@@ -9,6 +9,7 @@
 //! | [`Brain`], [`Bots`] | how a game is played |
 //! | `herd`, `join` | the loop over all bots; how they get in and out |
 //! | `player` | one bot and what is measured on it |
+//! | [`describe()`] | what a server runs, whatever it is |
 //! | [`Progress`] | what is told while it goes on |
 //! | [`report`], `table` | what came of it, for programs and for people |
 #![forbid(unsafe_code)]
@@ -16,6 +17,7 @@
 mod agenda;
 mod brain;
 mod brains;
+mod describe;
 mod dice;
 mod herd;
 mod join;
@@ -32,6 +34,7 @@ mod tally;
 
 pub use brain::{Bots, Brain};
 pub use brains::standard;
+pub use describe::describe;
 pub use machine::reference_ns;
 pub use options::{BotsError, CLIENTS_MAX, Options};
 pub use output::{OutputError, check_output, write_output};

@@ -142,6 +142,14 @@ pub enum BotsError {
         /// The most frequent reason.
         why: String,
     },
+    /// The server did not tell what it runs.
+    #[error("the server at {remote} cannot be described: {why}")]
+    Undescribed {
+        /// The server.
+        remote: SocketAddr,
+        /// Why.
+        why: String,
+    },
     /// The server is not what was asked for.
     #[error("the server runs at {told} {what} per second, not {asked}")]
     Rate {

@@ -4,20 +4,20 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use downbeat_bots::{Bots, Options, Report, run};
+use downbeat_bots::{Bots, Options, Report, describe, run};
 use downbeat_replica::{Game, Schema};
 use downbeat_transport::Trust;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::PROFILE;
-use crate::cli::{BotsArgs, PlayArgs, SchemaArgs, net};
+use crate::cli::{BotsArgs, PlayArgs, SchemaArgs, TrustArgs, net};
 use crate::error::CliError;
 use crate::output::say;
 
 pub(crate) fn bots<G: Bots>(args: &BotsArgs) -> Result<u8, CliError> {
-    let mut options = options(&args.play, Options::new(resolve(&args.connect)?, trust(args)?))?;
+    let mut options = options(&args.play, Options::new(resolve(&args.connect)?, trust(&args.trust)?))?;
     options.seed = args.seed;
-    options.server_name.clone_from(&args.server_name);
+    options.server_name.clone_from(&args.trust.server_name);
     options.room = args.room;
     options.token.clone_from(&args.token);
     options.tick_rate_hz = args.tick_rate;
@@ -77,7 +77,7 @@ fn stopped_early(report: &Report, args: &PlayArgs) -> bool {
     report.seconds + 0.5 < args.seconds
 }
 
-fn trust(args: &BotsArgs) -> Result<Trust, CliError> {
+fn trust(args: &TrustArgs) -> Result<Trust, CliError> {
     if let Some(fingerprint) = args.cert_sha256 {
         return Ok(Trust::pinned(fingerprint));
     }
@@ -94,7 +94,14 @@ fn trust(args: &BotsArgs) -> Result<Trust, CliError> {
 }
 
 pub(crate) fn schema<G: Game>(args: &SchemaArgs) -> Result<u8, CliError> {
-    let schema = Schema::of::<G>().map_err(|error| CliError::Usage(error.to_string()))?;
+    let schema = match &args.connect {
+        Some(address) => {
+            let mut options = Options::new(resolve(address)?, trust(&args.trust)?);
+            options.server_name.clone_from(&args.trust.server_name);
+            describe(&options)?.0
+        }
+        None => Schema::of::<G>().map_err(|error| CliError::Usage(error.to_string()))?,
+    };
     if args.hash {
         say(&format!("{:016x}", schema.hash()))?;
     } else {

@@ -26,8 +26,8 @@ pub(crate) enum Command {
     Bots(Box<BotsArgs>),
     /// Start a server and bots in one process, and report
     Demo(Box<DemoArgs>),
-    /// Print a game's schema, or its hash
-    Schema(SchemaArgs),
+    /// Print the schema of a game or of a running server, or its hash
+    Schema(Box<SchemaArgs>),
 }
 
 /// What a match is like: for every command that has a server in it.
@@ -120,18 +120,8 @@ pub(crate) struct BotsArgs {
     /// Decides everything random about the bots
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Believe the server with this certificate: SHA-256 in hex, as `serve` prints it
-    #[arg(long, value_name = "HEX", group = "trust")]
-    pub(crate) cert_sha256: Option<Fingerprint>,
-    /// Believe servers with a certificate signed by one of these (PEM)
-    #[arg(long, value_name = "FILE", group = "trust")]
-    pub(crate) ca: Option<PathBuf>,
-    /// Believe any server: for tests only
-    #[arg(long, group = "trust")]
-    pub(crate) danger_accept_any_cert: bool,
-    /// What the server is called in its certificate [default: its address]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) server_name: Option<String>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
     /// The room to join [default: the server chooses]
     #[arg(long, value_name = "N")]
     pub(crate) room: Option<u64>,
@@ -147,6 +137,23 @@ pub(crate) struct BotsArgs {
     /// The processor to stay on [default: any]
     #[arg(long, value_name = "N")]
     pub(crate) cpu: Option<usize>,
+}
+
+/// Which server is believed.
+#[derive(Args, Debug)]
+pub(crate) struct TrustArgs {
+    /// Believe the server with this certificate: SHA-256 in hex, as `serve` prints it
+    #[arg(long, value_name = "HEX", group = "trust")]
+    pub(crate) cert_sha256: Option<Fingerprint>,
+    /// Believe servers with a certificate signed by one of these (PEM)
+    #[arg(long, value_name = "FILE", group = "trust")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Believe any server: for tests only
+    #[arg(long, group = "trust")]
+    pub(crate) danger_accept_any_cert: bool,
+    /// What the server is called in its certificate [default: its address]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) server_name: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -168,6 +175,11 @@ pub(crate) struct SchemaArgs {
     /// Print the hash alone: 16 hex digits
     #[arg(long)]
     pub(crate) hash: bool,
+    /// Ask this server for the schema of the game that it runs, whatever that is
+    #[arg(long, value_name = "ADDR", conflicts_with = "game")]
+    pub(crate) connect: Option<String>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
 }
 
 /// Reads `--net`.

@@ -1,0 +1,103 @@
+//! What a server runs, asked by a client that does not have its game.
+
+use std::time::Duration;
+
+use downbeat_replica::Schema;
+use downbeat_replica::codec::Model;
+use downbeat_transport::{ClientOptions, Clock, ConnId, Driver, Event, KernelSocket, SocketOptions};
+use downbeat_wire::control::{ControlError, ControlReader, Hello};
+use downbeat_wire::description::{Description, DescriptionReader};
+use downbeat_wire::{CloseCode, Micros};
+
+use crate::join::told;
+use crate::options::{BotsError, Options};
+use crate::run::own_address;
+
+/// From the first packet to the last part.
+const DESCRIBE_WITHIN: Micros = Micros::from_millis(20_000);
+
+/// How long the server is given to hear of the end.
+const LEAVE_WITHIN: Micros = Micros::from_millis(200);
+
+/// Asks the server of `options`, whatever game it runs, for its schema and its model, and leaves. Comes as a spectator, over
+/// the network as it is: [`Options::net`] is not looked at.
+///
+/// # Errors
+/// When nobody answers, the server refuses, or what it tells is no schema or no model of it.
+pub fn describe(options: &Options) -> Result<(Schema, Model), BotsError> {
+    let clock = Clock::start();
+    let socket = KernelSocket::bind(own_address(options.connect), SocketOptions::default())?;
+    let mut driver = Driver::client(&ClientOptions::new(options.trust.clone()), socket)?;
+    let server_name = options.server_name.clone().unwrap_or_else(|| options.connect.ip().to_string());
+    let conn = driver.connect(clock.now(), options.connect, &server_name)?;
+    let told = ask(&mut driver, conn, clock, options);
+    driver.close(clock.now(), conn, CloseCode::Bye, "");
+    let until = clock.now() + LEAVE_WITHIN;
+    while !driver.is_idle() && clock.now() < until {
+        turn(&mut driver, clock)?;
+        while driver.poll_event().is_some() {}
+    }
+    told
+}
+
+fn ask(
+    driver: &mut Driver<KernelSocket>,
+    conn: ConnId,
+    clock: Clock,
+    options: &Options,
+) -> Result<(Schema, Model), BotsError> {
+    let undescribed = |why: String| BotsError::Undescribed { remote: options.connect, why };
+    let (mut reader, mut parts) = (ControlReader::default(), DescriptionReader::default());
+    while clock.now() < DESCRIBE_WITHIN {
+        turn(driver, clock)?;
+        while let Some(event) = driver.poll_event() {
+            match event {
+                Event::Connected { .. } => {
+                    // A connection that ended meanwhile says so by its own event.
+                    let _ = driver.write_control(clock.now(), conn, &hello(options).to_bytes());
+                }
+                Event::Control { bytes, .. } => {
+                    reader.push(&bytes);
+                    let whole = next(&mut reader, &mut parts).map_err(|error| undescribed(error.to_string()))?;
+                    let Some(Description { schema, model }) = whole else { continue };
+                    let schema = Schema::from_bytes(&schema).map_err(|error| undescribed(error.to_string()))?;
+                    let model = Model::from_bytes(&schema, &model).map_err(|error| undescribed(error.to_string()))?;
+                    return Ok((schema, model));
+                }
+                Event::Closed { reason, .. } => return Err(undescribed(told(&reason))),
+                Event::Datagram { .. } => {}
+            }
+        }
+    }
+    Err(undescribed(format!("no description came within {} s", DESCRIBE_WITHIN.as_secs_f64())))
+}
+
+/// One turn of the client's loop.
+fn turn(driver: &mut Driver<KernelSocket>, clock: Clock) -> std::io::Result<()> {
+    driver.flush(clock.now())?;
+    driver.wait(Duration::from_millis(5))?;
+    driver.receive(clock.now())?;
+    driver.handle_timeouts(clock.now())
+}
+
+fn next(reader: &mut ControlReader, parts: &mut DescriptionReader) -> Result<Option<Description>, ControlError> {
+    while let Some(message) = reader.next_from_server()? {
+        if let Some(whole) = parts.push(message)? {
+            return Ok(Some(whole));
+        }
+    }
+    Ok(None)
+}
+
+fn hello(options: &Options) -> Hello {
+    Hello {
+        game: String::new(),
+        schema_hash: 0,
+        model_hash: 0,
+        name: options.name.clone(),
+        room: options.room,
+        spectator: true,
+        ticket: options.token.clone(),
+        resume: None,
+    }
+}
