@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use common::{HZ, TestServer};
 use downbeat_arena::Arena;
-use downbeat_bots::{BotsError, Options, Report, Verdict, run};
+use downbeat_bots::{BotsError, Options, Report, Verdict, describe, run};
 use downbeat_field::Field;
+use downbeat_replica::Schema;
+use downbeat_replica::codec::Model;
 
 fn arena(players_max: u16) -> TestServer {
     TestServer::start::<Arena>(&Default::default(), players_max)
@@ -23,6 +25,20 @@ fn play<G: downbeat_bots::Bots>(options: &Options) -> Result<Report, BotsError> 
     let report = run::<G>(options, &mut |progress| println!("{progress}"), &AtomicBool::new(false))?;
     println!("{}", report.table());
     Ok(report)
+}
+
+#[test]
+fn a_server_tells_what_it_runs_to_who_does_not_have_the_game() {
+    let server = arena(1);
+    let (schema, model) = describe(&options(&server, 1, 1.0)).expect("it is told");
+    println!("a schema of {} bytes, a model of {}", schema.to_bytes().len(), model.to_bytes().len());
+    assert_eq!(schema, Schema::of::<Arena>().expect("good tables"));
+    assert_eq!(model.hash(), Model::of_game::<Arena>(&schema).expect("its own").hash());
+
+    let mut elsewhere = options(&server, 1, 1.0);
+    elsewhere.room = Some(99);
+    let error = describe(&elsewhere).expect_err("there is no such room");
+    assert!(error.to_string().contains("room 99 does not exist"), "{error}");
 }
 
 #[test]
