@@ -2,29 +2,45 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use downbeat_benches::Crowd;
-use downbeat_replica::bits::{BitReader, BitWriter};
-use downbeat_replica::{Kinds, decode_body, encode_body};
+use downbeat_field::Field;
+use downbeat_replica::Coding;
+use downbeat_replica::codec::{History, Known, Op, Walk};
+use downbeat_replica::range::{Decoder, Encoder};
 
-fn bodies(criterion: &mut Criterion) {
-    let kinds = downbeat_field::Entity::kinds();
-    let walker = &kinds[0];
-    let before: Vec<i32> = walker.lanes.iter().map(|lane| lane.max / 2).collect();
-    let after: Vec<i32> = before.iter().enumerate().map(|(i, lane)| lane + i as i32 * 3 - 4).collect();
-    let mut bytes = Vec::new();
-    let mut group = criterion.benchmark_group("body of a walker");
-    group.bench_function("encode", |bencher| {
+/// A walker that walks on, as both ends know it: what it costs one client to be told of it.
+fn records(criterion: &mut Criterion) {
+    let coding = Coding::of::<Field>().expect("the game comes with a model of its own schema");
+    let model = coding.model.kind(0, false);
+    let steps = [[30_000, 400, 30_000, 100, 30], [29_980, 400, 30_010, 100, 30], [29_960, 400, 30_020, 100, 30]];
+    let known: Vec<_> = (0..).zip(&steps).map(|(i, lanes)| Known { age: 4 + 4 * i, lanes }).collect();
+    let history = History::of(&known).expect("three states are known");
+    let (mut walk, mut ops, mut state) = (Walk::default(), Vec::new(), [30_020, 400, 29_990, 100, 30]);
+    let mut group = criterion.benchmark_group("record of a walker");
+    group.bench_function("decide", |bencher| {
         bencher.iter(|| {
-            bytes.clear();
-            let mut writer = BitWriter::new(&mut bytes);
-            encode_body(walker, false, Some(&before), &after, &mut writer);
-            writer.finish()
+            ops.clear();
+            walk.begin(model, &history);
+            let Ok(_) = walk.presence(model, &mut ops, true);
+            walk.body(model, &history, &mut ops, &mut state)
         });
     });
-    let mut state = Vec::new();
-    group.bench_function("decode", |bencher| {
-        bencher.iter(|| decode_body(walker, false, Some(&before), &mut BitReader::new(&bytes), &mut state));
+    let mut bytes = Vec::new();
+    group.bench_function("write what was decided", |bencher| {
+        bencher.iter(|| {
+            bytes.clear();
+            let mut out = Encoder::new(&mut bytes);
+            Op::write(&ops, &mut out);
+            out.finish();
+        });
     });
-    assert_eq!(state, after);
+    group.bench_function("read", |bencher| {
+        bencher.iter(|| {
+            let mut input = Decoder::new(&bytes);
+            walk.begin(model, &history);
+            walk.presence(model, &mut input, false)?;
+            walk.body(model, &history, &mut input, &mut state)
+        });
+    });
     group.finish();
 }
 
@@ -43,5 +59,5 @@ fn rooms(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(parts, bodies, rooms);
+criterion_group!(parts, records, rooms);
 criterion_main!(parts);

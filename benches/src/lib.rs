@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod allocations;
+mod bitpack;
 mod clock;
 pub mod cubes;
 mod error;

@@ -3,12 +3,13 @@
 use downbeat_field::{Config, Field};
 use downbeat_host::{Net, Room, RoomOptions, SessionId};
 use downbeat_replica::Micros;
-use downbeat_replica::bits::{BitReader, BitWriter};
+use downbeat_replica::bits::BitWriter;
+use downbeat_wire::packet::{Acks, UpHead};
 
 /// A room of `field` whose clients see everything arrive.
 pub struct Crowd {
     room: Room<Field>,
-    acks: Acks,
+    clients: Clients,
     now: Micros,
 }
 
@@ -29,7 +30,7 @@ impl Crowd {
         for session in 0..clients {
             room.join(SessionId(session.into()), "bench", false).expect("there is a place for each");
         }
-        let mut crowd = Self { room, acks: Acks::default(), now: Micros(0) };
+        let mut crowd = Self { room, clients: Clients::default(), now: Micros(0) };
         (0..120).for_each(|_| crowd.tick());
         crowd
     }
@@ -37,8 +38,9 @@ impl Crowd {
     /// One tick, and the acknowledgement of what it sent.
     pub fn tick(&mut self) {
         self.now = self.now + Micros(16_666);
-        self.room.tick(self.now, &mut self.acks);
-        for (session, datagram) in self.acks.pending.drain(..) {
+        self.clients.number = self.room.present().next().0 as u16;
+        self.room.tick(self.now, &mut self.clients);
+        for (session, datagram) in self.clients.pending.drain(..) {
             self.room.receive(session, self.now, &datagram).expect("the acknowledgement is honest");
         }
     }
@@ -46,19 +48,22 @@ impl Crowd {
     /// Bytes sent so far, and datagrams.
     #[must_use]
     pub const fn sent(&self) -> (u64, u64) {
-        (self.acks.bytes, self.acks.datagrams)
+        (self.clients.bytes, self.clients.datagrams)
     }
 }
 
-/// Answers each datagram with its acknowledgement.
+/// They answer each datagram with an acknowledgement of all so far.
 #[derive(Default)]
-struct Acks {
+struct Clients {
+    /// Of the snapshot that is being sent.
+    number: u16,
+    seen: Option<Acks>,
     pending: Vec<(SessionId, Vec<u8>)>,
     bytes: u64,
     datagrams: u64,
 }
 
-impl Net for Acks {
+impl Net for Clients {
     fn space(&mut self, _: SessionId) -> Option<usize> {
         Some(1_162)
     }
@@ -66,14 +71,13 @@ impl Net for Acks {
     fn send(&mut self, session: SessionId, datagram: &[u8]) {
         self.bytes += datagram.len() as u64;
         self.datagrams += 1;
-        let sequence = BitReader::new(datagram).bits(16).expect("a datagram begins with its sequence");
+        if self.seen.is_none_or(|seen| !seen.contains(self.number)) {
+            Acks::note(&mut self.seen, self.number);
+        }
         let mut up = Vec::new();
         let mut writer = BitWriter::new(&mut up);
-        writer.bits(sequence, 16);
-        writer.flag(true);
-        writer.bits(sequence, 16);
-        writer.flag(false);
-        writer.bits(0, 32);
+        UpHead { sequence: self.number, acks: self.seen }.encode(&mut writer);
+        // No inputs.
         writer.golomb(0, 2);
         writer.finish();
         self.pending.push((session, up));

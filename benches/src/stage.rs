@@ -10,7 +10,7 @@ use downbeat_bots::Brain;
 use downbeat_client::{Client, Start};
 use downbeat_host::{Room, RoomOptions, SessionId};
 use downbeat_link::{LinkSpec, Pipe};
-use downbeat_replica::{Game, Micros, Schema};
+use downbeat_replica::{Coding, Game, Micros};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
@@ -89,7 +89,7 @@ pub struct Stage<G: Game> {
     options: Options,
     room: Room<G>,
     world: Arc<G::World>,
-    schema: Arc<Schema>,
+    coding: Arc<Coding>,
     rng: Pcg64,
     /// By session.
     seats: Vec<Seat<G>>,
@@ -118,12 +118,12 @@ impl<G: Game> Stage<G> {
             client_bytes_per_s: options.client_bytes_per_s,
         };
         let room = Room::new(config, room_options)?;
-        let (world, schema) = Client::<G>::shared(config)?;
+        let (world, coding) = Client::<G>::shared(config)?;
         let mut stage = Self {
             options: *options,
             room,
             world,
-            schema,
+            coding,
             rng: Pcg64::seed_from_u64(options.seed),
             seats: Vec::new(),
             outbox: Outbox::new(options.datagram_bytes_max),
@@ -153,7 +153,7 @@ impl<G: Game> Stage<G> {
             rtt: self.options.link.latency + self.options.link.latency,
         };
         self.seats.push(Seat {
-            client: Client::new(Arc::clone(&self.world), Arc::clone(&self.schema), start),
+            client: Client::new(Arc::clone(&self.world), Arc::clone(&self.coding), start),
             brain,
             up: Pipe::new(&self.options.link, self.rng.random()),
             down: Pipe::new(&self.options.link, self.rng.random()),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use downbeat_replica::{Role, Schema};
+use downbeat_replica::{Coding, Role};
 use downbeat_transport::{Clock, Conditioner, ConnId, Driver, Event, KernelSocket, Socket};
 use downbeat_wire::Micros;
 use downbeat_wire::control::ControlReader;
@@ -98,8 +98,7 @@ pub(crate) struct Herd<'a, G: Bots, S> {
     /// Which bot a connection belongs to, by [`ConnId::index`].
     pub(crate) by_conn: Vec<Option<usize>>,
     pub(crate) rooms: BTreeMap<u64, Vec<usize>>,
-    pub(crate) schema: Arc<Schema>,
-    pub(crate) model_hash: u64,
+    pub(crate) coding: Arc<Coding>,
     /// The world of the last welcome, with the rules it was made from.
     pub(crate) world: Option<(Vec<u8>, Arc<G::World>)>,
     pub(crate) rates: Option<(u32, u32)>,
@@ -120,14 +119,8 @@ pub(crate) struct Herd<'a, G: Bots, S> {
 }
 
 impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
-    pub(crate) fn new(
-        options: &'a Options,
-        clock: Clock,
-        driver: Driver<S>,
-        schema: Arc<Schema>,
-        model_hash: u64,
-    ) -> Self {
-        let has_avatars = schema.entities.iter().any(|kind| kind.field_with(Role::Player).is_some());
+    pub(crate) fn new(options: &'a Options, clock: Clock, driver: Driver<S>, coding: Arc<Coding>) -> Self {
+        let has_avatars = coding.schema.entities.iter().any(|kind| kind.field_with(Role::Player).is_some());
         Self {
             options,
             clock,
@@ -135,8 +128,7 @@ impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
             bots: (0..options.clients).map(|_| Stage::Waiting).collect(),
             by_conn: Vec::new(),
             rooms: BTreeMap::new(),
-            schema,
-            model_hash,
+            coding,
             world: None,
             rates: None,
             agenda: Agenda::default(),

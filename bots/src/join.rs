@@ -78,8 +78,8 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
         let Some(index) = self.bot_of(conn) else { return };
         let hello = Hello {
             game: G::NAME.to_owned(),
-            schema_hash: self.schema.hash(),
-            model_hash: self.model_hash,
+            schema_hash: self.coding.schema.hash(),
+            model_hash: self.coding.model_hash,
             name: format!("{}-{index}", self.options.name),
             room: self.options.room,
             spectator: false,
@@ -142,7 +142,7 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
         };
         let seed = mix(self.options.seed, index as u64);
         let brain = G::brain(&self.options.brain, seed, tick_rate_hz).expect("the name was checked before the run");
-        let player = Player::new(world, Arc::clone(&self.schema), start, welcome.room, brain);
+        let player = Player::new(world, Arc::clone(&self.coding), start, welcome.room, brain);
         let reader = std::mem::take(reader);
         self.bots[index] = Stage::Playing { conn, reader, player: Box::new(player) };
         self.rooms.entry(welcome.room).or_default().push(index);

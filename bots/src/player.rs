@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use downbeat_client::{Client, Counters, Start};
-use downbeat_replica::{Game, PlayerId, Schema, Tick};
+use downbeat_replica::{Coding, Game, PlayerId, Tick};
 use downbeat_transport::ConnStats;
 use downbeat_wire::Micros;
-use downbeat_wire::bits::BitReader;
-use downbeat_wire::packet::DownHead;
 
 use crate::Brain;
 use crate::tally::Tally;
@@ -70,13 +68,13 @@ impl<G: Game> Player<G> {
     /// A bot that was let in.
     pub(crate) fn new(
         world: Arc<G::World>,
-        schema: Arc<Schema>,
+        coding: Arc<Coding>,
         start: Start,
         room: u64,
         brain: Box<dyn Brain<G>>,
     ) -> Self {
         Self {
-            client: Client::new(world, schema, start),
+            client: Client::new(world, coding, start),
             brain,
             room,
             id: start.player,
@@ -102,10 +100,9 @@ impl<G: Game> Player<G> {
         consumed: &mut Vec<Consumed>,
         tally: &mut Tally,
     ) -> bool {
-        let head = DownHead::decode(self.client.newest(), &mut BitReader::new(datagram));
         let before = (self.client.counters().snapshots, self.client.newest());
         // What does not decode is counted by the client core, and lost.
-        let (Ok(head), Ok(received)) = (head, self.client.receive(at, datagram)) else { return false };
+        let Ok(received) = self.client.receive(at, datagram) else { return false };
         if self.client.counters().snapshots == before.0 {
             return false;
         }
@@ -120,10 +117,10 @@ impl<G: Game> Player<G> {
             tally.ack.record(latency.0);
             tally.second.ack.record(latency.0);
         }
-        if let Some(inputs) = head.inputs.filter(|inputs| inputs.consumed > self.consumed) {
+        if let Some(inputs) = received.inputs.filter(|inputs| inputs.consumed > self.consumed) {
             let first = self.consumed.next().max(inputs.consumed.offset(1 - ARRIVALS as i64));
             for tick in (first.0..=inputs.consumed.0).map(Tick) {
-                let age = head.tick.since(tick);
+                let age = received.tick.since(tick);
                 let substituted = age < 32 && inputs.substituted >> age & 1 == 1;
                 let sampled = self.client.sampled_at(tick).filter(|_| !substituted);
                 consumed.extend(sampled.map(|sampled| Consumed { tick, sampled }));

@@ -4,8 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use downbeat_replica::Schema;
-use downbeat_replica::codec::Model;
+use downbeat_replica::Coding;
 use downbeat_transport::{ClientOptions, Clock, Conditioner, Driver, FlowKey, KernelSocket, SocketOptions};
 
 use crate::Bots;
@@ -28,9 +27,7 @@ pub fn run<G: Bots>(
     stop: &AtomicBool,
 ) -> Result<Report, BotsError> {
     let options = check::<G>(options)?;
-    let schema = Schema::of::<G>().map_err(|error| BotsError::Game(error.to_string()))?;
-    let model = Model::of_game::<G>(&schema).map_err(|error| BotsError::Game(error.to_string()))?;
-    let known = (schema, model.hash());
+    let coding = Coding::of::<G>().map_err(|error| BotsError::Game(error.to_string()))?;
     if let Some(cpu) = options.cpu {
         machine::pin(cpu).map_err(|error| BotsError::Pin { cpu, error })?;
     }
@@ -40,10 +37,10 @@ pub fn run<G: Bots>(
     // Without a network to imitate, nothing stands between the driver and the kernel.
     if options.net.is_perfect() {
         let driver = Driver::client(&client, socket)?;
-        return play::<G, _>(&options, driver, known, progress, stop);
+        return play::<G, _>(&options, driver, coding, progress, stop);
     }
     let line = Conditioner::new(socket, &options.net, options.seed, FlowKey::ConnectionId);
-    play::<G, _>(&options, Driver::client(&client, line)?, known, progress, stop)
+    play::<G, _>(&options, Driver::client(&client, line)?, coding, progress, stop)
 }
 
 /// Refuses options that cannot be run; gives them back with what was left open filled in.
@@ -79,11 +76,11 @@ pub(crate) fn own_address(server: SocketAddr) -> SocketAddr {
 fn play<G: Bots, S: Line>(
     options: &Options,
     driver: Driver<S>,
-    (schema, model_hash): (Schema, u64),
+    coding: Coding,
     progress: &mut dyn FnMut(&Progress),
     stop: &AtomicBool,
 ) -> Result<Report, BotsError> {
-    let mut herd: Herd<'_, G, S> = Herd::new(options, Clock::start(), driver, Arc::new(schema), model_hash);
+    let mut herd: Herd<'_, G, S> = Herd::new(options, Clock::start(), driver, Arc::new(coding));
     let played = herd.play(progress, stop);
     let mut report = herd.report();
     // Also when the run failed: a server need not wait for bots that are gone.

@@ -111,11 +111,11 @@ impl Watch {
 }
 
 fn seats(room: &mut Room<Arena>, brain: &str, bots: u16, seed: u64) -> Vec<Seat> {
-    let (world, schema) = Client::<Arena>::shared(&Config::default()).expect("the default rules are fine");
+    let (world, coding) = Client::<Arena>::shared(&Config::default()).expect("the default rules are fine");
     let seat = |i| {
         let player = room.join(SessionId(u32::from(i)), &format!("bot-{i}"), false).expect("there is room");
         let start = Start { player, tick_rate_hz: HZ, send_rate_hz: HZ, tick: Tick::ZERO, rtt: LATENCY + LATENCY };
-        let client = Client::new(Arc::clone(&world), Arc::clone(&schema), start);
+        let client = Client::new(Arc::clone(&world), Arc::clone(&coding), start);
         let brain = Arena::brain(brain, seed * 1_000 + u64::from(i), HZ).expect("the arena has it");
         Seat { client, brain, up: VecDeque::new() }
     };

@@ -10,11 +10,12 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::time::Instant;
 
+use crate::bitpack::put_delta;
 use downbeat_replica::bits::BitWriter;
 use downbeat_replica::codec::train::{Effort, train};
 use downbeat_replica::codec::{History, KindModel, Known, Model, Op, Walk, differ, wakes};
 use downbeat_replica::range::{Decoder, Encoder};
-use downbeat_replica::{Audience, ConfigError, DecodeError, Field, Kind, Lane, Repr, Role, Schema, encode_body};
+use downbeat_replica::{Audience, ConfigError, DecodeError, Field, Kind, Lane, Repr, Role, Schema};
 use serde::Serialize;
 
 use self::recording::{Changes, Frames, Training};
@@ -262,7 +263,7 @@ fn reproduce(model: &KindModel, frames: &Frames, packets: &[Vec<u8>]) -> Result<
     Ok(took)
 }
 
-/// Bytes of frame `t` in the first form of records: gaps between those that changed, and bit-packed deltas.
+/// Bytes of frame `t` without any codec: gaps between those that changed, and bit-packed deltas.
 fn bit_packed(kind: &Kind, frames: &Frames, t: usize) -> usize {
     let mut bytes = Vec::new();
     let mut out = BitWriter::new(&mut bytes);
@@ -271,7 +272,7 @@ fn bit_packed(kind: &Kind, frames: &Frames, t: usize) -> usize {
         let (state, base) = (frames.at(t, cube), frames.at(t - BEHIND, cube));
         if differ(state, base) {
             out.golomb((cube - next) as u32, 0);
-            encode_body(kind, false, Some(base), state, &mut out);
+            put_delta(kind, base, state, &mut out);
             next = cube + 1;
         }
     }

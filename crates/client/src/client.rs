@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use downbeat_replica::bits::BitReader;
 use downbeat_replica::glam::Vec3;
 use downbeat_replica::limits::EVENTS_PER_DATAGRAM_MAX;
+use downbeat_replica::range::Decoder;
 use downbeat_replica::{
-    ConfigError, Context, DecodeError, EntityId, Game, Input, InputFrame, Kinds, LaneReader, LaneWriter, Micros,
-    PlayerId, Replicated, Schema, Sighting, Tick, ViewTick, dt, neutral, take_event,
+    Coding, ConfigError, Context, DecodeError, EntityId, Game, Input, InputFrame, Kinds, LaneReader, LaneWriter,
+    Micros, PlayerId, Replicated, Sighting, Tick, ViewTick, dt, neutral, take_count, take_event,
 };
 use downbeat_wire::packet::{Acks, DownHead, InputReport};
 
@@ -40,6 +40,8 @@ pub struct Received {
     pub tick: Tick,
     /// Whether it is the newest so far.
     pub newest: bool,
+    /// What became of the client's inputs; `None` for a spectator.
+    pub inputs: Option<InputReport>,
     /// Distance between the avatar's predicted and confirmed position in metres, if this confirmed it.
     pub prediction_error_m: Option<f32>,
 }
@@ -64,7 +66,7 @@ pub struct KnownEntity {
 pub struct Counters {
     /// Snapshots that arrived.
     pub snapshots: u64,
-    /// Snapshots whose sequence never arrived, or not yet.
+    /// Snapshots that never arrived, or not yet: those included that were never sent for want of room on the line.
     pub snapshots_missing: u64,
     /// Datagrams that could not be decoded; they count as lost.
     pub undecodable: u64,
@@ -106,7 +108,7 @@ pub struct View<'a, G: Game> {
 /// A client of a match. All times are of one clock of the caller's choice.
 pub struct Client<G: Game> {
     world: Arc<G::World>,
-    schema: Arc<Schema>,
+    coding: Arc<Coding>,
     start: Start,
     neutral: Vec<i32>,
     copy: Copy,
@@ -127,18 +129,18 @@ pub struct Client<G: Game> {
 }
 
 impl<G: Game> Client<G> {
-    /// A client that was let in. `world` and `schema` are the game's; clients of one process share them.
-    pub fn new(world: Arc<G::World>, schema: Arc<Schema>, start: Start) -> Self {
+    /// A client that was let in. `world` and `coding` are the game's; clients of one process share them.
+    pub fn new(world: Arc<G::World>, coding: Arc<Coding>, start: Start) -> Self {
         // The server's word is not trusted: rates of zero and ticks that no room reaches are brought into range.
         let tick_rate_hz = start.tick_rate_hz.clamp(1, 1_000);
         let send_rate_hz = start.send_rate_hz.clamp(1, tick_rate_hz);
         let start = Start { tick_rate_hz, send_rate_hz, tick: start.tick.min(Tick::LAST), ..start };
         Self {
             world,
-            schema,
+            coding,
             start,
             neutral: neutral::<G::Input>(),
-            copy: Copy::default(),
+            copy: Copy::new(tick_rate_hz / send_rate_hz),
             seen: None,
             newest: start.tick,
             clocks: None,
@@ -156,12 +158,12 @@ impl<G: Game> Client<G> {
         }
     }
 
-    /// What the clients of one process share: the world of `config` and the schema.
+    /// What the clients of one process share: the world of `config`, and how the game is coded.
     ///
     /// # Errors
-    /// When the configuration or the schema cannot be.
-    pub fn shared(config: &G::Config) -> Result<(Arc<G::World>, Arc<Schema>), ConfigError> {
-        Ok((Arc::new(G::world(config)?), Arc::new(Schema::of::<G>()?)))
+    /// When the configuration, the schema or the model cannot be.
+    pub fn shared(config: &G::Config) -> Result<(Arc<G::World>, Arc<Coding>), ConfigError> {
+        Ok((Arc::new(G::world(config)?), Arc::new(Coding::of::<G>()?)))
     }
 
     /// Takes in a datagram that arrived `at`.
@@ -175,14 +177,17 @@ impl<G: Game> Client<G> {
     }
 
     fn take_datagram(&mut self, at: Micros, datagram: &[u8]) -> Result<Received, DecodeError> {
-        let mut input = BitReader::new(datagram);
+        let mut input = Decoder::new(datagram);
         let head = DownHead::decode(self.newest, &mut input)?;
-        if self.seen.is_some_and(|seen| seen.contains(head.sequence)) {
+        let number = (head.tick.0 / self.interval()) as u16;
+        if self.seen.is_some_and(|seen| seen.contains(number)) {
             return Ok(Received { tick: head.tick, ..Received::default() });
         }
+        let coding = Arc::clone(&self.coding);
+        self.copy.receive(&coding.schema, &coding.model, &head, &mut input)?;
         let events = self.read_events(head.tick, &mut input)?;
-        self.copy.receive(&self.schema, head.tick, self.interval(), &mut input)?;
         input.finish()?;
+        self.copy.confirm(head.tick);
 
         for event in events {
             if self.events.len() == EVENTS_WAITING_MAX {
@@ -190,11 +195,11 @@ impl<G: Game> Client<G> {
             }
             self.events.push_back(event);
         }
-        self.note_sequence(head.sequence);
+        self.note_number(number);
         let newest = head.tick > self.newest || self.clocks.is_none();
         self.newest = self.newest.max(head.tick);
         self.measure(&head, at);
-        let mut received = Received { tick: head.tick, newest, prediction_error_m: None };
+        let mut received = Received { tick: head.tick, newest, inputs: head.inputs, prediction_error_m: None };
         if let Some(inputs) = head.inputs {
             self.take_report(&inputs, head.tick, at);
             if newest {
@@ -204,30 +209,27 @@ impl<G: Game> Client<G> {
         Ok(received)
     }
 
-    fn read_events(&self, tick: Tick, input: &mut BitReader<'_>) -> Result<Vec<(Tick, G::Event)>, DecodeError> {
-        let count = input.golomb(0)?;
-        if count as usize > EVENTS_PER_DATAGRAM_MAX {
-            return Err(DecodeError::TooLarge("number of events"));
-        }
+    fn read_events(&self, tick: Tick, input: &mut Decoder<'_>) -> Result<Vec<(Tick, G::Event)>, DecodeError> {
+        let count = take_count(EVENTS_PER_DATAGRAM_MAX, "number of events", input)?;
         let mut events = Vec::new();
         for _ in 0..count {
-            let (kind, age, lanes) = take_event(&self.schema, input)?;
+            let (kind, age, lanes) = take_event(&self.coding.schema, input)?;
             let event = G::Event::read(kind, &mut LaneReader::new(&lanes)).ok_or(DecodeError::Malformed("event"))?;
             events.push((tick.offset(-i64::from(age)), event));
         }
         Ok(events)
     }
 
-    fn note_sequence(&mut self, sequence: u16) {
+    fn note_number(&mut self, number: u16) {
         self.counters.snapshots += 1;
-        match self.seen.map(|seen| i64::from(sequence.wrapping_sub(seen.newest) as i16)) {
+        match self.seen.map(|seen| i64::from(number.wrapping_sub(seen.newest) as i16)) {
             Some(ahead) if ahead > 0 => self.counters.snapshots_missing += ahead as u64 - 1,
             // It was counted as missing when a newer one overtook it.
             Some(_) => self.counters.snapshots_missing = self.counters.snapshots_missing.saturating_sub(1),
             None => {}
         }
-        Acks::note(&mut self.seen, sequence);
-        self.sender.note_sequence(sequence);
+        Acks::note(&mut self.seen, number);
+        self.sender.note_number(number);
     }
 
     fn measure(&mut self, head: &DownHead, at: Micros) {
@@ -292,12 +294,12 @@ impl<G: Game> Client<G> {
 
     /// Runs `f` with the prediction, its tables and the game's step.
     fn with_prediction<R>(&mut self, f: impl FnOnce(&mut Prediction, &Tables<'_>, &mut Step<'_>) -> R) -> Option<R> {
-        let Self { prediction, schema, neutral, world, others, start, .. } = self;
+        let Self { prediction, coding, neutral, world, others, start, .. } = self;
         let prediction = prediction.as_mut()?;
         let kind = prediction.kind();
         let tables = Tables {
-            avatar: &schema.entities[kind],
-            input: &schema.input,
+            avatar: &coding.schema.entities[kind],
+            input: &coding.schema.input,
             neutral,
             tick_length: Micros(1_000_000 / u64::from(start.tick_rate_hz)),
         };
@@ -337,7 +339,7 @@ impl<G: Game> Client<G> {
 
     /// Writes the next datagram to the server into `out`.
     pub fn transmit(&mut self, out: &mut Vec<u8>) {
-        self.sender.write(&self.schema.input, &self.neutral, self.seen, out);
+        self.sender.write(&self.coding.schema.input, &self.neutral, self.seen, out);
     }
 
     /// What is to be seen at `now`. Once a frame.
@@ -347,7 +349,7 @@ impl<G: Game> Client<G> {
         self.others.clear();
         let starved = shown > f64::from(self.newest.0);
         for (slot, entity) in self.copy.all().filter(|(_, entity)| !entity.avatar) {
-            let table = &self.schema.entities[entity.kind];
+            let table = &self.coding.schema.entities[entity.kind];
             if entity.at(table, shown, &mut self.space).is_none() {
                 continue;
             }
@@ -413,7 +415,7 @@ impl<G: Game> Client<G> {
     #[must_use]
     pub fn sees(&self, player: PlayerId) -> bool {
         let mut others = self.copy.present().filter(|(_, entity)| !entity.avatar);
-        others.any(|(_, entity)| self.schema.entities[entity.kind].player(entity.newest().1) == Some(player))
+        others.any(|(_, entity)| self.coding.schema.entities[entity.kind].player(entity.newest().1) == Some(player))
     }
 
     /// Entities that this client is told of, its avatar apart.

@@ -1,11 +1,13 @@
 //! The client's copy of what it is shown: slots, each with the states that arrived of its entity.
 
 use crate::states::States;
-use downbeat_replica::bits::BitReader;
+use downbeat_replica::codec::{self, History, Model, Walk, guess, wakes};
 use downbeat_replica::limits::SLOTS_MAX;
+use downbeat_replica::range::Decoder;
 use downbeat_replica::{
-    DecodeError, Kind, RECORD_COUNT_ORDER, RecordHead, Schema, Tick, decode_body, interpolate, take_refs,
+    Cut, DecodeError, EPOCH_ORDER, Enter, Frames, Kind, Leave, Schema, Tick, interpolate, take_count, take_refs,
 };
+use downbeat_wire::packet::DownHead;
 
 /// One entity.
 #[derive(Clone, Debug)]
@@ -15,6 +17,13 @@ pub(crate) struct Shown {
     pub(crate) entered: Tick,
     /// When it left, if it did: it is shown until then.
     left: Option<Tick>,
+    /// Whether it left because the server began anew, not because it said so.
+    lapsed: bool,
+    /// Snapshots that told its state, be it by silence; seen from [`Copy::newest`].
+    told: Frames,
+    told_last: Tick,
+    /// Snapshots that told it to leave.
+    told_left: Frames,
     states: States,
 }
 
@@ -22,94 +31,191 @@ pub(crate) struct Shown {
 #[derive(Debug, Default)]
 pub(crate) struct Copy {
     slots: Vec<Slot>,
-    scratch: Vec<i32>,
+    /// Number of the newest snapshot, and those that were decoded, seen from it.
+    newest: u32,
+    decoded: Frames,
+    interval: u32,
+    walk: Walk,
+    state: Vec<i32>,
+    guess: Vec<i32>,
+    avatar: Vec<i32>,
+    /// Slots of which the datagram says that they enter or leave: they are not among those the client knows.
+    named: Vec<u16>,
+    sleepers: Vec<u16>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Slot {
-    /// Records of older datagrams than this are about an earlier user of the slot.
+    /// Snapshots of before are about an earlier user of the slot, who is forgotten.
     since: Tick,
+    /// The newest snapshot that told it to be empty.
+    emptied: Tick,
     shown: Option<Shown>,
 }
 
+/// The datagram that is read.
+struct Datagram<'a, 'b> {
+    schema: &'a Schema,
+    model: &'a Model,
+    tick: Tick,
+    /// How far behind the newest it is, in snapshots.
+    behind: u32,
+    /// What it builds on, seen from the newest.
+    known: Frames,
+    input: &'a mut Decoder<'b>,
+}
+
 impl Copy {
-    /// Takes in the records of the datagram of `tick`. Says whether the avatar's was among them.
+    /// None yet, with `interval` ticks from one snapshot to the next.
+    pub(crate) fn new(interval: u32) -> Self {
+        Self { interval, ..Self::default() }
+    }
+
+    /// Takes in the records of a datagram behind its head.
     ///
     /// # Errors
-    /// When a record does not decode. Those before it have been taken in, which does no harm: each stands alone.
+    /// When one does not decode. Those before it have been taken in, which does no harm: each is true.
     pub(crate) fn receive(
         &mut self,
         schema: &Schema,
-        tick: Tick,
-        interval: u32,
-        input: &mut BitReader<'_>,
+        model: &Model,
+        head: &DownHead,
+        input: &mut Decoder<'_>,
     ) -> Result<(), DecodeError> {
-        let count = input.golomb(RECORD_COUNT_ORDER)?;
-        if count as usize > SLOTS_MAX {
-            return Err(DecodeError::TooLarge("number of records"));
+        let behind = self.align(head.tick)?;
+        let known = Frames(u64::from(head.known.bits()) << 1);
+        let seen = known.later(behind);
+        if seen.earlier(behind) != known || seen.and(self.decoded) != seen {
+            return Err(DecodeError::UnknownBaseline);
         }
-        let mut before = -1;
-        for _ in 0..count {
-            let (slot, head) = RecordHead::decode(before, tick, schema.entities.len(), input)?;
-            before = slot.into();
-            self.take_record(schema, tick, interval, slot, head, input)?;
+        if self.slots.iter().any(|slot| head.tick < slot.since) {
+            return Err(DecodeError::Stale);
+        }
+        let mut datagram = Datagram { schema, model, tick: head.tick, behind, known: seen, input };
+        let anew = known == Frames::default();
+        if anew {
+            let age = datagram.input.number(EPOCH_ORDER);
+            self.lapse(head.tick, head.tick.offset(-i64::from(age)));
+        }
+        self.named.clear();
+        self.take_leaves(&mut datagram)?;
+        self.take_newcomers(&mut datagram, anew)?;
+        self.take_members(&mut datagram)
+    }
+
+    /// The datagram was decoded to its end: later ones may build on it.
+    pub(crate) const fn confirm(&mut self, tick: Tick) {
+        self.decoded.insert(self.newest.saturating_sub(tick.0 / self.interval));
+    }
+
+    /// Sees all sets from the snapshot of `tick`, if that is the newest. Returns how far behind the newest it is.
+    fn align(&mut self, tick: Tick) -> Result<u32, DecodeError> {
+        if !tick.0.is_multiple_of(self.interval) {
+            return Err(DecodeError::Malformed("tick of a snapshot"));
+        }
+        let number = tick.0 / self.interval;
+        let Some(ahead) = number.checked_sub(self.newest) else { return Ok(self.newest - number) };
+        self.newest = number;
+        self.decoded = self.decoded.later(ahead);
+        for shown in self.slots.iter_mut().filter_map(|slot| slot.shown.as_mut()) {
+            (shown.told, shown.told_left) = (shown.told.later(ahead), shown.told_left.later(ahead));
+        }
+        Ok(0)
+    }
+
+    /// What was not told since `epoch` counts no more from `tick` on.
+    fn lapse(&mut self, tick: Tick, epoch: Tick) {
+        for shown in self.slots.iter_mut().filter_map(|slot| slot.shown.as_mut()) {
+            if shown.left.is_none() && shown.told_last < epoch {
+                (shown.left, shown.lapsed) = (Some(tick), true);
+            }
+        }
+    }
+
+    fn take_leaves(&mut self, datagram: &mut Datagram<'_, '_>) -> Result<(), DecodeError> {
+        for _ in 0..take_count(SLOTS_MAX, "number of leaves", datagram.input)? {
+            let (slot, _) = Leave::decode(datagram.input)?;
+            self.named.push(slot);
+            self.slot(slot).leave(datagram);
         }
         Ok(())
     }
 
-    fn take_record(
-        &mut self,
-        schema: &Schema,
-        tick: Tick,
-        interval: u32,
-        slot: u16,
-        head: RecordHead,
-        input: &mut BitReader<'_>,
-    ) -> Result<(), DecodeError> {
+    /// `anew`: the datagram builds on nothing, so that who lapsed and enters is who it was.
+    fn take_newcomers(&mut self, datagram: &mut Datagram<'_, '_>, anew: bool) -> Result<(), DecodeError> {
+        let count = take_count(SLOTS_MAX, "number of newcomers", datagram.input)?;
+        let from = if count > 0 { self.own_state(datagram) } else { None };
+        for _ in 0..count {
+            let Enter { slot, kind, avatar } = Enter::decode(datagram.schema.entities.len(), datagram.input)?;
+            self.named.push(slot);
+            let table = &datagram.schema.entities[kind];
+            let from = from.map(|kind| (&datagram.schema.entities[kind], &*self.avatar));
+            guess(table, avatar, from, &mut self.guess);
+            let (model, history) = (datagram.model.kind(kind, avatar), History::guess(&self.guess));
+            self.state.clone_from(&self.guess);
+            self.walk.begin(model, &history);
+            self.walk.body(model, &history, datagram.input, &mut self.state)?;
+            take_refs(table, datagram.input, &mut self.state)?;
+            let state = std::mem::take(&mut self.state);
+            let interval = self.interval;
+            let entered = self.slot(slot).enter(datagram, (kind, avatar), anew, interval, &state);
+            self.state = state;
+            entered?;
+        }
+        Ok(())
+    }
+
+    fn slot(&mut self, slot: u16) -> &mut Slot {
         if self.slots.len() <= slot.into() {
             self.slots.resize(usize::from(slot) + 1, Slot::default());
         }
-        let Self { slots, scratch } = self;
-        let place = &mut slots[usize::from(slot)];
-        if tick < place.since {
-            return Err(DecodeError::Stale);
-        }
-        match head {
-            RecordHead::Leave(_) => {
-                place.since = tick;
-                if let Some(shown) = &mut place.shown {
-                    shown.left.get_or_insert(tick);
-                }
+        &mut self.slots[usize::from(slot)]
+    }
+
+    /// The kind of the avatar, and in `self.avatar` its newest state that both ends know.
+    fn own_state(&mut self, datagram: &Datagram<'_, '_>) -> Option<usize> {
+        let known = |shown: &&Shown| shown.avatar && shown.is_known(datagram.known);
+        let mut shown = self.slots.iter().enumerate().filter_map(|(slot, place)| Some((slot, place.shown.as_ref()?)));
+        let (_, shown) = shown.find(|(slot, shown)| known(shown) && !self.named.contains(&(*slot as u16)))?;
+        let age = shown.told.and(datagram.known).newest()?;
+        let lanes = shown.states.as_of(Tick(self.newest.checked_sub(age)? * self.interval))?;
+        self.avatar.clear();
+        self.avatar.extend_from_slice(lanes);
+        Some(shown.kind)
+    }
+
+    /// Those that both ends know: first who is awake, then the sleepers that wake.
+    fn take_members(&mut self, datagram: &mut Datagram<'_, '_>) -> Result<(), DecodeError> {
+        let Self { slots, walk, state, named, sleepers, interval, .. } = self;
+        let mut desk = Desk { walk, state, interval: *interval };
+        let cut = Cut::decode(datagram.input);
+        named.sort_unstable();
+        sleepers.clear();
+        for (slot, place) in slots.iter_mut().enumerate() {
+            let Some(shown) = place.shown.as_mut().filter(|shown| shown.is_known(datagram.known)) else { continue };
+            if named.binary_search(&(slot as u16)).is_ok() {
+                continue;
             }
-            RecordHead::Enter { kind, avatar } => {
-                let table = &schema.entities[kind];
-                decode_body(table, avatar, None, input, scratch)?;
-                take_refs(table, input, scratch)?;
-                let same = place
-                    .shown
-                    .as_ref()
-                    .is_some_and(|shown| shown.left.is_none() && (shown.kind, shown.avatar) == (kind, avatar));
-                if !same {
-                    place.since = tick;
-                    place.shown =
-                        Some(Shown { kind, avatar, entered: tick, left: None, states: States::new(table.lanes.len()) });
-                }
-                let shown = place.shown.as_mut().expect("it was just made sure");
-                shown.states.insert(tick, scratch);
-            }
-            RecordHead::Update { base, rested } => {
-                let shown = place.shown.as_mut().filter(|shown| shown.left.is_none());
-                let shown = shown.ok_or(DecodeError::UnknownBaseline)?;
-                let table = &schema.entities[shown.kind];
-                let base = shown.states.exactly(base).ok_or(DecodeError::UnknownBaseline)?;
-                decode_body(table, shown.avatar, Some(base), input, scratch)?;
-                take_refs(table, input, scratch)?;
-                shown.states.insert(tick, scratch);
-                if rested {
-                    shown.states.hold_before(tick, tick.offset(-i64::from(interval)));
-                }
+            if !shown.take(false, cut, &mut desk, datagram)? {
+                sleepers.push(slot as u16);
             }
         }
+        if sleepers.is_empty() {
+            return Ok(());
+        }
+        let model = datagram.model.kind(0, false);
+        let mut asleep = &sleepers[..];
+        for _ in 0..wakes::take_count(model, asleep.len() as u32, datagram.input)? {
+            let gap = wakes::take_gap(model, asleep.len() as u32, datagram.input)? as usize;
+            let (still, rest) = asleep.split_at(gap);
+            let (&waking, rest) = rest.split_first().ok_or(DecodeError::TooLarge("number of sleepers"))?;
+            asleep = rest;
+            still.iter().for_each(|&slot| slots[usize::from(slot)].tell(datagram));
+            if let Some(shown) = &mut slots[usize::from(waking)].shown {
+                shown.take(true, cut, &mut desk, datagram)?;
+            }
+        }
+        asleep.iter().for_each(|&slot| slots[usize::from(slot)].tell(datagram));
         Ok(())
     }
 
@@ -117,7 +223,8 @@ impl Copy {
     pub(crate) fn forget_left(&mut self, shown: f64) {
         for slot in &mut self.slots {
             let left = slot.shown.as_ref().and_then(|shown| shown.left);
-            if left.is_some_and(|left| f64::from(left.0) <= shown) {
+            if let Some(left) = left.filter(|left| f64::from(left.0) <= shown) {
+                slot.since = left;
                 slot.shown = None;
             }
         }
@@ -139,7 +246,148 @@ impl Copy {
     }
 }
 
+/// What reading a record needs of the copy.
+struct Desk<'a> {
+    walk: &'a mut Walk,
+    state: &'a mut Vec<i32>,
+    interval: u32,
+}
+
+impl Slot {
+    /// The datagram tells that its entity did not change.
+    fn tell(&mut self, datagram: &Datagram<'_, '_>) {
+        self.shown.iter_mut().for_each(|shown| shown.tell(datagram));
+    }
+
+    /// The datagram tells that it is empty.
+    fn leave(&mut self, datagram: &Datagram<'_, '_>) {
+        self.emptied = self.emptied.max(datagram.tick);
+        let Some(shown) = &mut self.shown else { return };
+        if shown.entered < datagram.tick {
+            shown.left = Some(shown.left.map_or(datagram.tick, |left| left.min(datagram.tick)));
+            shown.lapsed = false;
+            shown.told_left.insert(datagram.behind);
+        }
+    }
+
+    /// An entity of this kind enters, the client's avatar or not, in this state.
+    ///
+    /// # Errors
+    /// When the datagram was overtaken by one that tells that the entity has left.
+    fn enter(
+        &mut self,
+        datagram: &Datagram<'_, '_>,
+        who: (usize, bool),
+        anew: bool,
+        interval: u32,
+        state: &[i32],
+    ) -> Result<(), DecodeError> {
+        let tick = datagram.tick;
+        if tick < self.emptied {
+            return Err(DecodeError::Stale);
+        }
+        let is_same = |shown: &Shown| {
+            let stays = shown.left.is_none() || (shown.lapsed && anew);
+            stays && (shown.kind, shown.avatar) == who
+        };
+        if !self.shown.as_ref().is_some_and(is_same) {
+            if let Some(gone) = &self.shown {
+                self.since = gone.left.unwrap_or(tick);
+            }
+            self.shown = Some(Shown {
+                kind: who.0,
+                avatar: who.1,
+                entered: tick,
+                left: None,
+                lapsed: false,
+                told: Frames::default(),
+                told_last: tick,
+                told_left: Frames::default(),
+                states: States::new(state.len()),
+            });
+        }
+        let shown = self.shown.as_mut().expect("it was just made sure");
+        if shown.lapsed {
+            (shown.left, shown.lapsed) = (None, false);
+        }
+        shown.entered = shown.entered.min(tick);
+        shown.spell(datagram, interval, state);
+        Ok(())
+    }
+}
+
 impl Shown {
+    /// Whether both ends know it, if they know those snapshots.
+    fn is_known(&self, known: Frames) -> bool {
+        self.told.and(known) != Frames::default() && self.told_left.and(known) == Frames::default()
+    }
+
+    /// The datagram tells its state, which did not change.
+    fn tell(&mut self, datagram: &Datagram<'_, '_>) {
+        self.told.insert(datagram.behind);
+        self.told_last = self.told_last.max(datagram.tick);
+    }
+
+    /// The datagram tells its state.
+    fn spell(&mut self, datagram: &Datagram<'_, '_>, interval: u32, state: &[i32]) {
+        // The snapshot before it that told the state, if only by silence: the entity was still as it had been then.
+        let until = self.told.earlier(datagram.behind + 1).newest();
+        let until = until.map_or(Tick::ZERO, |age| datagram.tick.offset(-i64::from((age + 1) * interval)));
+        self.states.insert(datagram.tick, until, state);
+        self.tell(datagram);
+    }
+
+    /// Reads its record. Returns whether it has one: if it does not, it sleeps and is not said to be `waking`.
+    fn take(
+        &mut self,
+        waking: bool,
+        cut: Cut,
+        desk: &mut Desk<'_>,
+        datagram: &mut Datagram<'_, '_>,
+    ) -> Result<bool, DecodeError> {
+        let table = &datagram.schema.entities[self.kind];
+        let model = datagram.model.kind(self.kind, self.avatar);
+        let known = self.told.and(datagram.known).earlier(datagram.behind);
+        let picked = known.pick(model.lags(), desk.interval).ok_or(DecodeError::UnknownBaseline)?;
+        let mut states = [codec::Known { age: 0, lanes: &[] }; 3];
+        for (state, &age) in states.iter_mut().zip(picked.ages()) {
+            let age = u32::from(age) * desk.interval;
+            let lanes = self.states.as_of(datagram.tick.offset(-i64::from(age)));
+            *state = codec::Known { age, lanes: lanes.ok_or(DecodeError::UnknownBaseline)? };
+        }
+        let states = &mut states[..picked.ages().len()];
+        // Whom lanes name is told apart from the rest.
+        let mut plain = Vec::new();
+        if table.entity_lanes().next().is_some() {
+            for state in states.iter() {
+                plain.extend_from_slice(state.lanes);
+                let first = plain.len() - state.lanes.len();
+                table.entity_lanes().for_each(|lane| plain[first + lane] = 0);
+            }
+            for (state, lanes) in states.iter_mut().zip(plain.chunks_exact(table.lanes.len())) {
+                state.lanes = lanes;
+            }
+        }
+        let history = History::of(states).ok_or(DecodeError::UnknownBaseline)?;
+        if history.is_asleep() && !waking {
+            return Ok(false);
+        }
+        if !cut.is_told(datagram.input) {
+            return Ok(true);
+        }
+        desk.walk.begin(model, &history);
+        if !history.is_asleep() && !desk.walk.presence(model, datagram.input, false)? {
+            self.tell(datagram);
+            return Ok(true);
+        }
+        desk.state.clear();
+        desk.state.extend_from_slice(history.newest().lanes);
+        desk.walk.body(model, &history, datagram.input, desk.state)?;
+        take_refs(table, datagram.input, desk.state)?;
+        self.spell(datagram, desk.interval, desk.state);
+        Ok(true)
+    }
+
     /// The newest state and its tick.
     pub(crate) fn newest(&self) -> (Tick, &[i32]) {
         let newest = self.states.back(0).expect("an entity is shown from its first state on");
@@ -148,7 +396,7 @@ impl Shown {
 
     /// The newest state of `tick` or before. A datagram that was decoded in part only may have left a newer one.
     pub(crate) fn as_of(&self, tick: Tick) -> Option<&[i32]> {
-        Some(self.states.back(self.states.after(f64::from(tick.0))).filter(|state| state.tick <= tick)?.lanes)
+        self.states.as_of(tick)
     }
 
     /// Its state at the moment `at`, in the room's units; `None` when it was not there yet or not any more.

@@ -38,10 +38,10 @@ impl Sender {
     }
 
     /// A datagram of the server arrived.
-    pub(crate) fn note_sequence(&mut self, sequence: u16) {
-        let ahead = self.newest_seen.map_or(1, |newest| sequence.wrapping_sub(newest) as i16);
+    pub(crate) fn note_number(&mut self, number: u16) {
+        let ahead = self.newest_seen.map_or(1, |newest| number.wrapping_sub(newest) as i16);
         if ahead > 0 {
-            self.newest_seen = Some(sequence);
+            self.newest_seen = Some(number);
             let missed = f32::from(ahead - 1).min(32.0);
             self.loss += (missed / (missed + 1.0) - self.loss) * (missed + 1.0) * LOSS_WEIGHT;
         }

@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use downbeat_client::{Client, Start};
-use downbeat_replica::codec::Model;
-use downbeat_replica::{ConfigError, Game, PlayerId, Schema, Tick};
+use downbeat_replica::{Coding, ConfigError, Game, PlayerId, Tick};
 use downbeat_wire::control::{Hello, ServerMessage, Welcome, decode};
 use downbeat_wire::limits::NAME_CHARS_MAX;
 use quinn::{Connection, Endpoint};
@@ -23,10 +22,9 @@ use crate::{ConnectError, Disconnected, Options, quic};
 
 /// Connects and is let in. The pump must then be run, or nothing arrives.
 pub(crate) async fn join<G: Game>(address: &str, options: &Options) -> Result<(Session<G>, Pump), ConnectError> {
-    let schema = Arc::new(Schema::of::<G>()?);
-    let model_hash = Model::of_game::<G>(&schema)?.hash();
+    let coding = Arc::new(Coding::of::<G>()?);
     let deadline = Instant::now() + CONNECT_TIMEOUT;
-    let hello = hello(&schema.game, [schema.hash(), model_hash], options).to_bytes();
+    let hello = hello(&coding.schema.game, [coding.schema.hash(), coding.model_hash], options).to_bytes();
     let (endpoint, connection) = reach(address, options).await?;
     let clock = Clock::start();
     let inbox = Arc::new(Inbox::default());
@@ -56,7 +54,7 @@ pub(crate) async fn join<G: Game>(address: &str, options: &Options) -> Result<(S
     };
     let (say, leaving) = mpsc::channel(MESSAGES_LEAVING_MAX);
     let line = Line { endpoint, connection: connection.clone(), inbox: Arc::clone(&inbox), say, clock };
-    let session = Session::new(Client::new(world, schema, start), line, &welcome);
+    let session = Session::new(Client::new(world, coding, start), line, &welcome);
     Ok((session, Pump { connection, control, send, leaving, inbox, clock }))
 }
 

@@ -18,8 +18,8 @@ fn impossible_rules_are_refused_with_what_is_allowed() {
     let too_many = config(WALKERS_MAX + 1, 32, Avatars::Private);
     assert_eq!(refusal(&too_many), "walkers is 20001; at most 20000 are allowed");
     let blind = config(200, 0, Avatars::Private);
-    assert_eq!(refusal(&blind), "visible is 0; 1 to 4095 are allowed");
-    assert_eq!(refusal(&config(200, 4_096, Avatars::Public)), "visible is 4096; 1 to 4095 are allowed");
+    assert_eq!(refusal(&blind), "visible is 0; 1 to 16383 are allowed");
+    assert_eq!(refusal(&config(200, 16_384, Avatars::Public)), "visible is 16384; 1 to 16383 are allowed");
     for legal in [Config::default(), config(0, 1, Avatars::Public), config(WALKERS_MAX, VISIBLE_MAX, Avatars::Private)]
     {
         assert!(Field::world(&legal).is_ok(), "{legal:?}");

@@ -1,7 +1,10 @@
-//! The room's table of entities: their versions, and the record bodies that were encoded in this tick.
+//! The room's table of entities: their versions, and what was decided in this tick about telling them.
+//!
+//! What there is to tell of an entity depends on it and on the states that are known of it, not on the client. So it is
+//! decided once, kept as ops, and each client's coder writes them.
 
-use downbeat_replica::bits::BitWriter;
-use downbeat_replica::{Captured, EntityId, PlayerId, Scene, Schema, Tick, Versions, encode_body};
+use downbeat_replica::codec::{History, Known, Model, Op, Walk};
+use downbeat_replica::{Captured, EntityId, Picked, PlayerId, Scene, Schema, Tick, Versions};
 
 /// An entity that is in the match.
 #[derive(Debug)]
@@ -9,74 +12,138 @@ pub(crate) struct Entity {
     pub(crate) id: EntityId,
     pub(crate) kind: usize,
     pub(crate) avatar: Option<PlayerId>,
+    /// The tick in which it appeared: tells it from an earlier one that had its id.
+    pub(crate) born: Tick,
     pub(crate) versions: Versions,
-    /// Whether it did not change in the snapshot interval before the last one.
-    pub(crate) rested: bool,
+    /// As all others and as its owner are told it, where that is not the whole state.
+    told: [Option<Versions>; 2],
     captured: Tick,
-    bodies: Vec<CachedBody>,
+    records: Vec<(Key, Record)>,
 }
 
-/// A body in the table's buffer.
-#[derive(Clone, Copy, Debug)]
-struct CachedBody {
-    /// Version it is coded against; 0 for none.
-    base: u32,
+impl Entity {
+    /// Its versions as a reader is told them.
+    pub(crate) fn told(&self, owner: bool) -> &Versions {
+        self.told[usize::from(owner)].as_ref().unwrap_or(&self.versions)
+    }
+}
+
+/// What a record depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key {
+    known: Picked,
     owner: bool,
-    start: usize,
-    bits: usize,
+    forced: bool,
 }
 
-/// A record's body, encoded.
+/// What there is to tell of an entity, decided.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Body {
-    start: usize,
-    pub(crate) bits: usize,
+pub(crate) struct Record {
+    start: u32,
+    len: u32,
+    /// What the ops cost, in 1/256 bit.
+    pub(crate) cost: u32,
+    /// Whether it is told as a sleeper: as one that wakes if it has news, otherwise not at all.
+    pub(crate) asleep: bool,
+    /// Whether there are news.
+    pub(crate) news: bool,
 }
 
 /// All entities of a room, by index.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Entities {
     places: Vec<Option<Entity>>,
-    bodies: Vec<u8>,
+    model: Model,
+    ops: Vec<Op>,
+    walk: Walk,
+    state: Vec<i32>,
+    /// By kind: whether all others, and owners, are told less than the whole state.
+    is_cut: Vec<[bool; 2]>,
+    tick: Tick,
+    interval: u32,
+    /// The last tick in which an id got another entity.
+    pub(crate) replaced: Tick,
     pub(crate) scene: Scene,
 }
 
 impl Entities {
+    pub(crate) fn new(schema: &Schema, model: Model, interval: u32) -> Self {
+        let is_cut = schema.entities.iter().map(|kind| {
+            let names = kind.lanes.iter().any(|lane| lane.entity);
+            [names || kind.lanes.iter().any(|lane| lane.owner_only || lane.owner_bits > 0), names]
+        });
+        Self {
+            places: Vec::new(),
+            model,
+            ops: Vec::new(),
+            walk: Walk::default(),
+            state: Vec::new(),
+            is_cut: is_cut.collect(),
+            tick: Tick::ZERO,
+            interval,
+            replaced: Tick::ZERO,
+            scene: Scene::default(),
+        }
+    }
+
     pub(crate) fn of(&self, id: EntityId) -> Option<&Entity> {
         self.places.get(id.index())?.as_ref().filter(|entity| entity.id == id)
     }
 
-    fn of_mut(&mut self, id: EntityId) -> Option<&mut Entity> {
-        self.places.get_mut(id.index())?.as_mut().filter(|entity| entity.id == id)
+    /// Whether lanes of this kind name entities.
+    pub(crate) fn names_entities(&self, kind: usize) -> bool {
+        self.is_cut[kind][1]
+    }
+
+    /// The model that records are written with.
+    pub(crate) const fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Ticks from one snapshot to the next.
+    pub(crate) const fn interval(&self) -> u32 {
+        self.interval
     }
 
     /// Takes in what a game captured in `tick`; who is not among it is gone.
-    pub(crate) fn commit(&mut self, tick: Tick, interval: u32, schema: &Schema, captured: &[Captured], lanes: &[i32]) {
+    pub(crate) fn commit(&mut self, tick: Tick, schema: &Schema, captured: &[Captured], lanes: &[i32]) {
+        self.tick = tick;
         for &Captured { id, kind, avatar, first_lane } in captured {
-            let width = schema.entities[kind].lanes.len();
+            let table = &schema.entities[kind];
+            let width = table.lanes.len();
             if self.places.len() <= id.index() {
                 self.places.resize_with(id.index() + 1, || None);
             }
             let place = &mut self.places[id.index()];
             let entity = match place {
                 Some(entity) if entity.id == id && entity.kind == kind && entity.avatar == avatar => entity,
-                _ => place.insert(Entity {
-                    id,
-                    kind,
-                    avatar,
-                    versions: Versions::new(width, tick),
-                    rested: false,
-                    captured: tick,
-                    bodies: Vec::new(),
-                }),
+                _ => {
+                    self.replaced = tick;
+                    let versions = |is_cut: bool| is_cut.then(|| Versions::new(width, tick));
+                    place.insert(Entity {
+                        id,
+                        kind,
+                        avatar,
+                        born: tick,
+                        versions: Versions::new(width, tick),
+                        told: [versions(self.is_cut[kind][0]), versions(self.is_cut[kind][1] && avatar.is_some())],
+                        captured: tick,
+                        records: Vec::new(),
+                    })
+                }
             };
+            let state = &lanes[first_lane..first_lane + width];
             entity.captured = tick;
-            entity.bodies.clear();
-            entity.versions.push(tick, &lanes[first_lane..first_lane + width]);
-            let before = entity.versions.at(tick.offset(-i64::from(interval)));
-            entity.rested = before.is_some_and(|version| tick.since(version.since) >= 2 * i64::from(interval));
+            entity.records.clear();
+            if entity.versions.push(tick, state) {
+                for (told, owner) in entity.told.iter_mut().zip([false, true]) {
+                    let Some(told) = told else { continue };
+                    table.told(owner, state, &mut self.state);
+                    told.push(tick, &self.state);
+                }
+            }
         }
-        self.bodies.clear();
+        self.ops.clear();
         self.scene.clear();
         for place in &mut self.places {
             let Some(entity) = place.as_ref().filter(|entity| entity.captured == tick) else {
@@ -88,33 +155,62 @@ impl Entities {
         }
     }
 
-    /// The newest state of `id` coded against the version `base` (0: on its own), encoded at most once a tick.
-    /// `None` when one of them is not remembered.
-    pub(crate) fn body(&mut self, schema: &Schema, id: EntityId, base: u32, owner: bool) -> Option<Body> {
-        let mut bytes = std::mem::take(&mut self.bodies);
-        let body = self.of_mut(id).and_then(|entity| entity.body(schema, base, owner, &mut bytes));
-        self.bodies = bytes;
-        body
-    }
-
-    pub(crate) fn write_body(&self, body: Body, out: &mut BitWriter<'_>) {
-        out.copy(&self.bodies[body.start..], body.bits);
-    }
-}
-
-impl Entity {
-    fn body(&mut self, schema: &Schema, base: u32, owner: bool, bytes: &mut Vec<u8>) -> Option<Body> {
-        if let Some(cached) = self.bodies.iter().find(|body| body.base == base && body.owner == owner) {
-            return Some(Body { start: cached.start, bits: cached.bits });
+    /// What there is to tell of `id` to a reader who knows its states of `known`, decided at most once a tick. `renamed`:
+    /// the tick since when its lanes name the entities that they name for this reader.
+    pub(crate) fn record(&mut self, id: EntityId, known: Picked, owner: bool, renamed: Tick) -> Record {
+        let Self { places, model, ops, walk, state, tick, interval, .. } = self;
+        let entity = places[id.index()].as_mut().expect("what is shown is in the table");
+        let newest_known = tick.offset(-i64::from(u32::from(known.ages()[0]) * *interval));
+        let key = Key { known, owner, forced: renamed > newest_known };
+        if let Some((_, record)) = entity.records.iter().find(|(of, _)| *of == key) {
+            return *record;
         }
-        let state = self.versions.newest()?;
-        let base_lanes = if base == 0 { None } else { Some(self.versions.numbered(base)?.lanes) };
-        let start = bytes.len();
-        let mut writer = BitWriter::new(bytes);
-        encode_body(&schema.entities[self.kind], owner, base_lanes, state.lanes, &mut writer);
-        let bits = writer.bit_len();
-        writer.finish();
-        self.bodies.push(CachedBody { base, owner, start, bits });
-        Some(Body { start, bits })
+        let versions = entity.told(owner);
+        let mut states = [Known { age: 0, lanes: &[] }; 3];
+        for (state, &age) in states.iter_mut().zip(known.ages()) {
+            let age = u32::from(age) * *interval;
+            let version = versions.at(tick.offset(-i64::from(age)));
+            *state = Known { age, lanes: version.expect("retained snapshots are remembered").lanes };
+        }
+        let newest = versions.newest().expect("a captured entity has a version");
+        let history = History::of(&states[..known.ages().len()]).expect("something is known");
+        let (asleep, news) = (history.is_asleep(), key.forced || newest.since > newest_known);
+        let start = ops.len();
+        if !asleep || news {
+            let model = model.kind(entity.kind, owner);
+            walk.begin(model, &history);
+            if !asleep {
+                let Ok(_) = walk.presence(model, ops, news);
+            }
+            if news {
+                state.clear();
+                state.extend_from_slice(newest.lanes);
+                let Ok(()) = walk.body(model, &history, ops, state);
+            }
+        }
+        let cost = ops[start..].iter().map(|op| op.cost()).sum();
+        let record = Record { start: start as u32, len: (ops.len() - start) as u32, cost, asleep, news };
+        entity.records.push((key, record));
+        record
+    }
+
+    /// Decides the state of `id`, of which the reader knows nothing, beside `guess`.
+    pub(crate) fn enter(&mut self, id: EntityId, owner: bool, guess: &[i32]) -> Record {
+        let Self { places, model, ops, walk, state, .. } = self;
+        let entity = places[id.index()].as_ref().expect("what is shown is in the table");
+        let newest = entity.told(owner).newest().expect("a captured entity has a version");
+        let (model, history) = (model.kind(entity.kind, owner), History::guess(guess));
+        let start = ops.len();
+        state.clear();
+        state.extend_from_slice(newest.lanes);
+        walk.begin(model, &history);
+        let Ok(()) = walk.body(model, &history, ops, state);
+        let cost = ops[start..].iter().map(|op| op.cost()).sum();
+        Record { start: start as u32, len: (ops.len() - start) as u32, cost, asleep: false, news: true }
+    }
+
+    /// What was decided.
+    pub(crate) fn ops(&self, record: Record) -> &[Op] {
+        &self.ops[record.start as usize..][..record.len as usize]
     }
 }

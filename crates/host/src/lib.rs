@@ -3,12 +3,12 @@
 #![forbid(unsafe_code)]
 
 mod entities;
-mod flights;
 mod inputs;
 pub mod limits;
 mod replication;
 mod rewind;
 mod room;
+mod sent;
 mod snapshot;
 mod types;
 

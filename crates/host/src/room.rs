@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use downbeat_replica::bits::BitReader;
 use downbeat_replica::limits::PLAYERS_MAX;
 use downbeat_replica::{
-    Capture, Captured, ConfigError, DecodeError, EntityId, Events, Game, Hearers, InputFrame, Inputs, LaneReader,
-    LaneWriter, Micros, PlayerId, PlayerInput, Schema, Setup, Tick, Viewer, Visible, neutral,
+    Capture, Captured, Coding, ConfigError, DecodeError, EntityId, Events, Game, Hearers, InputFrame, Inputs,
+    LaneReader, LaneWriter, Micros, PlayerId, PlayerInput, Schema, Setup, Tick, Viewer, Visible, neutral,
 };
 use downbeat_wire::limits::UP_DATAGRAM_BYTES_MAX;
 use downbeat_wire::packet::{Acks, InputReport, UpHead};
@@ -75,17 +75,19 @@ impl<G: Game> Room<G> {
             )));
         }
         let players_max = options.players_max.min(PLAYERS_MAX as u16);
+        let Coding { schema, model, .. } = Coding::of::<G>()?;
+        snapshot::check_sizes(&schema, snapshot_bytes)?;
         let setup = Setup { tick_rate_hz: options.tick_rate_hz, seed: options.seed, players_max };
         Ok(Self {
             game: G::new(config, setup)?,
-            schema: Schema::of::<G>()?,
+            entities: Entities::new(&schema, model, options.tick_rate_hz / options.send_rate_hz),
+            schema,
             options: RoomOptions { players_max, ..options },
             tick: Tick::ZERO,
             tick_started: Micros::default(),
             neutral: neutral::<G::Input>(),
             sessions: BTreeMap::new(),
             players: vec![false; players_max.into()],
-            entities: Entities::default(),
             avatars: BTreeMap::new(),
             events: Events::default(),
             encoded_events: Vec::new(),
@@ -125,7 +127,7 @@ impl<G: Game> Room<G> {
                 queue: InputQueue::new(&self.neutral),
                 up_seen: None,
                 inputs: InputCounters::default(),
-                replication: Replication::new(),
+                replication: Replication::default(),
             },
         );
         Ok(player)
@@ -198,7 +200,7 @@ impl<G: Game> Room<G> {
         self.encode_events();
         if self.tick.0.is_multiple_of(self.interval()) {
             net.phase(Phase::Encode);
-            self.send_snapshots(now, net);
+            self.send_snapshots(net);
             self.encoded_events.clear();
         }
     }
@@ -235,7 +237,7 @@ impl<G: Game> Room<G> {
         self.game.capture(&mut capture);
         self.counters.clamped += u64::from(capture.clamped());
         self.counters.refused += u64::from(capture.refused());
-        self.entities.commit(self.tick, self.interval(), &self.schema, &self.captured, &self.lanes);
+        self.entities.commit(self.tick, &self.schema, &self.captured, &self.lanes);
         self.avatars.clear();
         let avatars = self.captured.iter().filter_map(|captured| Some((captured.avatar?, captured.id)));
         self.avatars.extend(avatars);
@@ -250,7 +252,7 @@ impl<G: Game> Room<G> {
         }
     }
 
-    fn send_snapshots(&mut self, now: Micros, net: &mut impl Net) {
+    fn send_snapshots(&mut self, net: &mut impl Net) {
         let budget = self.options.client_bytes_per_s / self.options.send_rate_hz as usize;
         for (&id, session) in &mut self.sessions {
             let Some(space) = net.space(id) else {
@@ -272,7 +274,6 @@ impl<G: Game> Room<G> {
                 events: &self.encoded_events,
                 counters: &mut self.counters,
                 tick: self.tick,
-                now,
             };
             let viewer = snapshot::Reader { player: session.player, avatar, inputs, bytes_max: space.min(budget) };
             let datagram = self.snapshot.encode(room, &viewer, self.visible.sorted(), &mut session.replication);
@@ -323,8 +324,8 @@ impl<G: Game> Room<G> {
     /// What a client would know if everything had arrived: for tests and tools.
     pub fn told(&self, session: SessionId) -> Vec<Told> {
         let Some(session) = self.sessions.get(&session) else { return Vec::new() };
-        let tell = |known: &crate::replication::Known| {
-            let entity = self.entities.of(known.id)?;
+        let tell = |&(id, slot): &(EntityId, u16)| {
+            let entity = self.entities.of(id)?;
             let owner = entity.avatar.is_some() && entity.avatar == session.player;
             let mut lanes = Vec::new();
             let (kind, state) = (&self.schema.entities[entity.kind], entity.versions.newest()?.lanes);
@@ -333,9 +334,9 @@ impl<G: Game> Room<G> {
                 let slot = EntityId::from_lane(state[lane]).and_then(|id| session.replication.slot_of(id));
                 lanes[lane] = slot.map_or(0, |slot| EntityId::new(slot.into(), 0).to_lane());
             }
-            Some(Told { slot: known.slot, kind: entity.kind, lanes })
+            Some(Told { slot, kind: entity.kind, lanes })
         };
-        session.replication.known.iter().filter_map(tell).collect()
+        session.replication.shown().iter().filter_map(tell).collect()
     }
 
     fn tick_length(&self) -> Micros {

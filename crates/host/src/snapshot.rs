@@ -1,15 +1,38 @@
 //! One datagram to one client: what it is behind on, by priority, until the budget is full.
 
-use downbeat_replica::bits::BitWriter;
-use downbeat_replica::limits::EVENTS_PER_DATAGRAM_MAX;
-use downbeat_replica::{EntityId, Hearers, Kind, Micros, PlayerId, RecordHead, Schema, Tick, put_event, put_refs};
-use downbeat_wire::packet::{DownHead, InputReport};
+use downbeat_replica::codec::{Op, guess, wakes};
+use downbeat_replica::limits::{EVENTS_PER_DATAGRAM_MAX, RETAINED_SNAPSHOTS};
+use downbeat_replica::range::Encoder;
+use downbeat_replica::{
+    ConfigError, Cut, EPOCH_ORDER, Enter, EntityId, Frames, Hearers, Kind, Lane, Picked, PlayerId, Refs, SLOT_BITS_MAX,
+    Schema, Tick, event_bits_max, put_count, put_event, put_refs,
+};
+use downbeat_wire::packet::{DownHead, InputReport, Known};
 
-use crate::entities::{Body, Entities};
-use crate::limits::LEAVES_PER_DATAGRAM_MAX;
-use crate::replication::{Refs, Replication};
+use crate::entities::{Entities, Record};
+use crate::replication::Replication;
 use crate::room::hears;
 use crate::types::Counters;
+
+/// Checks that a record of every kind fits into a snapshot of `bytes`, whatever its state.
+///
+/// # Errors
+/// Names the kind that does not.
+pub(crate) fn check_sizes(schema: &Schema, bytes: usize) -> Result<(), ConfigError> {
+    for kind in &schema.entities {
+        let lane = |lane: &Lane| if lane.entity { SLOT_BITS_MAX } else { lane.bits(true) + SYMBOL_BITS_MAX };
+        let bits = kind.lanes.iter().map(lane).sum::<u32>() + kind.fields.len() as u32 * FLAG_BITS_MAX + SLOT_BITS_MAX;
+        let most = bits as usize / 8 + HEAD_BYTES_MAX + SLACK_BYTES;
+        if most > bytes {
+            return Err(ConfigError(format!(
+                "{} of game {} can take {most} bytes; a snapshot has {bytes}: split it into kinds, quantise it harder, or \
+                 let clients have more bytes per second",
+                kind.name, schema.game
+            )));
+        }
+    }
+    Ok(())
+}
 
 /// An event of this snapshot interval.
 #[derive(Debug)]
@@ -27,7 +50,6 @@ pub(crate) struct Source<'a> {
     pub(crate) events: &'a [EncodedEvent],
     pub(crate) counters: &'a mut Counters,
     pub(crate) tick: Tick,
-    pub(crate) now: Micros,
 }
 
 /// Whom a snapshot is for.
@@ -38,27 +60,36 @@ pub(crate) struct Reader {
     pub(crate) bytes_max: usize,
 }
 
-/// A record that could be sent.
+/// An entity that the client knows.
 #[derive(Clone, Copy, Debug)]
-struct Candidate {
+struct Member {
     slot: u16,
+    /// How many sleepers there are before it, if it is one.
+    sleepers: Option<u32>,
+    record: Record,
+    /// What it costs at most, in 1/256 bit.
+    cost: u32,
     priority: f32,
-    what: What,
-    bits: usize,
+    is_told: bool,
 }
 
+/// An entity that the client does not know yet.
 #[derive(Clone, Copy, Debug)]
-enum What {
-    /// Index into `leaving`.
-    Leave(usize),
-    /// Index into `known`.
-    State { known: usize, avatar: bool, body: Body, base: Option<Tick>, refs: Refs },
+struct Newcomer {
+    slot: u16,
+    /// The lower, the sooner.
+    turn: u8,
+    record: Option<Record>,
 }
 
 /// The work space of encoding, used again for each client.
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
-    candidates: Vec<Candidate>,
+    members: Vec<Member>,
+    newcomers: Vec<Newcomer>,
+    order: Vec<u32>,
+    guess: Vec<i32>,
+    avatar: Vec<i32>,
     datagram: Vec<u8>,
 }
 
@@ -71,161 +102,331 @@ impl Snapshot {
         visible: &[EntityId],
         replication: &mut Replication,
     ) -> &[u8] {
-        replication.settle(source.now);
-        let entities = &*source.entities;
-        replication.show(visible, reader.avatar, entities);
-        self.gather(&mut source, reader, replication);
+        let (tick, interval) = (source.tick, source.entities.interval());
+        let mut known = replication.begin(tick, interval);
+        replication.show(tick, visible, reader.avatar, source.entities);
+        if replication.leaving.len() * LEAVE_BITS > reader.bytes_max * 8 / 2 {
+            // To say who stays is shorter than to say who leaves.
+            replication.restart(tick);
+            known = Known::default();
+        }
+        let sleepers = self.gather(&mut source, reader, replication);
         source.counters.snapshots += 1;
-        source.counters.shown += replication.known.len() as u64;
+        source.counters.shown += replication.shown().len() as u64;
 
-        let Self { candidates, datagram } = self;
-        datagram.clear();
-        let mut out = BitWriter::new(datagram);
-        let sequence = replication.flights.next_sequence();
-        DownHead { sequence, tick: source.tick, inputs: reader.inputs }.encode(&mut out);
-        let events_dropped = put_events(&source, reader, replication, &mut out);
-        source.counters.events_dropped += events_dropped;
+        self.datagram.clear();
+        let mut datagram = std::mem::take(&mut self.datagram);
+        let mut out = Encoder::new(&mut datagram);
+        DownHead { tick, known, inputs: reader.inputs }.encode(&mut out);
+        if known.bits() == 0 {
+            out.number(tick.0 - replication.epoch.0, EPOCH_ORDER);
+        }
+        put_count(replication.leaving.len(), &mut out);
+        replication.leaving.iter().for_each(|leaving| leaving.why.encode(leaving.slot, &mut out));
 
-        let room_bits = (reader.bytes_max * 8).saturating_sub(out.bit_len() + COUNT_BITS_MAX);
-        let deferred = choose(candidates, room_bits);
-        source.counters.deferred += deferred as u64;
-        out.golomb(candidates.len() as u32, COUNT_ORDER);
-        put_records(candidates, &source, sequence, replication, &mut out);
+        let events = fitting_events(&source, reader, replication);
+        let room = (reader.bytes_max.saturating_sub(out.len_max() + SLACK_BYTES) as u32 * 8)
+            .saturating_sub(events.bits)
+            .saturating_mul(COST_OF_BIT);
+        let cut = self.choose(&mut source, reader, replication, room);
+        source.counters.deferred += self.members.iter().filter(|member| !member.is_told).count() as u64;
+        source.counters.events_dropped += events.dropped;
+
+        self.put_newcomers(&source, reader, replication, &mut out);
+        self.put_members(&source, cut, sleepers, replication, &mut out);
+        put_events(&source, reader, &events, replication, &mut out);
         out.finish();
-        datagram
+        replication.send();
+        self.datagram = datagram;
+        &self.datagram
     }
 
-    /// Finds everything that the client is behind on.
-    fn gather(&mut self, source: &mut Source<'_>, reader: &Reader, replication: &mut Replication) {
-        self.candidates.clear();
-        let unsent = replication.leaving.iter().enumerate().filter(|(_, leaving)| leaving.sent_sequence.is_none());
-        self.candidates.extend(unsent.take(LEAVES_PER_DATAGRAM_MAX).map(|(i, leaving)| Candidate {
-            slot: leaving.slot,
-            priority: LEAVE_PRIORITY,
-            what: What::Leave(i),
-            bits: head_bits_max(source.tick, None),
-        }));
-        for i in 0..replication.known.len() {
-            let id = replication.known[i].id;
-            let Some(entity) = source.entities.of(id) else { continue };
-            let kind = &source.schema.entities[entity.kind];
-            let refs = refs_of(kind, entity.versions.newest().map_or(&[], |newest| newest.lanes), replication);
-            let avatar = reader.avatar == Some(id);
-            let known = &mut replication.known[i];
-            if !known.is_behind(entity, &refs, avatar) {
+    /// Sorts all who are shown by what the client knows of them. Returns how many sleep.
+    fn gather(&mut self, source: &mut Source<'_>, reader: &Reader, replication: &mut Replication) -> u32 {
+        let Self { members, newcomers, .. } = self;
+        members.clear();
+        newcomers.clear();
+        let (number, tick, interval) = (replication.sent.newest(), source.tick, source.entities.interval());
+        let ago = |snapshots: u32| tick.offset(-i64::from(snapshots * interval));
+        let known = replication.known;
+        let landed = known.newest().map_or_else(|| ago(RETAINED_SNAPSHOTS), ago);
+        let mut picks = Picks::new(known, interval);
+        let mut sleepers = 0;
+        for slot in 0..replication.slots.len() {
+            let Some(id) = replication.slots[slot].as_ref().map(|shown| shown.id) else { continue };
+            let entity = source.entities.of(id).expect("what is shown is in the table");
+            let (kind, owner) = (entity.kind, reader.avatar == Some(id));
+            let mut refs_cost = 0;
+            if source.entities.names_entities(kind) {
+                let table = &source.schema.entities[kind];
+                refs_cost = refs_bits(table) * COST_OF_BIT;
+                let refs = refs_of(table, entity.versions.newest().map_or(&[], |newest| newest.lanes), replication);
+                let shown = replication.slots[slot].as_mut().expect("it was just looked at");
+                if shown.refs != refs {
+                    (shown.refs, shown.renamed) = (refs, tick);
+                }
+            }
+            let shown = replication.slots[slot].as_mut().expect("it was just looked at");
+            let changed = entity.told(owner).newest().map_or(tick, |newest| newest.since).max(shown.renamed);
+            let told = shown.told(number).and(known);
+            let Some(picked) = picks.of(told, source.entities.model().kind(kind, owner).lags()) else {
+                let turn = match shown.spelled {
+                    _ if owner => 0,
+                    Tick::ZERO => 1,
+                    spelled if spelled <= landed => 2,
+                    spelled if spelled < changed => 3,
+                    // What is on its way and true is not told again.
+                    _ => continue,
+                };
+                newcomers.push(Newcomer { slot: slot as u16, turn, record: None });
+                continue;
+            };
+            let record = source.entities.record(id, picked, owner, shown.renamed);
+            let before = record.asleep.then_some(sleepers);
+            sleepers += u32::from(record.asleep);
+            if record.asleep && !record.news {
+                shown.tell();
                 continue;
             }
-            known.priority += 1.0;
-            let priority = if avatar { f32::INFINITY } else { known.priority };
-            let baseline = known.baseline(entity);
-            let slot = known.slot;
-            let base = baseline.map_or(0, |baseline| baseline.version);
-            let refs_bits = kind.entity_lanes().count() * REF_BITS_MAX;
-            let body = source.entities.body(source.schema, id, base, avatar).expect("both versions are remembered");
-            self.candidates.push(Candidate {
-                slot,
-                priority,
-                what: What::State { known: i, avatar, body, base: baseline.map(|baseline| baseline.tick), refs },
-                bits: head_bits_max(source.tick, baseline.map(|baseline| baseline.tick)) + body.bits + refs_bits,
-            });
+            shown.priority += if changed > shown.spelled { 1.0 } else { ON_ITS_WAY };
+            let priority = match (owner, record.news) {
+                (true, _) => f32::INFINITY,
+                // To say that nothing changed costs less than a bit, and keeps the entity known.
+                (false, false) => f32::MAX,
+                (false, true) => shown.priority,
+            };
+            let mut cost = record.cost + if record.news { refs_cost } else { 0 };
+            cost += if record.asleep { WAKE_BITS * COST_OF_BIT } else { 0 };
+            members.push(Member { slot: slot as u16, sleepers: before, record, cost, priority, is_told: true });
         }
+        sleepers
     }
-}
 
-/// Writes the chosen records and notes what was sent.
-fn put_records(
-    candidates: &[Candidate],
-    source: &Source<'_>,
-    sequence: u16,
-    replication: &mut Replication,
-    out: &mut BitWriter<'_>,
-) {
-    let Replication { known, leaving, flights, .. } = replication;
-    let sent = flights.open(source.tick, source.now);
-    let kinds = source.schema.entities.len();
-    let mut before = -1;
-    for candidate in candidates {
-        match candidate.what {
-            What::Leave(i) => {
-                leaving[i].sent_sequence = Some(sequence);
-                RecordHead::Leave(leaving[i].why).encode(candidate.slot, before, source.tick, kinds, out);
-                sent.push(leaving[i].record());
-            }
-            What::State { known: i, avatar, body, base, refs } => {
-                let known = &mut known[i];
-                let entity = source.entities.of(known.id).expect("candidates are in the table");
-                let head = match base {
-                    Some(base) => RecordHead::Update { base, rested: entity.rested },
-                    None => RecordHead::Enter { kind: entity.kind, avatar },
-                };
-                head.encode(candidate.slot, before, source.tick, kinds, out);
-                source.entities.write_body(body, out);
-                put_refs(&source.schema.entities[entity.kind], &refs, out);
-                sent.push(known.send(entity.versions.newest_number(), refs, sequence));
-            }
+    /// Decides who is told, most urgent first, so that all costs `room` at most (in 1/256 bit). Returns the share of the
+    /// members that are put off.
+    fn choose(&mut self, source: &mut Source<'_>, reader: &Reader, replication: &Replication, room: u32) -> Cut {
+        let all = self.members.iter().map(|member| member.cost).fold(0, u32::saturating_add);
+        let share = if self.newcomers.is_empty() { room } else { room - room / NEWCOMERS_SHARE };
+        if all <= share {
+            self.choose_newcomers(source, reader, replication, room - all);
+            return Cut::default();
         }
-        before = candidate.slot.into();
-    }
-}
-
-/// Most bits of a record's head: a slot's gap (25), a kind or the age of a baseline (Exp-Golomb of order 2), and flags.
-fn head_bits_max(tick: Tick, base: Option<Tick>) -> usize {
-    let age = base.map_or(0, |base| tick.0 - base.0);
-    25 + 2 * ((age >> 2) + 1).ilog2() as usize + 3 + 8
-}
-
-/// Keeps what fits, the most urgent first, in order of slots. Returns how many were put off.
-fn choose(candidates: &mut Vec<Candidate>, room_bits: usize) -> usize {
-    let all = candidates.len();
-    if candidates.iter().map(|candidate| candidate.bits).sum::<usize>() > room_bits {
-        candidates.sort_unstable_by(|a, b| b.priority.total_cmp(&a.priority).then(a.slot.cmp(&b.slot)));
-        let mut left = room_bits;
-        candidates.retain(|candidate| {
-            let fits = candidate.bits <= left;
-            left -= if fits { candidate.bits } else { 0 };
-            fits
+        let Self { members, order, .. } = self;
+        let fitting = u64::from(share) * members.len() as u64 / u64::from(all.max(1));
+        let cut = Cut::of(members.len() - (fitting as usize).min(members.len() - 1), members.len());
+        let mut left = i64::from(share) - members.len() as i64 * i64::from(cut.cost(false));
+        order.clear();
+        order.extend(0..members.len() as u32);
+        order.sort_unstable_by(|&a, &b| {
+            let (a, b) = (&members[a as usize], &members[b as usize]);
+            b.priority.total_cmp(&a.priority).then(a.slot.cmp(&b.slot))
         });
+        for &i in order.iter() {
+            let member = &mut members[i as usize];
+            let cost = i64::from(member.cost + cut.cost(true)) - i64::from(cut.cost(false));
+            member.is_told = cost <= left;
+            left -= if member.is_told { cost } else { 0 };
+        }
+        self.choose_newcomers(source, reader, replication, room - share + left.max(0) as u32);
+        cut
     }
-    candidates.sort_unstable_by_key(|candidate| candidate.slot);
-    all - candidates.len()
+
+    fn choose_newcomers(&mut self, source: &mut Source<'_>, reader: &Reader, replication: &Replication, mut room: u32) {
+        if self.newcomers.is_empty() {
+            return;
+        }
+        self.newcomers.sort_unstable_by_key(|newcomer| (newcomer.turn, newcomer.slot));
+        let from = self.own_state(source, reader, replication);
+        let mut fitting = 0;
+        for newcomer in &mut self.newcomers {
+            let shown = replication.slots[usize::from(newcomer.slot)].as_ref().expect("newcomers are shown");
+            let entity = source.entities.of(shown.id).expect("what is shown is in the table");
+            let owner = reader.avatar == Some(shown.id);
+            let table = &source.schema.entities[entity.kind];
+            let from = from.map(|kind| (&source.schema.entities[kind], &*self.avatar));
+            guess(table, owner, from, &mut self.guess);
+            let record = source.entities.enter(shown.id, owner, &self.guess);
+            let cost = record.cost + (SLOT_BITS_MAX + refs_bits(table)) * COST_OF_BIT;
+            if cost > room {
+                break;
+            }
+            room -= cost;
+            newcomer.record = Some(record);
+            fitting += 1;
+        }
+        self.newcomers.truncate(fitting);
+        self.newcomers.sort_unstable_by_key(|newcomer| newcomer.slot);
+    }
+
+    /// The kind of the client's avatar, and in `self.avatar` the newest state of it that both ends know.
+    fn own_state(&mut self, source: &Source<'_>, reader: &Reader, replication: &Replication) -> Option<usize> {
+        let id = reader.avatar?;
+        let entity = source.entities.of(id)?;
+        let known = source.own_known(replication, id)?;
+        let state = entity.told(true).at(known)?.lanes;
+        self.avatar.clear();
+        self.avatar.extend_from_slice(state);
+        Some(entity.kind)
+    }
+
+    fn put_newcomers(
+        &self,
+        source: &Source<'_>,
+        reader: &Reader,
+        replication: &mut Replication,
+        out: &mut Encoder<'_>,
+    ) {
+        put_count(self.newcomers.len(), out);
+        for newcomer in &self.newcomers {
+            let shown = replication.slots[usize::from(newcomer.slot)].as_mut().expect("newcomers are shown");
+            let entity = source.entities.of(shown.id).expect("what is shown is in the table");
+            let (kind, avatar) = (entity.kind, reader.avatar == Some(shown.id));
+            Enter { slot: newcomer.slot, kind, avatar }.encode(source.schema.entities.len(), out);
+            Op::write(source.entities.ops(newcomer.record.expect("those without were left out")), out);
+            put_refs(&source.schema.entities[kind], &shown.refs, out);
+            shown.spell(source.tick);
+        }
+    }
+
+    /// Writes those that the client knows: in order of slots, first who is awake, then sleepers that wake.
+    fn put_members(
+        &self,
+        source: &Source<'_>,
+        cut: Cut,
+        sleepers: u32,
+        replication: &mut Replication,
+        out: &mut Encoder<'_>,
+    ) {
+        cut.encode(out);
+        let mut put = |member: &Member, out: &mut Encoder<'_>| {
+            cut.put(member.is_told, out);
+            let shown = replication.slots[usize::from(member.slot)].as_mut().expect("members are shown");
+            if !member.is_told {
+                return;
+            }
+            Op::write(source.entities.ops(member.record), out);
+            if !member.record.news {
+                return shown.tell();
+            }
+            let kind = source.entities.of(shown.id).expect("what is shown is in the table").kind;
+            put_refs(&source.schema.entities[kind], &shown.refs, out);
+            shown.spell(source.tick);
+        };
+        self.members.iter().filter(|member| member.sleepers.is_none()).for_each(|member| put(member, out));
+        if sleepers > 0 {
+            let waking = || self.members.iter().filter_map(|member| Some((member.sleepers?, member)));
+            let model = source.entities.model().kind(0, false);
+            wakes::put_count(model, waking().count() as u32, out);
+            let mut next = 0;
+            for (before, member) in waking() {
+                wakes::put_gap(model, before - next, out);
+                next = before + 1;
+                put(member, out);
+            }
+        }
+    }
 }
 
-/// The entities that `lanes` name, as the client knows them.
+impl Source<'_> {
+    /// The tick of the newest snapshot that is known to have told the avatar `id`.
+    fn own_known(&self, replication: &Replication, id: EntityId) -> Option<Tick> {
+        let slot = replication.slot_of(id)?;
+        let shown = replication.slots[usize::from(slot)].as_ref()?;
+        let age = shown.told_before().and(replication.known).newest()?;
+        Some(self.tick.offset(-i64::from(age * self.entities.interval())))
+    }
+}
+
+/// The states to predict from, which most entities have in common.
+struct Picks {
+    known: Frames,
+    interval: u32,
+    /// For entities of these lags that were told in all of these snapshots.
+    common: Option<([u32; 2], Frames, Picked)>,
+}
+
+impl Picks {
+    const fn new(known: Frames, interval: u32) -> Self {
+        Self { known, interval, common: None }
+    }
+
+    fn of(&mut self, told: Frames, lags: [u32; 2]) -> Option<Picked> {
+        if let Some((of, frames, picked)) = self.common
+            && of == lags
+            && told.and(frames) == frames
+        {
+            return Some(picked);
+        }
+        let picked = told.pick(lags, self.interval)?;
+        if told == self.known {
+            let mut frames = Frames::default();
+            picked.ages().iter().for_each(|&age| frames.insert(age.into()));
+            self.common = Some((lags, frames, picked));
+        }
+        Some(picked)
+    }
+}
+
 fn refs_of(kind: &Kind, lanes: &[i32], replication: &Replication) -> Refs {
     let mut refs = Refs::default();
     for (slot, lane) in refs.iter_mut().zip(kind.entity_lanes()) {
-        let id = EntityId::from_lane(lanes[lane]);
+        let id = lanes.get(lane).and_then(|&lane| EntityId::from_lane(lane));
         *slot = id.and_then(|id| replication.slot_of(id)).map_or(0, |slot| slot + 1);
     }
     refs
 }
 
-/// Writes the events that the client hears of, as far as they fit. Returns how many did not.
-fn put_events(source: &Source<'_>, reader: &Reader, replication: &Replication, out: &mut BitWriter<'_>) -> u64 {
+fn refs_bits(kind: &Kind) -> u32 {
+    kind.entity_lanes().count() as u32 * SLOT_BITS_MAX
+}
+
+/// The events that a datagram has room for.
+struct Events {
+    count: usize,
+    bits: u32,
+    dropped: u64,
+}
+
+/// The events that the client hears of, as far as they fit: at most half of the datagram, and the rest is for the state.
+fn fitting_events(source: &Source<'_>, reader: &Reader, replication: &Replication) -> Events {
     let heard = || source.events.iter().filter(|event| hears(event.hearers, reader.player, replication));
-    // At most half of the datagram, and the rest is for the state.
-    let room = (reader.bytes_max * 4).saturating_sub(out.bit_len());
-    let mut bits = 0;
-    let fitting = heard().take(EVENTS_PER_DATAGRAM_MAX).take_while(|event| {
-        let lanes = &source.schema.events[event.kind].lanes;
-        bits += EVENT_HEAD_BITS_MAX + lanes.iter().map(|lane| lane.bits(true) as usize).sum::<usize>();
-        bits <= room
-    });
-    let count = fitting.count();
-    out.golomb(count as u32, 0);
-    for event in heard().take(count) {
+    let room = reader.bytes_max as u32 * 4;
+    let (mut count, mut bits) = (0, 0);
+    for event in heard().take(EVENTS_PER_DATAGRAM_MAX) {
+        let more = event_bits_max(&source.schema.events[event.kind]);
+        if bits + more > room {
+            break;
+        }
+        (count, bits) = (count + 1, bits + more);
+    }
+    Events { count, bits, dropped: (heard().count() - count) as u64 }
+}
+
+fn put_events(source: &Source<'_>, reader: &Reader, events: &Events, replication: &Replication, out: &mut Encoder<'_>) {
+    put_count(events.count, out);
+    let heard = source.events.iter().filter(|event| hears(event.hearers, reader.player, replication));
+    for event in heard.take(events.count) {
         let age = source.tick.0 - event.tick.0;
         let slot_of = |id| replication.slot_of(id).map_or(0, |slot| slot + 1);
         put_event(source.schema, event.kind, age, &event.lanes, slot_of, out);
     }
-    (heard().count() - count) as u64
 }
 
-const COUNT_ORDER: u32 = downbeat_replica::RECORD_COUNT_ORDER;
-/// A count of records up to the most slots there are.
-const COUNT_BITS_MAX: usize = 26;
-/// One entity that a lane names.
-const REF_BITS_MAX: usize = 25;
-const EVENT_HEAD_BITS_MAX: usize = 24;
-/// Before all states but the avatar's: what is gone must not be seen.
-const LEAVE_PRIORITY: f32 = f32::MAX;
+/// A symbol, at most: one of the 63 buckets.
+const SYMBOL_BITS_MAX: u32 = downbeat_replica::range::TOTAL_BITS;
+/// A flag that says whether a field changed, at most.
+const FLAG_BITS_MAX: u32 = downbeat_replica::range::TOTAL_BITS;
+/// The head of a datagram.
+const HEAD_BYTES_MAX: usize = 24;
+/// Costs are in 1/256 bit.
+const COST_OF_BIT: u32 = 256;
+/// Counts, flags, and what costs are rounded by.
+const SLACK_BYTES: usize = 16;
+/// A leave, usually.
+const LEAVE_BITS: usize = 12;
+/// A gap between sleepers, at most.
+const WAKE_BITS: u32 = 30;
+/// At least this part of a datagram is for those who enter, if there are any.
+const NEWCOMERS_SHARE: u32 = 4;
+/// By how much an entity becomes more urgent whose news are on their way.
+const ON_ITS_WAY: f32 = 1.0 / 16.0;

@@ -138,7 +138,7 @@ impl InputFrame {
         if count == 0 {
             return Ok(Vec::new());
         }
-        let newest = near.nearest(input.bits(16)? as u16);
+        let newest = near.nearest(input.bits(16)?, 16);
         if (newest.0 as usize) < count || newest > Tick::LAST {
             return Err(DecodeError::Malformed("input tick"));
         }

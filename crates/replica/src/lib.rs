@@ -6,9 +6,9 @@
 
 extern crate self as downbeat_replica;
 
-mod baseline;
 pub mod codec;
-mod delta;
+mod coding;
+mod frames;
 mod game;
 mod ids;
 mod input;
@@ -24,10 +24,10 @@ mod shape;
 mod value;
 mod versions;
 
-pub use baseline::{Baseline, is_retained};
-pub use delta::{decode_body, encode_body};
+pub use coding::Coding;
 pub use downbeat_derive::{Input, Replicated};
 pub use downbeat_wire::{DecodeError, Micros, Tick, bits, hash, range};
+pub use frames::{Frames, Picked, is_retained};
 pub use game::{
     Capture, Captured, ConfigError, Context, Events, Game, Hearers, Inputs, PlayerInput, Rewind, Setup, Sighting,
     Viewer, Visible, dt,
@@ -37,7 +37,10 @@ pub use ids::{EntityId, EntityIds, PlayerId};
 pub use input::{Input, InputFrame, ViewTick, neutral, substitute};
 pub use interpolate::interpolate;
 pub use lanes::{LaneReader, LaneWriter};
-pub use record::{Leave, RECORD_COUNT_ORDER, RecordHead, put_event, put_refs, take_event, take_refs};
+pub use record::{
+    Cut, EPOCH_ORDER, Enter, Leave, Refs, SLOT_BITS_MAX, event_bits_max, put_count, put_event, put_refs, take_count,
+    take_event, take_refs,
+};
 pub use replicated::{Audience, FieldTuner, Kinds, NoEvents, Replicated};
 pub use scene::Scene;
 pub use schema::{Field, Kind, Lane, Repr, Role, Schema};

@@ -23,14 +23,15 @@ pub const NAME_BYTES_MAX: usize = 64;
 /// Low bits of a lane that only the owner may be told; more is an error when the schema is built.
 pub const OWNER_BITS_MAX: u8 = 24;
 
-/// Versions of an entity that a client keeps, newest first. Part of the protocol: the server relies on it.
-pub const RETAINED_VERSIONS: usize = 32;
+/// Snapshots that a later one can build on: so many before it. A client keeps an entity's states of as many. Part of the
+/// protocol: the server relies on it.
+pub const RETAINED_SNAPSHOTS: u32 = 32;
 
 /// Distinct versions of an entity that a room keeps. Older ones can neither be a baseline nor be rewound to.
 pub const ROOM_VERSIONS: usize = 64;
 
 /// Slots of one client: entities that it can know at a time. What exceeds it is not shown.
-pub const SLOTS_MAX: usize = 4_096;
+pub const SLOTS_MAX: usize = 16_384;
 
 /// Input frames in one datagram.
 pub const INPUT_FRAMES_MAX: usize = 32;
@@ -44,9 +45,9 @@ pub const ENTITY_LANES_MAX: usize = 4;
 /// Seeds of recordings that a model was trained on; a file with more is refused.
 pub const MODEL_SEEDS_MAX: usize = 1_024;
 
-/// Ticks between the states that a model takes motion from; a file with more is refused. Below
-/// [`ROOM_VERSIONS`], so that a room still has the older state of an entity that moves on each tick.
-pub const MODEL_LAG_MAX: u32 = 32;
+/// Ticks between the states that a model takes motion from; a file with more is refused. A datagram
+/// names no older ones.
+pub const MODEL_LAG_MAX: u32 = 16;
 
 /// How long a held input stands in for missing ones; after that the player does nothing.
 pub const SUBSTITUTE_MAX: Micros = Micros::from_millis(250);

@@ -1,9 +1,11 @@
-//! Bodies, records, inputs and events as they stand in `assets/wire/v2.txt`; see the test of the same name in `wire`.
+//! States, records and inputs as they stand in `assets/wire/v2.txt`; see the test of the same name in `wire`.
 
 use downbeat_replica::bits::BitWriter;
+use downbeat_replica::codec::{History, KindModel, Known, Op, Plan, Walk, guess};
 use downbeat_replica::glam::Vec3;
+use downbeat_replica::range::Encoder;
 use downbeat_replica::{
-    Input, InputFrame, Kind, LaneWriter, Leave, RecordHead, Replicated, Schema, Tick, ViewTick, encode_body, neutral,
+    Cut, Enter, Input, InputFrame, Kind, LaneWriter, Leave, Replicated, Schema, Tick, ViewTick, neutral, put_count,
 };
 
 const VECTORS: &str = include_str!("../../../assets/wire/v2.txt");
@@ -49,15 +51,41 @@ fn lanes(thing: &Thing) -> Vec<i32> {
     lanes
 }
 
+fn check_coded(name: &str, write: impl FnOnce(&mut Encoder<'_>)) {
+    let mut bytes = Vec::new();
+    let mut out = Encoder::new(&mut bytes);
+    write(&mut out);
+    out.finish();
+    check_bytes(name, &bytes);
+}
+
 #[test]
-fn bodies() {
+fn states() {
     let kind = Kind::of::<Thing>("Thing");
-    let before = lanes(&Thing { position: Vec3::new(1.0, 2.0, 3.0), yaw: 3.1, health: 100, ammo: 30, alive: true });
-    let after = lanes(&Thing { position: Vec3::new(1.5, 2.0, 2.9), yaw: -3.1, health: 80, ammo: 29, alive: false });
-    check("body-full-owner", |out| encode_body(&kind, true, None, &after, out));
-    check("body-full-others", |out| encode_body(&kind, false, None, &after, out));
-    check("body-delta-owner", |out| encode_body(&kind, true, Some(&before), &after, out));
-    check("body-delta-others", |out| encode_body(&kind, false, Some(&before), &after, out));
+    let at = |x: f32, yaw: f32, health: u8, ammo: u8| {
+        lanes(&Thing { position: Vec3::new(x, 2.0, 3.0), yaw, health, ammo, alive: health > 0 })
+    };
+    let after = at(1.6, -3.1, 80, 29);
+    for (owner, name) in [(true, "owner"), (false, "others")] {
+        let told = |state: &[i32]| {
+            let mut told = Vec::new();
+            kind.told(owner, state, &mut told);
+            told
+        };
+        let model = KindModel::untrained(Plan::new(&kind, owner));
+        let known = [at(1.5, 3.1, 100, 30), at(1.375, 3.0, 100, 30), at(1.0, 2.5, 100, 30)].map(|state| told(&state));
+        let known: Vec<_> = [4, 5, 8].into_iter().zip(&known).map(|(age, lanes)| Known { age, lanes }).collect();
+        let mut guessed = Vec::new();
+        guess(&kind, owner, Some((&kind, &at(0.0, 0.0, 50, 3))), &mut guessed);
+        let histories = [History::of(&known).expect("three are known"), History::guess(&guessed)];
+        for (history, form) in histories.iter().zip(["known", "enters"]) {
+            let (mut walk, mut ops) = (Walk::default(), Vec::new());
+            walk.begin(&model, history);
+            let Ok(_) = walk.presence(&model, &mut ops, true);
+            let Ok(()) = walk.body(&model, history, &mut ops, &mut told(&after));
+            check_coded(&format!("state-{form}-{name}"), |out| Op::write(&ops, out));
+        }
+    }
 }
 
 #[test]
@@ -68,13 +96,16 @@ fn the_schema() {
 }
 
 #[test]
-fn record_heads() {
-    let tick = Tick(1_000);
-    check("records", |out| {
-        RecordHead::Update { base: Tick(994), rested: false }.encode(0, -1, tick, 3, out);
-        RecordHead::Enter { kind: 2, avatar: true }.encode(5, 0, tick, 3, out);
-        RecordHead::Leave(Leave::View).encode(6, 5, tick, 3, out);
-        RecordHead::Leave(Leave::Despawn).encode(40, 6, tick, 3, out);
+fn records() {
+    check_coded("records", |out| {
+        put_count(2, out);
+        Leave::View.encode(6, out);
+        Leave::Despawn.encode(400, out);
+        put_count(1, out);
+        Enter { slot: 5, kind: 2, avatar: true }.encode(3, out);
+        let cut = Cut::of(1, 3);
+        cut.encode(out);
+        [true, false, true].into_iter().for_each(|told| cut.put(told, out));
     });
 }
 

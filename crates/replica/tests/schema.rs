@@ -1,11 +1,10 @@
 //! A schema crosses the network: what is written comes back, and no bytes make one that code could stumble over.
 
-use downbeat_replica::bits::{BitReader, BitWriter};
-use downbeat_replica::codec::Model;
+use downbeat_replica::codec::{History, Known, Model, Op, Walk, guess};
 use downbeat_replica::glam::{Quat, Vec2, Vec3};
+use downbeat_replica::range::Decoder;
 use downbeat_replica::{
-    EntityId, Kind, Lane, PlayerId, Replicated, Repr, Schema, SchemaError, decode_body, encode_body, interpolate,
-    take_event, take_refs,
+    EntityId, Kind, Lane, PlayerId, Replicated, Repr, Schema, SchemaError, interpolate, take_event, take_refs,
 };
 use proptest::prelude::*;
 
@@ -70,29 +69,39 @@ fn schema() -> Schema {
 fn use_up(schema: &Schema, noise: &[u8]) {
     let model = Model::untrained(schema);
     assert!(Model::from_bytes(schema, &model.to_bytes()).is_ok());
-    let (mut state, mut back, mut fractions, mut bytes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for kind in schema.entities.iter().chain([&schema.input]) {
+    let (mut back, mut fractions, mut guessed) = (Vec::new(), Vec::new(), Vec::new());
+    let mut walk = Walk::default();
+    for (index, kind) in schema.entities.iter().enumerate() {
         for owner in [false, true] {
-            let full = decode_body(kind, owner, None, &mut BitReader::new(noise), &mut state).is_ok();
-            if !full {
-                state = vec![0; kind.lanes.len()];
-            }
-            let _ = take_refs(kind, &mut BitReader::new(noise), &mut state);
-            kind.untold(owner, &state, &mut back);
+            let model = model.kind(index, owner);
+            guess(kind, owner, None, &mut guessed);
+            let mut state = guessed.clone();
+            let history = History::guess(&guessed);
+            let mut input = Decoder::new(noise);
+            walk.begin(model, &history);
+            let _ = walk.body(model, &history, &mut input, &mut state);
+            let known = [Known { age: 1, lanes: &state }, Known { age: 3, lanes: &guessed }];
+            let (mut next, history) = (state.clone(), History::of(&known).expect("two are known"));
+            walk.begin(model, &history);
+            let _ = walk.body(model, &history, &mut input, &mut next);
+            let _ = take_refs(kind, &mut input, &mut next);
+            kind.untold(owner, &next, &mut back);
             for (lane, &value) in kind.lanes.iter().zip(&back) {
-                assert!((0..=lane.max).contains(&value), "{lane:?}: {value}");
+                assert!(lane.entity || (0..=lane.max).contains(&value), "{lane:?}: {value}");
             }
             let greatest: Vec<i32> = kind.lanes.iter().map(|lane| lane.max).collect();
             let (mut between, base) = (Vec::new(), back.clone());
             interpolate(kind, &base, &greatest, 0.3, &mut between, &mut fractions);
             let _ = (kind.position(&greatest), kind.player(&greatest));
-            encode_body(kind, owner, Some(&base), &greatest, &mut BitWriter::new(&mut bytes));
             let mut told = Vec::new();
-            kind.told(owner, &base, &mut told);
-            let _ = decode_body(kind, owner, Some(&told), &mut BitReader::new(noise), &mut state);
+            kind.told(owner, &greatest, &mut told);
+            let (mut ops, mut told_back) = (Vec::<Op>::new(), told.clone());
+            walk.begin(model, &history);
+            let Ok(()) = walk.body(model, &history, &mut ops, &mut told_back);
+            assert_eq!(told, told_back);
         }
     }
-    let _ = take_event(schema, &mut BitReader::new(noise));
+    let _ = take_event(schema, &mut Decoder::new(noise));
 }
 
 #[test]

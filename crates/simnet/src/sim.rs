@@ -7,7 +7,7 @@ use downbeat_client::{Client, Start, View};
 use downbeat_host::{Net, Room, RoomOptions, SessionId, Told};
 use downbeat_link::{LinkSpec, Pipe};
 use downbeat_replica::hash::Fnv;
-use downbeat_replica::{ConfigError, Game, Input, LaneReader, Micros, Replicated, Schema, Tick};
+use downbeat_replica::{Coding, ConfigError, Game, Input, LaneReader, Micros, Replicated, Tick};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
@@ -136,7 +136,7 @@ impl<G: Game> Sim<G> {
             client_bytes_per_s: options.client_bytes_per_s,
         };
         let mut room = Room::new(config, room_options)?;
-        let (world, schema) = Client::<G>::shared(config)?;
+        let (world, coding) = Client::<G>::shared(config)?;
         let mut rng = Pcg64::seed_from_u64(options.seed);
         let mut seats = Vec::new();
         for i in 0..options.clients {
@@ -144,7 +144,7 @@ impl<G: Game> Sim<G> {
             let player_id = room.join(session, "bot", false).expect("there is a place for each client");
             seats.push(Seat {
                 session,
-                client: Self::client(&options, player_id, Arc::clone(&world), Arc::clone(&schema)),
+                client: Self::client(&options, player_id, Arc::clone(&world), Arc::clone(&coding)),
                 player: player(i.into(), rng.random()),
                 up: Pipe::new(&options.link, rng.random()),
                 down: Pipe::new(&options.link, rng.random()),
@@ -170,7 +170,7 @@ impl<G: Game> Sim<G> {
         options: &Options,
         player: Option<downbeat_replica::PlayerId>,
         world: Arc<G::World>,
-        schema: Arc<Schema>,
+        coding: Arc<Coding>,
     ) -> Client<G> {
         let rtt = options.link.latency + options.link.latency;
         let start = Start {
@@ -180,7 +180,7 @@ impl<G: Game> Sim<G> {
             tick: Tick::ZERO,
             rtt,
         };
-        Client::new(world, schema, start)
+        Client::new(world, coding, start)
     }
 
     /// Plays on for `time`.

@@ -292,12 +292,12 @@ fn a_late_acknowledgement_of_an_earlier_stay_does_no_harm() {
     for t in 1..=60_u32 {
         let mut out = Out(Vec::new(), false);
         room.tick(Micros(u64::from(t) * 16_667), &mut out);
-        let newest = (t - 1) as u16; // the sequence of tick t is t - 1
+        let newest = t as u16;
         // Everything but the datagram of tick 10 is acknowledged until the second stay begins, then that one.
         let acks = match t {
             1..=9 => Some(Acks { newest, before: 0 }),
             11..=29 => Some(Acks { newest, before: 0 }),
-            32 => Some(Acks { newest: 9, before: 0 }),
+            32 => Some(Acks { newest: 10, before: 0 }),
             _ => None,
         };
         if let Some(acks) = acks {

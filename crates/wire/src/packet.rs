@@ -1,6 +1,7 @@
 //! Heads of the two datagrams. What follows them depends on the game's schema and lies in `replica`.
 
 use crate::bits::{BitReader, BitWriter};
+use crate::range::{Decoder, Encoder};
 use crate::{DecodeError, Tick};
 
 /// Which datagrams of the other end were decoded.
@@ -84,13 +85,68 @@ impl UpHead {
     }
 }
 
+/// Which earlier snapshots a datagram builds on: bit `i` stands for the one `i + 1` before it. A datagram names the
+/// newest, and those of the [`BEHIND`](Self::BEHIND) before that one that arrived as well.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known(u32);
+
+impl Known {
+    /// Snapshots that are named beyond the newest.
+    pub const BEHIND: u32 = 16;
+    /// Oldest snapshot that can be named.
+    pub const AGE_MAX: u32 = u32::BITS;
+
+    /// Those of `arrived` that a datagram names.
+    #[must_use]
+    pub const fn of(arrived: u32) -> Self {
+        Self(arrived & Self::reach(arrived))
+    }
+
+    /// The bits, as in `of`.
+    #[must_use]
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// The newest of them and those that could be named beyond it.
+    const fn reach(arrived: u32) -> u32 {
+        let newest = arrived.trailing_zeros();
+        if newest == u32::BITS { 0 } else { ((1 << (Self::BEHIND + 1)) - 1) << newest }
+    }
+
+    fn encode(self, out: &mut Encoder<'_>) {
+        let newest = self.0.trailing_zeros();
+        out.raw(if self.0 == 0 { 0 } else { newest + 1 }, AGE_BITS);
+        let all = Self::reach(self.0);
+        out.flag(self.0 != all, SELDOM);
+        if self.0 != all {
+            (newest + 1..(newest + 1 + Self::BEHIND).min(u32::BITS)).for_each(|i| out.flag(self.0 >> i & 1 == 0, LOST));
+        }
+    }
+
+    fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let age = input.raw(AGE_BITS);
+        if age > Self::AGE_MAX {
+            return Err(DecodeError::Malformed("age of a snapshot"));
+        }
+        let newest = if age == 0 { 0 } else { 1 << (age - 1) };
+        let all = Self::reach(newest);
+        if !input.flag(SELDOM) {
+            return Ok(Self(all));
+        }
+        let behind = (age..(age + Self::BEHIND).min(u32::BITS)).filter(|_| !input.flag(LOST));
+        Ok(Self(behind.fold(newest, |bits, i| bits | 1 << i) & all))
+    }
+}
+
 /// The head of a server's datagram. Records and events follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DownHead {
-    /// Counts the server's datagrams to this client.
-    pub sequence: u16,
-    /// The tick whose state it tells.
+    /// The tick whose state it tells. Divided by the ticks from one snapshot to the next it is the snapshot's number,
+    /// which clients acknowledge.
     pub tick: Tick,
+    /// The snapshots that it builds on.
+    pub known: Known,
     /// What became of the client's inputs; `None` for a spectator.
     pub inputs: Option<InputReport>,
 }
@@ -103,51 +159,87 @@ pub struct InputReport {
     /// Bit `i`: tick `tick - i` ran on a substitute.
     pub substituted: u32,
     /// The smallest time by which an input came before its tick since the last datagram, in 1/16 tick, negative
-    /// when it came too late; `None` when none came. Clamped to ±2,047.
+    /// when it came too late; `None` when none came. See [`coarse_margin`].
     pub margin: Option<i16>,
+}
+
+/// A margin in 1/16 tick as it is told: exact up to four ticks, then in half ticks, up to 35.5.
+#[must_use]
+pub const fn coarse_margin(margin: i16) -> i16 {
+    margin_of(margin_code(margin))
+}
+
+const FINE: u16 = 64;
+const COARSE: u16 = 8;
+
+const fn margin_code(margin: i16) -> u32 {
+    let size = margin.unsigned_abs();
+    let code = if size <= FINE { size } else { FINE + (size - FINE) / COARSE };
+    let code = if code > 127 { 127 } else { code };
+    code as u32 + if margin < 0 { 128 } else { 0 }
+}
+
+const fn margin_of(code: u32) -> i16 {
+    let size = (code & 127) as u16;
+    let size = if size <= FINE { size } else { FINE + (size - FINE) * COARSE } as i16;
+    if code < 128 { size } else { -size }
 }
 
 impl DownHead {
     /// Writes the head.
-    pub fn encode(&self, out: &mut BitWriter<'_>) {
-        out.bits(self.sequence.into(), 16);
-        out.bits(self.tick.0 & 0xffff, 16);
-        out.flag(self.inputs.is_some());
+    pub fn encode(&self, out: &mut Encoder<'_>) {
+        out.raw(self.tick.0 & ((1 << TICK_BITS) - 1), TICK_BITS);
+        self.known.encode(out);
+        out.flag(self.inputs.is_none(), SELDOM);
         let Some(inputs) = self.inputs else { return };
-        out.golomb(self.tick.0.saturating_sub(inputs.consumed.0), 0);
-        out.flag(inputs.substituted != 0);
-        if inputs.substituted != 0 {
-            out.bits(inputs.substituted, 32);
+        let behind = self.tick.0.saturating_sub(inputs.consumed.0);
+        out.flag(behind != 0, SOMETIMES);
+        if behind != 0 {
+            out.number(behind - 1, 0);
         }
-        out.flag(inputs.margin.is_some());
+        out.flag(inputs.substituted != 0, SELDOM);
+        if inputs.substituted != 0 {
+            out.wide(inputs.substituted, u32::BITS);
+        }
+        out.flag(inputs.margin.is_none(), SOMETIMES);
         if let Some(margin) = inputs.margin {
-            out.bits((margin.clamp(-MARGIN_MAX, MARGIN_MAX) + MARGIN_MAX) as u32, MARGIN_BITS);
+            out.raw(margin_code(margin), MARGIN_BITS);
         }
     }
 
     /// Reads what [`Self::encode`] wrote; `near` is a tick close to the datagram's.
     ///
     /// # Errors
-    /// When the bytes end early or name a tick before the first.
-    pub fn decode(near: Tick, input: &mut BitReader<'_>) -> Result<Self, DecodeError> {
-        let sequence = input.bits(16)? as u16;
-        let tick = near.nearest(input.bits(16)? as u16);
+    /// When the bytes end early or name a tick that cannot be.
+    pub fn decode(near: Tick, input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let tick = near.nearest(input.raw(TICK_BITS), TICK_BITS);
         if tick > Tick::LAST {
             return Err(DecodeError::Malformed("tick"));
         }
-        if !input.flag()? {
-            return Ok(Self { sequence, tick, inputs: None });
+        let known = Known::decode(input)?;
+        let mut inputs = None;
+        if !input.flag(SELDOM) {
+            let behind = if input.flag(SOMETIMES) { input.number(0).saturating_add(1) } else { 0 };
+            let consumed = tick.0.checked_sub(behind).ok_or(DecodeError::Malformed("consumed tick"))?;
+            let substituted = if input.flag(SELDOM) { input.wide(u32::BITS) } else { 0 };
+            let margin = if input.flag(SOMETIMES) { None } else { Some(margin_of(input.raw(MARGIN_BITS))) };
+            inputs = Some(InputReport { consumed: Tick(consumed), substituted, margin });
         }
-        let behind = input.golomb(0)?;
-        let consumed = tick.0.checked_sub(behind).ok_or(DecodeError::Malformed("consumed tick"))?;
-        let substituted = if input.flag()? { input.bits(32)? } else { 0 };
-        let margin = if input.flag()? { Some(input.bits(MARGIN_BITS)? as i16 - MARGIN_MAX) } else { None };
-        Ok(Self { sequence, tick, inputs: Some(InputReport { consumed: Tick(consumed), substituted, margin }) })
+        input.check()?;
+        Ok(Self { tick, known, inputs })
     }
 }
 
-const MARGIN_BITS: u32 = 12;
-const MARGIN_MAX: i16 = 2_047;
+/// Low bits of a tick: 34 s at 60 Hz, longer than a connection lives in silence.
+const TICK_BITS: u32 = 12;
+const AGE_BITS: u32 = 6;
+const MARGIN_BITS: u32 = 8;
+
+/// Odds, of `1 << TOTAL_BITS`.
+const SELDOM: u16 = 1 << 10;
+const SOMETIMES: u16 = 1 << 12;
+/// That a snapshot is missing, where one is.
+const LOST: u16 = 1 << 12;
 
 #[cfg(test)]
 mod tests {
@@ -156,25 +248,36 @@ mod tests {
 
     proptest! {
         #[test]
-        fn heads_are_read_as_written(sequence: u16, newest: u16, before: u32, tick in 0..1_000_000_u32, behind in 0..500_u32,
-                                     substituted: u32, margin in -MARGIN_MAX..=MARGIN_MAX, skew in -30_000..30_000_i64, shape in 0..8) {
+        fn heads_are_read_as_written(sequence: u16, newest: u16, before: u32, tick in 0..1_000_000_u32, behind in 0..500_u32, arrived: u32,
+                                     substituted: u32, margin: i16, skew in -2_000..2_000_i64, shape in 0..32) {
             let up = UpHead { sequence, acks: (shape & 1 == 0).then_some(Acks { newest, before: if shape & 2 == 0 { before } else { u32::MAX } }) };
-            let inputs = InputReport {
-                consumed: Tick(tick.saturating_sub(behind)),
-                substituted: if shape & 4 == 0 { 0 } else { substituted },
-                margin: (shape & 1 == 0).then_some(margin),
-            };
-            let down = DownHead { sequence, tick: Tick(tick), inputs: (shape & 2 == 0).then_some(inputs) };
             let mut bytes = Vec::new();
             let mut writer = BitWriter::new(&mut bytes);
             up.encode(&mut writer);
-            down.encode(&mut writer);
             writer.finish();
             let mut reader = BitReader::new(&bytes);
             prop_assert_eq!(UpHead::decode(&mut reader), Ok(up));
-            let near = Tick(tick).offset(skew);
-            prop_assert_eq!(DownHead::decode(near, &mut reader), Ok(down));
             prop_assert_eq!(reader.finish(), Ok(()));
+
+            let inputs = InputReport {
+                consumed: Tick(tick.saturating_sub(if shape & 8 == 0 { behind } else { 0 })),
+                substituted: if shape & 4 == 0 { 0 } else { substituted },
+                margin: (shape & 1 == 0).then_some(coarse_margin(margin)),
+            };
+            let known = Known::of(if shape & 16 == 0 { arrived } else { u32::MAX << (arrived & 31) });
+            let down = DownHead { tick: Tick(tick), known, inputs: (shape & 2 == 0).then_some(inputs) };
+            let mut bytes = Vec::new();
+            let mut out = Encoder::new(&mut bytes);
+            down.encode(&mut out);
+            out.finish();
+            let mut input = Decoder::new(&bytes);
+            prop_assert_eq!(DownHead::decode(Tick(tick).offset(skew), &mut input), Ok(down));
+            prop_assert_eq!(input.finish(), Ok(()));
+        }
+
+        #[test]
+        fn any_bytes_are_a_head_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..20), near: u32) {
+            let _ = DownHead::decode(Tick(near), &mut Decoder::new(&bytes));
         }
 
         #[test]
@@ -198,6 +301,34 @@ mod tests {
             prop_assert!(acks.iter().all(|sequence| noted.contains(&sequence)));
             prop_assert!(acks.contains(*noted.iter().max_by_key(|n| n.wrapping_sub(start) as i16).expect("not empty")));
         }
+    }
+
+    #[test]
+    fn margins_are_exact_where_it_matters_and_never_change_their_sign() {
+        for margin in i16::MIN + 1..=i16::MAX {
+            let coarse = coarse_margin(margin);
+            let off = (i32::from(margin) - i32::from(coarse)).abs();
+            assert!(off <= if margin.abs() <= 64 { 0 } else { 7 } || coarse.abs() == 568, "{margin}: {coarse}");
+            assert!(i32::from(margin) * i32::from(coarse) >= 0);
+        }
+    }
+
+    #[test]
+    fn the_newest_and_sixteen_behind_it_are_named() {
+        assert_eq!(Known::of(0).bits(), 0);
+        assert_eq!(Known::of(u32::MAX << 3).bits(), 0x1_ffff << 3);
+        assert_eq!(Known::of(1 << 31 | 1 << 20 | 1 << 4).bits(), 1 << 20 | 1 << 4);
+    }
+
+    #[test]
+    fn a_good_line_costs_the_head_four_bytes() {
+        let inputs = InputReport { consumed: Tick(9_000), substituted: 0, margin: Some(20) };
+        let head = DownHead { tick: Tick(9_000), known: Known::of(u32::MAX << 4), inputs: Some(inputs) };
+        let mut bytes = Vec::new();
+        let mut out = Encoder::new(&mut bytes);
+        head.encode(&mut out);
+        out.finish();
+        assert!(bytes.len() <= 4, "{} bytes", bytes.len());
     }
 
     #[test]

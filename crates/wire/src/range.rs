@@ -55,6 +55,22 @@ impl<'a> Encoder<'a> {
         }
     }
 
+    /// Writes a flag that is `true` in about `odds` of `1 << TOTAL_BITS` cases (neither never nor always).
+    #[inline]
+    pub fn flag(&mut self, flag: bool, odds: u16) {
+        let never = (1 << TOTAL_BITS) - odds;
+        if flag { self.symbol(never, odds) } else { self.symbol(0, never) }
+    }
+
+    /// Writes a number: `order + 1` bits below `1 << order`, two more for each doubling (Exp-Golomb).
+    pub fn number(&mut self, value: u32, order: u32) {
+        let value = u64::from(value) + (1 << order);
+        let bits = value.ilog2();
+        (order..bits).for_each(|_| self.raw(0, 1));
+        self.raw(1, 1);
+        self.wide((value & ((1 << bits) - 1)) as u32, bits);
+    }
+
     #[inline]
     fn narrow(&mut self, by: u64, range: u64) {
         let (low, carry) = self.low.overflowing_add(by);
@@ -169,6 +185,22 @@ impl<'a> Decoder<'a> {
         if bits > low { value | self.raw(bits - low) << low } else { value }
     }
 
+    /// Reads what [`Encoder::flag`] wrote.
+    #[inline]
+    pub fn flag(&mut self, odds: u16) -> bool {
+        self.symbol(&[0, (1 << TOTAL_BITS) - odds]) != 0
+    }
+
+    /// Reads what [`Encoder::number`] wrote; a larger number than it writes is the largest.
+    pub fn number(&mut self, order: u32) -> u32 {
+        let mut bits = order;
+        while bits < u32::BITS && self.raw(1) == 0 {
+            bits += 1;
+        }
+        let value = (1 << bits | u64::from(self.wide(bits))) - (1 << order);
+        value.min(u32::MAX.into()) as u32
+    }
+
     #[inline]
     fn narrow(&mut self, by: u64, range: u64) {
         self.code = self.code.wrapping_sub(by);
@@ -177,6 +209,14 @@ impl<'a> Decoder<'a> {
             self.code = self.code << 32 | self.word();
             self.range <<= 32;
         }
+    }
+
+    /// Ends reading.
+    ///
+    /// # Errors
+    /// As [`Self::check`], and when bytes are left.
+    pub const fn finish(&self) -> Result<(), DecodeError> {
+        if self.bytes.len() > self.at { Err(DecodeError::TrailingBytes) } else { self.check() }
     }
 
     /// Checks that no more was read than an encoder leaves out.
@@ -240,6 +280,24 @@ mod tests {
                 prop_assert_eq!(decoder.wide(bits), value);
             }
             prop_assert_eq!(decoder.check(), Ok(()));
+        }
+
+        #[test]
+        fn numbers_and_flags_come_back(values in prop::collection::vec((any::<u32>(), 0..33_u32, 0..9_u32, any::<bool>(), 1..32_768_u16), 0..60)) {
+            let values: Vec<_> = values.iter().map(|&(v, shift, order, flag, odds)| (v.checked_shr(shift).unwrap_or(0), order, flag, odds)).collect();
+            let mut bytes = Vec::new();
+            let mut encoder = Encoder::new(&mut bytes);
+            for &(value, order, flag, odds) in &values {
+                encoder.number(value, order);
+                encoder.flag(flag, odds);
+            }
+            encoder.finish();
+            let mut decoder = Decoder::new(&bytes);
+            for &(value, order, flag, odds) in &values {
+                prop_assert_eq!(decoder.number(order), value);
+                prop_assert_eq!(decoder.flag(odds), flag);
+            }
+            prop_assert_eq!(decoder.finish(), Ok(()));
         }
     }
 

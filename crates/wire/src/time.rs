@@ -34,10 +34,11 @@ impl Tick {
         Self((i64::from(self.0) + by).clamp(0, i64::from(u32::MAX)) as u32)
     }
 
-    /// The tick nearest to `self` whose low 16 bits are `low`.
+    /// The tick nearest to `self` whose low `bits` (1..=31) bits are `low`.
     #[must_use]
-    pub fn nearest(self, low: u16) -> Self {
-        self.offset(i64::from(low.wrapping_sub(self.0 as u16) as i16))
+    pub fn nearest(self, low: u32, bits: u32) -> Self {
+        let spare = u32::BITS - bits;
+        self.offset(i64::from((low.wrapping_sub(self.0) << spare) as i32 >> spare))
     }
 }
 
@@ -85,9 +86,9 @@ mod tests {
 
     #[test]
     fn the_nearest_tick_is_found_across_the_wrap_of_its_low_bits() {
-        assert_eq!(Tick(70_000).nearest(70_010_u32 as u16), Tick(70_010));
-        assert_eq!(Tick(65_530).nearest(4), Tick(65_540));
-        assert_eq!(Tick(65_540).nearest(65_530), Tick(65_530));
-        assert_eq!(Tick(3).nearest(65_530), Tick::ZERO, "never before the beginning");
+        assert_eq!(Tick(70_000).nearest(70_010 & 0xffff, 16), Tick(70_010));
+        assert_eq!(Tick(65_530).nearest(4, 16), Tick(65_540));
+        assert_eq!(Tick(65_540).nearest(65_530, 16), Tick(65_530));
+        assert_eq!(Tick(3).nearest(65_530, 16), Tick::ZERO, "never before the beginning");
     }
 }

@@ -6,7 +6,8 @@ use downbeat_wire::control::{
     ClientMessage, ControlReader, FromClient, Hello, PROTOCOL_VERSION, ServerMessage, Welcome, frame,
 };
 use downbeat_wire::description::Part;
-use downbeat_wire::packet::{Acks, DownHead, InputReport, UpHead};
+use downbeat_wire::packet::{Acks, DownHead, InputReport, Known, UpHead};
+use downbeat_wire::range::{Decoder, Encoder};
 use downbeat_wire::{CloseCode, Tick};
 
 const VECTORS: &str = include_str!("../../../assets/wire/v2.txt");
@@ -88,10 +89,37 @@ fn heads() {
     assert_eq!(UpHead::decode(&mut BitReader::new(&bytes)), Ok(up));
 
     let inputs = InputReport { consumed: Tick(69_998), substituted: 0b10, margin: Some(-17) };
-    let down = DownHead { sequence: 4, tick: Tick(70_000), inputs: Some(inputs) };
-    let bytes = written(|out| down.encode(out));
-    check("down-head", &bytes);
-    assert_eq!(DownHead::decode(Tick(69_000), &mut BitReader::new(&bytes)), Ok(down));
+    for (name, known, inputs) in [
+        ("down-head", Known::of(0b0110_1000), Some(inputs)),
+        (
+            "down-head-calm",
+            Known::of(u32::MAX << 3),
+            Some(InputReport { consumed: Tick(70_000), substituted: 0, ..inputs }),
+        ),
+        ("down-head-first", Known::default(), None),
+    ] {
+        let head = DownHead { tick: Tick(70_000), known, inputs };
+        let mut bytes = Vec::new();
+        let mut out = Encoder::new(&mut bytes);
+        head.encode(&mut out);
+        out.finish();
+        check(name, &bytes);
+        assert_eq!(DownHead::decode(Tick(69_000), &mut Decoder::new(&bytes)), Ok(head));
+    }
+}
+
+#[test]
+fn range_codes() {
+    let mut bytes = Vec::new();
+    let mut out = Encoder::new(&mut bytes);
+    for value in 0..6 {
+        out.symbol(value * 100, 5_000);
+        out.raw(value.into(), 3);
+        out.flag(value == 3, 1 << 10);
+        out.number(u32::from(value) * 9, 2);
+    }
+    out.finish();
+    check("range-codes", &bytes);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! Three of them tell a speed and an acceleration. Neighbouring ticks would tell rounding errors instead, so that the
 //! older ones are taken from some ticks before: a model says how many (its lags).
 
+use crate::codec::record::differ;
+
 /// States that a record is predicted from.
 pub(crate) const STATES: usize = 3;
 
@@ -56,6 +58,27 @@ impl<'a> History<'a> {
             *state = Known { age: oldest.age + by, lanes: oldest.lanes };
         }
         Some(Self { states, count, rest })
+    }
+
+    /// Of picked states, newest first, ages strictly ascending: one to three (more are left out). For how long the
+    /// newest was unchanged is what they tell. `None` when there is none.
+    #[must_use]
+    pub fn of(picked: &[Known<'a>]) -> Option<Self> {
+        let picked = &picked[..picked.len().min(STATES)];
+        let (newest, oldest) = (*picked.first()?, *picked.last()?);
+        let state = |i: usize| match picked.get(i) {
+            Some(known) => *known,
+            None => Known { age: oldest.age + (i + 1 - picked.len()) as u32, lanes: oldest.lanes },
+        };
+        let states = std::array::from_fn(state);
+        let unchanged = picked.iter().take_while(|known| !differ(known.lanes, newest.lanes)).last()?;
+        Some(Self { states, count: picked.len(), rest: unchanged.age - newest.age })
+    }
+
+    /// Whether all states are known and alike: a record of such an entity is told as the waking of a sleeper.
+    #[must_use]
+    pub const fn is_asleep(&self) -> bool {
+        self.count == STATES && self.rest == self.states[STATES - 1].age - self.states[0].age
     }
 
     /// Of an entity that enters: nothing is known, but it will not be far from `guess` (legal lanes).

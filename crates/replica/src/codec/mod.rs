@@ -5,8 +5,6 @@
 //! foretold too, so that a likely one costs a fraction of a bit. `docs/replication.md` has the design, what it was measured
 //! at, and what was tried in vain.
 //!
-//! Rooms and clients do not speak it yet: they code bodies with [`encode_body`](crate::encode_body).
-//!
 //! ```
 //! use downbeat_replica::codec::{History, Known, KindModel, Op, Plan, Walk};
 //! use downbeat_replica::{Kind, Replicated, glam::Vec3};
@@ -43,7 +41,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `plan` | a kind of the schema, compiled: forms of prediction, slots |
-//! | `history` | the states that both ends know of an entity |
+//! | `history`, `guess` | the states that both ends know of an entity, or agree on |
 //! | `forecast`, `math` | from those to features and to the way each field takes |
 //! | `net`, `table`, `bucket` | trained parts: networks and tables; residuals as symbols |
 //! | `record` | the walk over a record's slots that encoder, decoder and trainer take alike |
@@ -55,6 +53,7 @@
 mod bucket;
 mod file;
 mod forecast;
+mod guess;
 mod history;
 mod math;
 mod model;
@@ -69,8 +68,9 @@ pub mod train;
 pub mod wakes;
 
 pub use file::{Model, ModelError};
+pub use guess::guess;
 pub use history::{History, Known};
 pub use model::KindModel;
-pub use ops::Op;
+pub use ops::{Op, cost};
 pub use plan::Plan;
 pub use record::{Ask, Io, Walk, differ};
