@@ -16,6 +16,7 @@ mod interpolate;
 mod lanes;
 pub mod limits;
 mod record;
+pub mod recording;
 mod replicated;
 mod scene;
 mod schema;

@@ -45,9 +45,12 @@ pub const ENTITY_LANES_MAX: usize = 4;
 /// Seeds of recordings that a model was trained on; a file with more is refused.
 pub const MODEL_SEEDS_MAX: usize = 1_024;
 
-/// Ticks between the states that a model takes motion from; a file with more is refused. A datagram
-/// names no older ones.
+/// Ticks between the newest and the oldest state that a model takes motion from; a file with more is refused. A datagram
+/// can name states that are so much older than the newest.
 pub const MODEL_LAG_MAX: u32 = 16;
+
+/// Lanes of one recording, over all entities and frames, that training keeps; a recording with more is refused.
+pub const RECORDING_LANES_MAX: usize = 1 << 26;
 
 /// How long a held input stands in for missing ones; after that the player does nothing.
 pub const SUBSTITUTE_MAX: Micros = Micros::from_millis(250);
