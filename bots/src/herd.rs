@@ -20,6 +20,7 @@ use crate::dice::Dice;
 use crate::options::{BotsError, Options};
 use crate::player::{Consumed, Player};
 use crate::progress::{Progress, RunStage};
+use crate::recorder::Recorder;
 use crate::tally::{Reasons, Tally};
 use crate::{Bots, machine};
 
@@ -102,6 +103,7 @@ pub(crate) struct Herd<'a, G: Bots, S> {
     /// The world of the last welcome, with the rules it was made from.
     pub(crate) world: Option<(Vec<u8>, Arc<G::World>)>,
     pub(crate) rates: Option<(u32, u32)>,
+    pub(crate) recorder: Option<Recorder>,
     pub(crate) agenda: Agenda,
     pub(crate) tally: Tally,
     pub(crate) reasons: Reasons,
@@ -131,6 +133,7 @@ impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
             coding,
             world: None,
             rates: None,
+            recorder: None,
             agenda: Agenda::default(),
             tally: Tally::default(),
             reasons: Reasons::default(),
@@ -212,6 +215,9 @@ impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
             return;
         }
         self.tally.second.snapshots += 1;
+        if let Some(recorder) = self.recorder.as_mut().filter(|recorder| recorder.bot == index) {
+            recorder.note(&player.client);
+        }
         let (room, id) = (player.room, player.id);
         if let Some(due) = player.due_at().filter(|_| was_asleep) {
             self.agenda.add(due, index);

@@ -14,6 +14,7 @@ use crate::dice::mix;
 use crate::herd::{Herd, Line, Stage};
 use crate::options::{BotsError, Options};
 use crate::player::Player;
+use crate::recorder::Recorder;
 
 /// Bots that connect at the same time.
 pub(crate) const JOINING_MAX: usize = 8;
@@ -143,6 +144,10 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
         let seed = mix(self.options.seed, index as u64);
         let brain = G::brain(&self.options.brain, seed, tick_rate_hz).expect("the name was checked before the run");
         let player = Player::new(world, Arc::clone(&self.coding), start, welcome.room, brain);
+        if let Some(path) = self.options.record_lanes.as_ref().filter(|_| self.recorder.is_none()) {
+            let head = (&self.coding.schema, self.options.seed, tick_rate_hz);
+            self.recorder = Some(Recorder::create(path, index, player.client.newest(), head));
+        }
         let reader = std::mem::take(reader);
         self.bots[index] = Stage::Playing { conn, reader, player: Box::new(player) };
         self.rooms.entry(welcome.room).or_default().push(index);

@@ -9,6 +9,7 @@
 //! | [`Brain`], [`Bots`] | how a game is played |
 //! | `herd`, `join` | the loop over all bots; how they get in and out |
 //! | `player` | one bot and what is measured on it |
+//! | `recorder` | what it was told, for training models |
 //! | [`describe()`] | what a server runs, whatever it is |
 //! | [`Progress`] | what is told while it goes on |
 //! | [`report`], `table` | what came of it, for programs and for people |
@@ -27,6 +28,7 @@ mod output;
 mod percentiles;
 mod player;
 mod progress;
+mod recorder;
 pub mod report;
 mod run;
 mod table;

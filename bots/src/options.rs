@@ -46,6 +46,9 @@ pub struct Options {
     pub profile: String,
     /// Where the caller will write the report: tried before the run, not written by it.
     pub report: Option<PathBuf>,
+    /// Where the first bot that gets in keeps what it is told, for training models
+    /// ([`recording`](downbeat_replica::recording)); with [`Self::seed`] as that of the match.
+    pub record_lanes: Option<PathBuf>,
 }
 
 impl Options {
@@ -70,6 +73,7 @@ impl Options {
             cpu: None,
             profile: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
             report: None,
+            record_lanes: None,
         }
     }
 
@@ -111,7 +115,7 @@ pub enum BotsError {
         /// What there is.
         known: String,
     },
-    /// The report has nowhere to go.
+    /// The report or the recording has nowhere to go.
     #[error(transparent)]
     Output(#[from] OutputError),
     /// The thread cannot stay on the CPU.

@@ -1,19 +1,25 @@
-//! A run of minutes must not end in "permission denied": where the report goes is tried before the run. It appears
+//! A run of minutes must not end in "permission denied": where its files go is tried before the run. A report appears
 //! there complete or not at all.
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// A report that cannot be written.
+/// A file that cannot be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write the report to `{}`: {error}", path.display())]
+#[error("cannot write `{}`: {error}", path.display())]
 pub struct OutputError {
     path: PathBuf,
     error: io::Error,
 }
 
-/// Tries whether a report can be written to `path`, without touching what is there.
+impl OutputError {
+    pub(crate) fn new(path: &Path, error: io::Error) -> Self {
+        Self { path: path.to_owned(), error }
+    }
+}
+
+/// Tries whether a file can be written to `path`, without touching what is there.
 ///
 /// # Errors
 /// Says what stands against it.
@@ -26,23 +32,23 @@ pub fn check_output(path: &Path) -> Result<(), OutputError> {
         fs::File::create(&part)?;
         fs::remove_file(&part)
     };
-    check().map_err(|error| OutputError { path: path.to_owned(), error })
+    check().map_err(|error| OutputError::new(path, error))
 }
 
-/// Writes `text` to `path` as a whole.
+/// Writes `bytes` to `path` as a whole.
 ///
 /// # Errors
 /// When it cannot be written; what was there before is then still there.
-pub fn write_output(path: &Path, text: &str) -> Result<(), OutputError> {
+pub fn write_output(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
     let write = || {
         if is_special(path) {
-            return fs::OpenOptions::new().append(true).open(path)?.write_all(text.as_bytes());
+            return fs::OpenOptions::new().append(true).open(path)?.write_all(bytes);
         }
         let part = part(path)?;
-        fs::write(&part, text)?;
+        fs::write(&part, bytes)?;
         fs::rename(&part, path)
     };
-    write().map_err(|error| OutputError { path: path.to_owned(), error })
+    write().map_err(|error| OutputError::new(path, error))
 }
 
 /// Whether something is there that must not be replaced, such as a pipe or a terminal.
@@ -50,7 +56,7 @@ fn is_special(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir())
 }
 
-/// Where the text is written before it is complete.
+/// Where the bytes are written before they are complete.
 fn part(path: &Path) -> io::Result<PathBuf> {
     let is_folder = path.is_dir();
     let Some(name) = path.file_name().filter(|_| !is_folder) else {
@@ -75,10 +81,10 @@ mod tests {
         let file = folder.join("report.json");
         check_output(&file).expect("the folder can be written to");
         assert_eq!(fs::read_dir(&folder).expect("the folder is there").count(), 0, "trying leaves nothing behind");
-        write_output(&file, "1").expect("as tried");
+        write_output(&file, b"1").expect("as tried");
         check_output(&file).expect("a file that is there can be replaced");
         assert_eq!(fs::read_to_string(&file).expect("written"), "1", "and trying did not");
-        write_output(&file, "2").expect("as tried");
+        write_output(&file, b"2").expect("as tried");
         assert_eq!(fs::read_to_string(&file).expect("written"), "2");
 
         let refused = |path: &Path| check_output(path).expect_err("impossible").to_string();

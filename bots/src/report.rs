@@ -312,6 +312,6 @@ impl Report {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), OutputError> {
-        write_output(path, &self.to_json())
+        write_output(path, self.to_json().as_bytes())
     }
 }

@@ -13,6 +13,7 @@ use crate::machine::{self, reference_ns};
 use crate::options::{BotsError, Options};
 use crate::output::check_output;
 use crate::progress::Progress;
+use crate::recorder::Recorder;
 use crate::report::{Clients, Report, SCHEMA};
 use crate::tally::Growth;
 
@@ -56,7 +57,7 @@ pub fn check<G: Bots>(options: &Options) -> Result<Options, BotsError> {
     if G::brain(&options.brain, options.seed, 60).is_none() {
         return Err(BotsError::Brain { name: options.brain, game: G::NAME, known: G::BRAINS.join(", ") });
     }
-    if let Some(path) = &options.report {
+    for path in options.report.iter().chain(&options.record_lanes) {
         check_output(path)?;
     }
     Ok(options)
@@ -85,8 +86,10 @@ fn play<G: Bots, S: Line>(
     let mut report = herd.report();
     // Also when the run failed: a server need not wait for bots that are gone.
     let bye = herd.say_bye();
+    let recorded = herd.recorder.take().map_or(Ok(()), Recorder::finish);
     played?;
     bye?;
+    recorded?;
     if report.clients.connected == 0 && !report.clients.reasons.is_empty() {
         let why = report.clients.reasons.swap_remove(0).why;
         return Err(BotsError::NobodyIn { remote: options.connect, why });

@@ -12,6 +12,7 @@ use downbeat_bots::{BotsError, Options, Report, Verdict, describe, run};
 use downbeat_field::Field;
 use downbeat_replica::Schema;
 use downbeat_replica::codec::Model;
+use downbeat_replica::recording::Reader;
 
 fn arena(players_max: u16) -> TestServer {
     TestServer::start::<Arena>(&Default::default(), players_max)
@@ -163,4 +164,24 @@ fn a_server_that_is_not_there_is_noticed() {
     let error = play::<Arena>(&options).expect_err("nobody answers");
     assert!(matches!(error, BotsError::NobodyIn { .. }), "{error}");
     assert!(error.to_string().contains("timed out"), "{error}");
+}
+
+#[test]
+fn what_the_first_bot_is_told_can_be_recorded() {
+    let server = TestServer::start::<Field>(&Default::default(), 4);
+    let path = std::env::temp_dir().join(format!("downbeat-lanes-{}.bin", std::process::id()));
+    let options = Options { seed: 5, record_lanes: Some(path.clone()), ..options(&server, 2, 2.0) };
+    play::<Field>(&options).expect("all get in");
+    let bytes = std::fs::read(&path).expect("it was written");
+    std::fs::remove_file(&path).expect("it is ours");
+    let schema = Schema::of::<Field>().expect("a schema");
+    let mut reader = Reader::new(&schema, &bytes).expect("a recording");
+    assert_eq!((reader.seed(), reader.tick_rate_hz()), (5, HZ));
+    let (mut frames, mut walkers, mut avatars) = (0, 0, 0);
+    while reader.next_frame().expect("it is whole").is_some() {
+        frames += 1;
+        walkers = walkers.max(reader.known().filter(|told| !told.avatar).count());
+        avatars = avatars.max(reader.known().filter(|told| told.avatar).count());
+    }
+    assert!(frames > HZ && walkers > 1 && avatars == 1, "{frames} frames, {walkers} walkers, {avatars} avatars");
 }

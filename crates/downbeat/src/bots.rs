@@ -58,6 +58,7 @@ pub(crate) fn options(args: &PlayArgs, mut options: Options) -> Result<Options, 
     options.net_name = Some(args.net.clone());
     options.profile = PROFILE.to_owned();
     options.report.clone_from(&args.report);
+    options.record_lanes.clone_from(&args.record_lanes);
     Ok(options)
 }
 

@@ -105,6 +105,9 @@ pub(crate) struct PlayArgs {
     /// Write the report here (JSON)
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+    /// Record here what the first bot is told, for `train`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record_lanes: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -25,7 +25,7 @@ pub(crate) fn serve<G: Game>(args: &ServeArgs, settings: &Checked) -> Result<u8,
     let report = server.run(&stop)?;
     if let Some(path) = &args.report {
         let json = serde_json::to_string_pretty(&report).expect("a report is plain data, which always encodes");
-        write_output(path, &(json + "\n"))?;
+        write_output(path, (json + "\n").as_bytes())?;
     }
     Ok(0)
 }
