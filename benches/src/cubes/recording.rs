@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use downbeat_replica::codec::train::Recording;
+use downbeat_replica::codec::train::{Recording, Sample};
 use downbeat_replica::codec::{History, differ};
 
 use super::{BEHIND, CUBES, FIRST, FRAME, LANES, OFFSET, SLEEP, history, schema};
@@ -105,13 +105,14 @@ impl Training {
 }
 
 impl Recording for Training {
-    fn each(&self, lags: [u32; 2], visit: &mut dyn FnMut(&History<'_>, Option<&[i32]>)) {
+    fn each(&self, lags: [u32; 2], visit: &mut dyn FnMut(&History<'_>, Sample<'_>)) {
         self.walk(&mut |frames, changes, t| {
             for cube in 0..CUBES {
                 let (rest, state) = (changes.rest(cube, BEHIND), frames.at(t, cube));
                 let present = differ(state, frames.at(t - BEHIND, cube));
                 if present || rest < SLEEP {
-                    visit(&history(lags, &frames.0, t - BEHIND, cube, rest), present.then_some(state));
+                    let sample = if present { Sample::Told(state) } else { Sample::Quiet };
+                    visit(&history(lags, &frames.0, t - BEHIND, cube, rest), sample);
                 }
             }
         });

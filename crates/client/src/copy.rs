@@ -149,7 +149,7 @@ impl Copy {
             let Enter { slot, kind, avatar } = Enter::decode(datagram.schema.entities.len(), datagram.input)?;
             self.named.push(slot);
             let table = &datagram.schema.entities[kind];
-            let from = from.map(|kind| (&datagram.schema.entities[kind], &*self.avatar));
+            let from = from.map(|kind| (&datagram.schema.entities[kind], true, &*self.avatar));
             guess(table, avatar, from, &mut self.guess);
             let (model, history) = (datagram.model.kind(kind, avatar), History::guess(&self.guess));
             self.state.clone_from(&self.guess);
@@ -369,14 +369,14 @@ impl Shown {
             }
         }
         let history = History::of(states).ok_or(DecodeError::UnknownBaseline)?;
-        if history.is_asleep() && !waking {
+        if history.sleeps() && !waking {
             return Ok(false);
         }
         if !cut.is_told(datagram.input) {
             return Ok(true);
         }
         desk.walk.begin(model, &history);
-        if !history.is_asleep() && !desk.walk.presence(model, datagram.input, false)? {
+        if !history.sleeps() && !desk.walk.presence(model, datagram.input, false)? {
             self.tell(datagram);
             return Ok(true);
         }

@@ -174,7 +174,7 @@ impl Entities {
         }
         let newest = versions.newest().expect("a captured entity has a version");
         let history = History::of(&states[..known.ages().len()]).expect("something is known");
-        let (asleep, news) = (history.is_asleep(), key.forced || newest.since > newest_known);
+        let (asleep, news) = (history.sleeps(), key.forced || newest.since > newest_known);
         let start = ops.len();
         if !asleep || news {
             let model = model.kind(entity.kind, owner);

@@ -243,7 +243,7 @@ impl Snapshot {
             let entity = source.entities.of(shown.id).expect("what is shown is in the table");
             let owner = reader.avatar == Some(shown.id);
             let table = &source.schema.entities[entity.kind];
-            let from = from.map(|kind| (&source.schema.entities[kind], &*self.avatar));
+            let from = from.map(|kind| (&source.schema.entities[kind], true, &*self.avatar));
             guess(table, owner, from, &mut self.guess);
             let record = source.entities.enter(shown.id, owner, &self.guess);
             let cost = record.cost + (SLOT_BITS_MAX + refs_bits(table)) * COST_OF_BIT;

@@ -76,7 +76,7 @@ fn states() {
         let known = [at(1.5, 3.1, 100, 30), at(1.375, 3.0, 100, 30), at(1.0, 2.5, 100, 30)].map(|state| told(&state));
         let known: Vec<_> = [4, 5, 8].into_iter().zip(&known).map(|(age, lanes)| Known { age, lanes }).collect();
         let mut guessed = Vec::new();
-        guess(&kind, owner, Some((&kind, &at(0.0, 0.0, 50, 3))), &mut guessed);
+        guess(&kind, owner, Some((&kind, true, &at(0.0, 0.0, 50, 3))), &mut guessed);
         let histories = [History::of(&known).expect("three are known"), History::guess(&guessed)];
         for (history, form) in histories.iter().zip(["known", "enters"]) {
             let (mut walk, mut ops) = (Walk::default(), Vec::new());

@@ -37,8 +37,15 @@ pub struct History<'a> {
 
 impl<'a> History<'a> {
     /// Picks the states to predict from out of those known (newest first): the newest, and the newest that are at
-    /// least `lags` ticks older. `rest` is for how many ticks the newest has been unchanged, as far as both ends know. `None`
-    /// when none is known.
+    /// least `lags` ticks older. They say themselves how long it has rested: a server and a client who agree on the three
+    /// states agree on that too. `None` when none is known.
+    pub fn known(lags: [u32; STATES - 1], known: impl IntoIterator<Item = Known<'a>>) -> Option<Self> {
+        let picked = Self::pick(lags, 0, known)?;
+        Self::of(&picked.states[..picked.count])
+    }
+
+    /// Picks as [`Self::known`] does, for those who know more than three states tell. `rest` is for how many ticks the newest
+    /// has been unchanged, as far as both ends know. `None` when none is known.
     pub fn pick(lags: [u32; STATES - 1], rest: u32, known: impl IntoIterator<Item = Known<'a>>) -> Option<Self> {
         let mut known = known.into_iter().map(|state| Known { age: state.age.clamp(1, AGE_MAX), ..state });
         let newest = known.next()?;
@@ -75,12 +82,6 @@ impl<'a> History<'a> {
         Some(Self { states, count: picked.len(), rest: unchanged.age - newest.age })
     }
 
-    /// Whether all states are known and alike: a record of such an entity is told as the waking of a sleeper.
-    #[must_use]
-    pub const fn is_asleep(&self) -> bool {
-        self.count == STATES && self.rest == self.states[STATES - 1].age - self.states[0].age
-    }
-
     /// Of an entity that enters: nothing is known, but it will not be far from `guess` (legal lanes).
     #[must_use]
     pub fn guess(guess: &'a [i32]) -> Self {
@@ -91,6 +92,13 @@ impl<'a> History<'a> {
     #[must_use]
     pub const fn newest(&self) -> Known<'a> {
         self.states[0]
+    }
+
+    /// Whether it is a sleeper: all three states are known and alike. Of sleepers it is told which wake
+    /// ([`wakes`](crate::codec::wakes)), of all others whether there is a record.
+    #[must_use]
+    pub const fn sleeps(&self) -> bool {
+        self.count == STATES && self.rest >= self.states[STATES - 1].age - self.states[0].age
     }
 
     /// One of [`Self::SITUATIONS`]: how long it rests, or how little is known.
@@ -125,6 +133,19 @@ mod tests {
         assert_eq!(ages([1, 5], &[4, 8, 9]), Some((3, [4, 8, 9])));
         assert_eq!(ages([2, 5], &[4, 5]), Some((1, [4, 5, 6])), "an entity was at rest before it was known");
         assert_eq!(ages([1, 5], &[]), None);
+    }
+
+    #[test]
+    fn rest_is_what_the_picked_states_tell() {
+        let rests = |states: [[i32; 1]; 4]| {
+            let known = [4, 5, 7, 10].into_iter().zip(&states).map(|(age, lanes)| Known { age, lanes });
+            History::known([1, 5], known).map(|history| (history.rest, history.sleeps()))
+        };
+        assert_eq!(rests([[7], [7], [0], [7]]), Some((6, true)), "of three states, who knows what lay between?");
+        assert_eq!(rests([[7], [7], [7], [6]]), Some((1, false)));
+        assert_eq!(rests([[7], [6], [7], [7]]), Some((0, false)));
+        let one = History::known([1, 5], [Known { age: 4, lanes: &[7] }]).expect("one is known");
+        assert_eq!((one.rest, one.sleeps()), (0, false), "nothing says that it rested");
     }
 
     proptest! {

@@ -41,7 +41,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `plan` | a kind of the schema, compiled: forms of prediction, slots |
-//! | `history`, `guess` | the states that both ends know of an entity, or agree on |
+//! | `history`, `guess` | the states that both ends know of an entity, or guess of one that enters |
 //! | `forecast`, `math` | from those to features and to the way each field takes |
 //! | `net`, `table`, `bucket` | trained parts: networks and tables; residuals as symbols |
 //! | `record` | the walk over a record's slots that encoder, decoder and trainer take alike |

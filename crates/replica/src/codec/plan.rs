@@ -114,9 +114,6 @@ pub struct Plan {
     pub(crate) alphabet: Vec<usize>,
 }
 
-/// Lanes of more bits than this are guessed to be in the middle of their range, others to be 0.
-pub(crate) const LANE_WIDE_BITS: u32 = 8;
-
 /// The slot that says whether there is a record.
 pub(crate) const PRESENCE: usize = 0;
 /// Class of the number of sleepers that wake, and of the gaps between them.

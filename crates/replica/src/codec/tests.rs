@@ -1,6 +1,6 @@
 //! Whatever is written comes back, whatever is read is legal, and a model that nobody trusts can do no harm.
 
-use super::train::{Effort, Recording, train};
+use super::train::{Effort, Recording, Sample, train};
 use super::*;
 use crate::glam::{Quat, Vec3};
 use crate::hash::Fnv;
@@ -252,9 +252,9 @@ impl Throws {
 }
 
 impl Recording for Throws {
-    fn each(&self, lags: [u32; 2], visit: &mut dyn FnMut(&History<'_>, Option<&[i32]>)) {
+    fn each(&self, lags: [u32; 2], visit: &mut dyn FnMut(&History<'_>, Sample<'_>)) {
         let states = Self::states();
-        (40..states.len()).for_each(|t| visit(&Self::history(&states, lags, t), Some(&states[t])));
+        (40..states.len()).for_each(|t| visit(&Self::history(&states, lags, t), Sample::Told(&states[t])));
     }
 }
 

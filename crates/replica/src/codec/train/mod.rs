@@ -13,10 +13,32 @@ use crate::codec::history::History;
 use crate::codec::model::KindModel;
 use crate::codec::plan::Plan;
 
-/// Recorded states, as often as they are asked for: each with what was known then, and `None` for no record.
+/// What became of an entity in a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sample<'a> {
+    /// It has no record, but could have had one.
+    Quiet,
+    /// It has one, of this state.
+    Told(&'a [i32]),
+    /// As `Told`, but that it has one needs no word: it enters, or is a sleeper that wakes.
+    Given(&'a [i32]),
+}
+
+impl<'a> Sample<'a> {
+    /// The state, if there is a record.
+    #[must_use]
+    pub const fn state(self) -> Option<&'a [i32]> {
+        match self {
+            Self::Quiet => None,
+            Self::Told(state) | Self::Given(state) => Some(state),
+        }
+    }
+}
+
+/// Recorded states, as often as they are asked for: each with what was known then.
 pub trait Recording {
     /// Hands over every entity that a record was, or could have been, sent of.
-    fn each(&self, lags: [u32; 2], visit: &mut dyn FnMut(&History<'_>, Option<&[i32]>));
+    fn each(&self, lags: [u32; 2], visit: &mut dyn FnMut(&History<'_>, Sample<'_>));
     /// How many sleepers woke in a frame, and the gaps between them.
     fn wakes(&self) -> Vec<(u32, Vec<u32>)> {
         Vec::new()
@@ -44,7 +66,7 @@ pub fn train(plan: Plan, recording: &dyn Recording, effort: Effort) -> KindModel
     model.always = always(&model.plan, recording, effort.lags);
     way::fit(&mut model, recording, effort.passes[0]);
     let mut samples = Samples::default();
-    recording.each(effort.lags, &mut |history, state| samples.push(&model, history, state));
+    recording.each(effort.lags, &mut |history, sample| samples.push(&model, history, sample));
     score::fit(&mut model, &samples, &recording.wakes(), effort.passes[1]);
     model
 }
@@ -52,8 +74,8 @@ pub fn train(plan: Plan, recording: &dyn Recording, effort: Effort) -> KindModel
 /// Parts that change in nearly every record.
 fn always(plan: &Plan, recording: &dyn Recording, lags: [u32; 2]) -> u64 {
     let (mut records, mut changes) = (0_u64, vec![0_u64; plan.parts.len()]);
-    recording.each(lags, &mut |history, state| {
-        let Some(state) = state else { return };
+    recording.each(lags, &mut |history, sample| {
+        let Some(state) = sample.state() else { return };
         records += 1;
         for (part, changes) in plan.parts.iter().zip(&mut changes) {
             *changes += u64::from(state[part.lanes.clone()] != history.states[0].lanes[part.lanes.clone()]);

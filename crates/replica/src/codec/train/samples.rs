@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use crate::codec::history::History;
 use crate::codec::model::KindModel;
 use crate::codec::record::{Ask, Io, Walk};
+use crate::codec::train::Sample;
 
 /// One decision.
 #[derive(Clone, Copy, Debug)]
@@ -50,16 +51,18 @@ impl Io for Notes<'_> {
 }
 
 impl Samples {
-    /// Adds the record of an entity, or that there was none.
-    pub(crate) fn push(&mut self, model: &KindModel, history: &History<'_>, state: Option<&[i32]>) {
+    /// Adds what became of an entity.
+    pub(crate) fn push(&mut self, model: &KindModel, history: &History<'_>, sample: Sample<'_>) {
         self.walk.begin(model, history);
         self.features.extend_from_slice(&self.walk.forecast().features);
         self.situations.push(history.situation() as u8);
         // Outcomes of one record never reach into the next.
         let mut decisions = Vec::with_capacity(model.plan.slots());
         let mut notes = Notes { decisions: &mut decisions, slots: model.plan.slots() };
-        let Ok(_) = self.walk.presence(model, &mut notes, state.is_some());
-        if let Some(state) = state {
+        if !matches!(sample, Sample::Given(_)) {
+            let Ok(_) = self.walk.presence(model, &mut notes, sample.state().is_some());
+        }
+        if let Some(state) = sample.state() {
             let mut state = state.to_vec();
             let Ok(()) = self.walk.body(model, history, &mut notes, &mut state);
         }

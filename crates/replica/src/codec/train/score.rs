@@ -159,9 +159,13 @@ fn recount(shares: &mut Shares, counts: &Shares) {
     }
 }
 
-/// Level 0 has how many wake, level 1 the gaps.
+/// Level 0 has how many wake, level 1 the gaps. Where nobody ever slept, it stays a plain guess.
 fn count_wakes(plan: &Plan, wakes: &[(u32, Vec<u32>)], shares: &mut Shares) {
     debug_assert_eq!(plan.alphabet[WAKES], bucket::SYMBOLS);
+    if wakes.is_empty() {
+        shares[WAKES] = starting_shares(plan).swap_remove(WAKES);
+        return;
+    }
     for (level, shares) in shares[WAKES].iter_mut().enumerate().take(2) {
         let mut table = vec![0.05_f32; bucket::SYMBOLS];
         for (count, gaps) in wakes {

@@ -108,8 +108,8 @@ fn spreads(model: &KindModel, net: &Net, aims: &Aims, parts: &[usize]) -> Vec<f3
 fn collect(model: &KindModel, recording: &dyn Recording, parts: &[usize]) -> Aims {
     let mut aims = Aims { features: Vec::new(), situations: Vec::new(), courses: Vec::new() };
     let mut walk = Walk::default();
-    recording.each(model.lags, &mut |history, state| {
-        let Some(state) = state else { return };
+    recording.each(model.lags, &mut |history, sample| {
+        let Some(state) = sample.state() else { return };
         walk.begin(model, history);
         aims.features.extend_from_slice(&walk.forecast().features);
         aims.situations.push(history.situation());
