@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Bots(Box<BotsArgs>),
     /// Start a server and bots in one process, and report
     Demo(Box<DemoArgs>),
+    /// Train a game's model on matches that bots recorded
+    Train(TrainArgs),
     /// Print the schema of a game or of a running server, or its hash
     Schema(Box<SchemaArgs>),
 }
@@ -168,6 +170,19 @@ pub(crate) struct DemoArgs {
     /// Decides everything random
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TrainArgs {
+    /// Recordings, as `bots` and `demo` write them with --record-lanes
+    #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
+    pub(crate) from: Vec<PathBuf>,
+    /// Write the model here
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// The game [default: the first there is; arena]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) game: Option<String>,
 }
 
 #[derive(Args, Debug)]

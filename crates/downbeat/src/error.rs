@@ -3,6 +3,7 @@
 use std::io;
 
 use downbeat_bots::{BotsError, OutputError};
+use downbeat_replica::recording::RecordingError;
 use downbeat_server::config::{ConfigError, Origin};
 use downbeat_server::{RunError, StartError};
 use downbeat_transport::IdentityError;
@@ -24,6 +25,8 @@ pub(crate) enum CliError {
     Identity(#[from] IdentityError),
     #[error("cannot read {path}: {error}")]
     Read { path: String, error: io::Error },
+    #[error("cannot train on {path}: {error}")]
+    Recording { path: String, error: RecordingError },
     #[error("signals cannot be handled: {0}")]
     Signals(io::Error),
     #[error("cannot write to the standard output: {0}")]

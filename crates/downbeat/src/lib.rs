@@ -1,7 +1,7 @@
 //! The command line of Downbeat, for the games that come with it and for yours.
 //!
 //! A game implements [`Game`](downbeat_replica::Game) and, with one empty line, [`Bots`]; then
-//! [`main_with::<MyGame>()`](main_with) is a `main` with `serve`, `bots` and `demo`. `examples/tag.rs` is a whole one.
+//! [`main_with::<MyGame>()`](main_with) is a `main` with `serve`, `bots`, `demo` and `train`. `examples/tag.rs` is a whole one.
 #![forbid(unsafe_code)]
 
 mod bots;
@@ -11,6 +11,7 @@ mod error;
 mod output;
 mod serve;
 mod settings;
+mod train;
 
 use std::process::ExitCode;
 
@@ -54,6 +55,7 @@ fn run_game<G: Bots>(command: &Command, settings: &settings::Checked) -> Result<
         Command::Serve(args) => serve::serve::<G>(args, settings),
         Command::Bots(args) => bots::bots::<G>(args),
         Command::Demo(args) => demo::demo::<G>(args, settings),
+        Command::Train(args) => train::train::<G>(args),
         Command::Schema(args) => bots::schema::<G>(args),
     }
 }

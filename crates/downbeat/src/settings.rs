@@ -39,6 +39,7 @@ impl Settings {
             Command::Serve(args) => self.serve(args, &mut loader)?,
             Command::Demo(args) => self.demo(args, &mut loader)?,
             Command::Bots(args) => set(&mut loader, "--game", "game.name", args.game.as_ref())?,
+            Command::Train(args) => set(&mut loader, "--game", "game.name", args.game.as_ref())?,
             Command::Schema(args) => set(&mut loader, "--game", "game.name", args.game.as_ref())?,
         }
         let (config, rules) = loader.finish()?;

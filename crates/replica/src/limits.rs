@@ -52,5 +52,8 @@ pub const MODEL_LAG_MAX: u32 = 16;
 /// Lanes of one recording, over all entities and frames, that training keeps; a recording with more is refused.
 pub const RECORDING_LANES_MAX: usize = 1 << 26;
 
+/// Samples of a kind, as its owner or as others are told it, that a model is trained on; of more, some are drawn.
+pub const TRAINING_SAMPLES_MAX: usize = 150_000;
+
 /// How long a held input stands in for missing ones; after that the player does nothing.
 pub const SUBSTITUTE_MAX: Micros = Micros::from_millis(250);

@@ -159,7 +159,7 @@ impl Model {
 }
 
 /// The plans of each kind: for all, and for owners where theirs differs.
-fn plans(schema: &Schema) -> impl Iterator<Item = (Plan, Option<Plan>)> {
+pub(crate) fn plans(schema: &Schema) -> impl Iterator<Item = (Plan, Option<Plan>)> {
     schema.entities.iter().map(|kind| {
         let (public, owner) = (Plan::new(kind, false), Plan::new(kind, true));
         let owner = (owner != public).then_some(owner);

@@ -2,9 +2,16 @@
 //! with those, scores and tables together: each decision is priced by the two tables nearest to its score, and the
 //! score goes where the price is lower.
 
+mod cost;
+mod draw;
+mod game;
 mod samples;
 mod score;
+mod tracks;
 mod way;
+
+pub use game::{Fit, fit};
+pub use tracks::Tracks;
 
 use samples::Samples;
 

@@ -159,6 +159,13 @@ fn recount(shares: &mut Shares, counts: &Shares) {
     }
 }
 
+/// Gives an untrained model tables for sleepers.
+pub(super) fn fit_wakes(untrained: &mut KindModel, wakes: &[(u32, Vec<u32>)]) {
+    let mut shares = starting_shares(&untrained.plan);
+    count_wakes(&untrained.plan, wakes, &mut shares);
+    untrained.tables = Tables::new(&shares);
+}
+
 /// Level 0 has how many wake, level 1 the gaps. Where nobody ever slept, it stays a plain guess.
 fn count_wakes(plan: &Plan, wakes: &[(u32, Vec<u32>)], shares: &mut Shares) {
     debug_assert_eq!(plan.alphabet[WAKES], bucket::SYMBOLS);
