@@ -1,5 +1,6 @@
 //! From recordings of a game to its model: for each kind, as owners and as others are told it, lags that suit it, then
-//! the model, kept if it codes better what it was not trained on than an untrained one.
+//! the model, by as much training as does good. Both are chosen by some pieces of the recordings, and what was chosen is
+//! measured on others; all models are trained on the rest.
 
 use super::cost::bits;
 use super::draw::Draw;
@@ -14,7 +15,7 @@ use crate::limits::TRAINING_SAMPLES_MAX;
 /// Lags to choose from.
 const LAGS: [[u32; 2]; 4] = [[1, 3], [1, 5], [2, 8], [4, 12]];
 
-/// One piece of so many is measured, not trained on.
+/// One piece of so many is measured, and one of as many of the others chosen by.
 const HOLD_OUT: usize = 8;
 
 /// Samples that lags are tried on.
@@ -22,6 +23,13 @@ const TRIAL_SAMPLES: usize = 20_000;
 
 /// With fewer samples than this a kind stays untrained.
 const SAMPLES_MIN: usize = 256;
+
+/// Passes to choose from, for the drifts and for the scores: few samples bear many before they are learnt by heart, or do
+/// not.
+const PASSES: [[usize; 2]; 3] = [[6, 8], [20, 40], [60, 100]];
+
+/// Of [`PASSES`] those are tried that look at no more samples than this over all, and the first.
+const STEPS_MAX: usize = 8_000_000;
 
 /// How the model of a kind came out.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +55,7 @@ struct Job<'a> {
     plan: Plan,
     owner: bool,
     trained: Draw<'a>,
+    chosen: Draw<'a>,
     measured: Draw<'a>,
     samples: usize,
     lags: [u32; 2],
@@ -83,8 +92,9 @@ fn jobs<'a>(
     let is_split = owners.is_some();
     let job = move |(plan, owner)| {
         let is_meant = |of: usize, avatar: bool| of == kind && (!is_split || avatar == owner);
-        let (trained, measured) = Draw::new(schema, recordings, is_meant).split(HOLD_OUT);
-        Job { kind, plan, owner, trained, measured, samples: 0, lags: LAGS[0] }
+        let (rest, measured) = Draw::new(schema, recordings, is_meant).split(HOLD_OUT);
+        let (trained, chosen) = rest.split(HOLD_OUT);
+        Job { kind, plan, owner, trained, chosen, measured, samples: 0, lags: LAGS[0] }
     };
     [(public, false)].into_iter().chain(owners.map(|plan| (plan, true))).map(job)
 }
@@ -97,15 +107,13 @@ impl Job<'_> {
             return;
         }
         let trial = self.trained.thinned(self.samples, TRIAL_SAMPLES);
-        let measured = self.measured.thinned(self.measured.count(LAGS[0]), TRIAL_SAMPLES);
-        let cost = |lags| bits(&train(self.plan.clone(), &trial, Effort { passes: [4, 6], lags }), &measured);
-        let costs = LAGS.map(cost);
-        let best = (0..LAGS.len()).min_by(|&a, &b| costs[a].total_cmp(&costs[b])).unwrap_or(0);
-        self.lags = LAGS[best];
+        let chosen = self.chosen.thinned(self.chosen.count(LAGS[0]), TRIAL_SAMPLES);
+        let train = |lags| train(self.plan.clone(), &trial, Effort { passes: [4, 6], lags });
+        self.lags = best(LAGS.map(train), &chosen).lags;
     }
 
     fn finish(self, wakes: &[(u32, Vec<u32>)]) -> (KindModel, Fit) {
-        let Self { kind, plan, owner, trained, measured, lags, samples } = self;
+        let Self { kind, plan, owner, trained, chosen, measured, lags, samples } = self;
         let mut untrained = KindModel::untrained(plan.clone());
         score::fit_wakes(&mut untrained, wakes);
         let before = bits(&untrained, &measured);
@@ -115,7 +123,9 @@ impl Job<'_> {
         }
         let thinned = trained.thinned(samples, TRAINING_SAMPLES_MAX).with_wakes(wakes.to_vec());
         fit.samples = thinned.count(lags);
-        let model = train(plan, &thinned, Effort { passes: passes(fit.samples), lags });
+        let is_tried = |&(index, passes): &(usize, [usize; 2])| index == 0 || passes[1] * fit.samples <= STEPS_MAX;
+        let tried = PASSES.into_iter().enumerate().filter(is_tried);
+        let model = best(tried.map(|(_, passes)| train(plan.clone(), &thinned, Effort { passes, lags })), &chosen);
         fit.bits[1] = bits(&model, &measured);
         if fit.bits[1] >= before {
             return (untrained, fit);
@@ -125,20 +135,18 @@ impl Job<'_> {
     }
 }
 
-/// Few samples are gone over more often: what counts is how many steps are taken.
-fn passes(samples: usize) -> [usize; 2] {
-    [(WAY_STEPS / samples).clamp(6, 20), (SCORE_STEPS / samples).clamp(8, 40)]
+/// The model that codes `chosen` in the fewest bits.
+fn best(models: impl IntoIterator<Item = KindModel>, chosen: &Draw<'_>) -> KindModel {
+    let scored = models.into_iter().map(|model| (bits(&model, chosen), model));
+    scored.min_by(|a, b| a.0.total_cmp(&b.0)).expect("there is something to choose from").1
 }
-
-/// Samples looked at, over all passes.
-const WAY_STEPS: usize = 900_000;
-const SCORE_STEPS: usize = 1_500_000;
 
 /// How many sleepers woke in each snapshot, and the gaps between them: over all kinds, by slot.
 fn wakes(jobs: &[Job<'_>]) -> Vec<(u32, Vec<u32>)> {
     let mut sleepers = Vec::new();
     for job in jobs {
         job.trained.sleepers(job.lags, &mut sleepers);
+        job.chosen.sleepers(job.lags, &mut sleepers);
         job.measured.sleepers(job.lags, &mut sleepers);
     }
     sleepers.sort_unstable();
