@@ -10,6 +10,7 @@
 //! | [`cubes`](mod@cubes) | the codec on recordings of rigid bodies |
 //! | [`games`] | the worlds that exist to be measured |
 //! | [`Stage`] | a room, its clients and its links, with the clock on them |
+//! | [`models()`] | trains the models that ship |
 //! | [`Judge`] | whether a client knows what the server told |
 //! | [`wire`] | what QUIC adds to a datagram |
 //! | [`allocations`] | what the counting allocator saw |
@@ -24,6 +25,7 @@ mod error;
 pub mod games;
 mod judge;
 mod micro;
+mod models;
 mod outbox;
 mod report;
 mod stage;
@@ -35,6 +37,7 @@ pub mod workloads;
 pub use error::BenchError;
 pub use judge::Judge;
 pub use micro::Crowd;
+pub use models::models;
 pub use report::Report;
 pub use stage::{Options, Stage};
 pub use totals::Totals;

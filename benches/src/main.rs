@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use downbeat_benches::workloads::{self, Effort};
-use downbeat_benches::{BenchError, Options, Report, allocations, cubes};
+use downbeat_benches::{BenchError, Options, Report, allocations, cubes, models};
 use downbeat_link::LinkSpec;
 use mimalloc::MiMalloc;
 
@@ -43,8 +43,19 @@ enum Workload {
     Loss,
     /// Bytes and time of a frame of 901 rigid cubes, told by the codec of entity records against what was known before
     Cubes(CubesArgs),
+    /// Train the models that ship
+    Models(ModelsArgs),
     /// A room's tick with 10,000 entities and 64 clients, its allocations, and the first state of a joining client
     Crowd,
+}
+
+#[derive(Args, Debug)]
+struct ModelsArgs {
+    /// Games; all of them without
+    names: Vec<String>,
+    /// Where they go
+    #[arg(long, value_name = "FOLDER", default_value = "assets/models")]
+    out: PathBuf,
 }
 
 #[derive(Args, Debug)]
@@ -70,8 +81,9 @@ fn lossy(share: &str) -> Result<LinkSpec, String> {
 fn main() -> ExitCode {
     let Cli { workload, json, seed, quick } = Cli::parse();
     match run(&workload, Effort { seed, quick }) {
-        Ok(report) if json => println!("{}", report.json()),
-        Ok(report) => print!("{}", report.text()),
+        Ok(None) => {}
+        Ok(Some(report)) if json => println!("{}", report.json()),
+        Ok(Some(report)) => print!("{}", report.text()),
         Err(error) => {
             eprintln!("error: {error}");
             return ExitCode::from(error.exit_code());
@@ -80,8 +92,11 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn run(workload: &Workload, effort: Effort) -> Result<Report, BenchError> {
-    match workload {
+fn run(workload: &Workload, effort: Effort) -> Result<Option<Report>, BenchError> {
+    let report = match workload {
+        Workload::Models(args) => {
+            return models(&args.names, &args.out, |line| println!("{line}")).map(|()| None);
+        }
         Workload::Wander(args) => workloads::wander(effort, &args.loss),
         Workload::Arena => workloads::arena(effort),
         Workload::Halo => workloads::halo(effort),
@@ -89,7 +104,8 @@ fn run(workload: &Workload, effort: Effort) -> Result<Report, BenchError> {
         Workload::Loss => workloads::loss(effort),
         Workload::Cubes(args) => cubes::cubes(effort.seed, effort.quick, args.data.as_deref()),
         Workload::Crowd => workloads::crowd(effort),
-    }
+    };
+    report.map(Some)
 }
 
 /// The allocator of all our binaries, with a counter beside it.

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use downbeat_bots::Brain;
-use downbeat_client::{Client, Start};
+use downbeat_client::{Client, KnownEntity, Start};
 use downbeat_host::{Room, RoomOptions, SessionId};
 use downbeat_link::{LinkSpec, Pipe};
+use downbeat_replica::recording::{Told, Writer};
 use downbeat_replica::{Coding, Game, Micros};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -34,6 +35,9 @@ pub struct Options {
     pub players_max: u16,
     /// The first clients, whose copies are compared with the room on every datagram.
     pub judged: u16,
+    /// The first clients, who record what they are told. A match that is recorded may be one of those that the game's model
+    /// was trained on; any other is refused then.
+    pub recorded: u16,
     /// Each client's link, one way; both ways are alike.
     pub link: LinkSpec,
     /// Ticks, and snapshots, per second.
@@ -60,6 +64,7 @@ impl Options {
             clients,
             players_max: clients,
             judged: clients,
+            recorded: 0,
             link: LinkSpec { latency: Micros::from_millis(25), ..LinkSpec::PERFECT },
             tick_rate_hz: 60,
             datagram_bytes_max: Self::PATH_BYTES,
@@ -81,6 +86,7 @@ struct Seat<G: Game> {
     up: Pipe<Vec<u8>>,
     down: Pipe<Vec<u8>>,
     judge: Option<Judge>,
+    recorder: Option<(Writer, Vec<u8>)>,
     now: Micros,
 }
 
@@ -119,6 +125,13 @@ impl<G: Game> Stage<G> {
         };
         let room = Room::new(config, room_options)?;
         let (world, coding) = Client::<G>::shared(config)?;
+        if options.recorded == 0 && coding.model.seeds().contains(&options.seed) {
+            let seed = options.seed;
+            return Err(BenchError::Invalid(format!(
+                "the model of {} was trained on seed {seed}: take another",
+                G::NAME
+            )));
+        }
         let mut stage = Self {
             options: *options,
             room,
@@ -134,6 +147,11 @@ impl<G: Game> Stage<G> {
         for i in 0..options.clients {
             let seed = stage.rng.random();
             stage.join(brain(seed), i < options.judged);
+        }
+        for seat in stage.seats.iter_mut().take(options.recorded.into()) {
+            let mut bytes = Vec::new();
+            let writer = Writer::new(&stage.coding.schema, options.seed, options.tick_rate_hz, &mut bytes);
+            seat.recorder = Some((writer, bytes));
         }
         Ok(stage)
     }
@@ -158,6 +176,7 @@ impl<G: Game> Stage<G> {
             up: Pipe::new(&self.options.link, self.rng.random()),
             down: Pipe::new(&self.options.link, self.rng.random()),
             judge: judged.then(Judge::default),
+            recorder: None,
             now: self.next_tick,
         });
         index
@@ -207,6 +226,11 @@ impl<G: Game> Stage<G> {
             seat.up.set_spec(link);
             seat.down.set_spec(link);
         }
+    }
+
+    /// What the recorded clients were told.
+    pub fn into_recordings(self) -> impl Iterator<Item = Vec<u8>> {
+        self.seats.into_iter().filter_map(|seat| Some(seat.recorder?.1))
     }
 
     /// What was counted so far.
@@ -337,6 +361,11 @@ impl<G: Game> Seat<G> {
             // What does not decode is counted by the client.
             let Ok(received) = received else { continue };
             totals.decoded_updates += self.client.visible() as u64 + u64::from(received.prediction_error_m.is_some());
+            if let Some((writer, bytes)) = self.recorder.as_mut().filter(|_| received.newest) {
+                let told =
+                    |KnownEntity { slot, kind, avatar, entered, lanes }| Told { slot, entered, kind, avatar, lanes };
+                writer.frame(received.tick, self.client.known().map(told), bytes);
+            }
             if let Some(judge) = self.judge.as_mut().filter(|_| received.newest) {
                 judge.compare(at, self.client.newest(), self.client.known());
             }

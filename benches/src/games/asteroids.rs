@@ -69,6 +69,7 @@ struct Body {
 
 impl Game for Asteroids {
     const NAME: &'static str = "asteroids";
+    const MODEL: &'static [u8] = include_bytes!("../../../assets/models/asteroids.bin");
     type Config = ();
     type World = ();
     type Input = NoInput;

@@ -110,6 +110,7 @@ struct Projectile {
 
 impl Game for Halo {
     const NAME: &'static str = "halo";
+    const MODEL: &'static [u8] = include_bytes!("../../../assets/models/halo.bin");
     type Config = ();
     type World = ();
     type Input = NoInput;

@@ -15,7 +15,8 @@ pub struct Watched {
 }
 
 impl Game for Watched {
-    const NAME: &'static str = "watched";
+    const NAME: &'static str = Field::NAME;
+    const MODEL: &'static [u8] = Field::MODEL;
     type Config = Config;
     type World = World;
     type Input = Input;

@@ -60,17 +60,17 @@ fn field() -> Config {
 }
 
 /// A player of the field who runs about.
-fn walker(seed: u64) -> Box<dyn Brain<Field>> {
+pub(crate) fn walker(seed: u64) -> Box<dyn Brain<Field>> {
     Field::brain("wander", seed, 60).expect("the field has wanderers")
 }
 
 /// A player of the arena who fights.
-fn fighter(seed: u64) -> Box<dyn Brain<Arena>> {
+pub(crate) fn fighter(seed: u64) -> Box<dyn Brain<Arena>> {
     Arena::brain("fight", seed, 60).expect("the arena has fighters")
 }
 
 /// A player of any game who does nothing.
-fn idler<G: Game>() -> Box<dyn Brain<G>> {
+pub(crate) fn idler<G: Game>() -> Box<dyn Brain<G>> {
     downbeat_bots::standard("idle", 0, 60).expect("anybody can be idle")
 }
 

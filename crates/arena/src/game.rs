@@ -60,6 +60,7 @@ pub(crate) struct Firing<'a> {
 
 impl Game for Arena {
     const NAME: &'static str = "arena";
+    const MODEL: &'static [u8] = include_bytes!("../../../assets/models/arena.bin");
     type Config = Config;
     type World = World;
     type Input = Input;

@@ -40,6 +40,7 @@ struct Steered {
 
 impl Game for Field {
     const NAME: &'static str = "field";
+    const MODEL: &'static [u8] = include_bytes!("../../../assets/models/field.bin");
     type Config = Config;
     type World = World;
     type Input = Input;
