@@ -18,7 +18,8 @@ pub(crate) struct Entity {
     /// As all others and as its owner are told it, where that is not the whole state.
     told: [Option<Versions>; 2],
     captured: Tick,
-    records: Vec<(Key, Record)>,
+    /// The last of its records that was decided in this tick, as an index into [`Entities::records`].
+    record: Option<u32>,
 }
 
 impl Entity {
@@ -47,6 +48,16 @@ pub(crate) struct Record {
     pub(crate) asleep: bool,
     /// Whether there are news.
     pub(crate) news: bool,
+    /// Since when it is as it is told.
+    pub(crate) since: Tick,
+}
+
+/// A record that was decided in this tick, and the one of the same entity before it.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    key: Key,
+    record: Record,
+    before: Option<u32>,
 }
 
 /// All entities of a room, by index.
@@ -55,6 +66,7 @@ pub(crate) struct Entities {
     places: Vec<Option<Entity>>,
     model: Model,
     ops: Vec<Op>,
+    records: Vec<Kept>,
     walk: Walk,
     state: Vec<i32>,
     /// By kind: whether all others, and owners, are told less than the whole state.
@@ -76,6 +88,7 @@ impl Entities {
             places: Vec::new(),
             model,
             ops: Vec::new(),
+            records: Vec::new(),
             walk: Walk::default(),
             state: Vec::new(),
             is_cut: is_cut.collect(),
@@ -88,6 +101,16 @@ impl Entities {
 
     pub(crate) fn of(&self, id: EntityId) -> Option<&Entity> {
         self.places.get(id.index())?.as_ref().filter(|entity| entity.id == id)
+    }
+
+    /// The newest state of `id`, whole.
+    pub(crate) fn state(&self, id: EntityId) -> &[i32] {
+        self.of(id).and_then(|entity| entity.versions.newest()).map_or(&[], |newest| newest.lanes)
+    }
+
+    /// Since when `id` is as a reader is told it.
+    pub(crate) fn told_since(&self, id: EntityId, owner: bool) -> Tick {
+        self.of(id).and_then(|entity| entity.told(owner).newest()).map_or(self.tick, |newest| newest.since)
     }
 
     /// Whether lanes of this kind name entities.
@@ -128,13 +151,13 @@ impl Entities {
                         versions: Versions::new(width, tick),
                         told: [versions(self.is_cut[kind][0]), versions(self.is_cut[kind][1] && avatar.is_some())],
                         captured: tick,
-                        records: Vec::new(),
+                        record: None,
                     })
                 }
             };
             let state = &lanes[first_lane..first_lane + width];
             entity.captured = tick;
-            entity.records.clear();
+            entity.record = None;
             if entity.versions.push(tick, state) {
                 for (told, owner) in entity.told.iter_mut().zip([false, true]) {
                     let Some(told) = told else { continue };
@@ -144,6 +167,7 @@ impl Entities {
             }
         }
         self.ops.clear();
+        self.records.clear();
         self.scene.clear();
         for place in &mut self.places {
             let Some(entity) = place.as_ref().filter(|entity| entity.captured == tick) else {
@@ -158,12 +182,16 @@ impl Entities {
     /// What there is to tell of `id` to a reader who knows its states of `known`, decided at most once a tick. `renamed`:
     /// the tick since when its lanes name the entities that they name for this reader.
     pub(crate) fn record(&mut self, id: EntityId, known: Picked, owner: bool, renamed: Tick) -> Record {
-        let Self { places, model, ops, walk, state, tick, interval, .. } = self;
+        let Self { places, model, ops, records, walk, state, tick, interval, .. } = self;
         let entity = places[id.index()].as_mut().expect("what is shown is in the table");
         let newest_known = tick.offset(-i64::from(u32::from(known.ages()[0]) * *interval));
         let key = Key { known, owner, forced: renamed > newest_known };
-        if let Some((_, record)) = entity.records.iter().find(|(of, _)| *of == key) {
-            return *record;
+        let mut next = entity.record;
+        while let Some(kept) = next.map(|i| &records[i as usize]) {
+            if kept.key == key {
+                return kept.record;
+            }
+            next = kept.before;
         }
         let versions = entity.told(owner);
         let mut states = [Known { age: 0, lanes: &[] }; 3];
@@ -189,8 +217,10 @@ impl Entities {
             }
         }
         let cost = ops[start..].iter().map(|op| op.cost()).sum();
-        let record = Record { start: start as u32, len: (ops.len() - start) as u32, cost, asleep, news };
-        entity.records.push((key, record));
+        let record =
+            Record { start: start as u32, len: (ops.len() - start) as u32, cost, asleep, news, since: newest.since };
+        records.push(Kept { key, record, before: entity.record });
+        entity.record = Some(records.len() as u32 - 1);
         record
     }
 
@@ -206,7 +236,14 @@ impl Entities {
         walk.begin(model, &history);
         let Ok(()) = walk.body(model, &history, ops, state);
         let cost = ops[start..].iter().map(|op| op.cost()).sum();
-        Record { start: start as u32, len: (ops.len() - start) as u32, cost, asleep: false, news: true }
+        Record {
+            start: start as u32,
+            len: (ops.len() - start) as u32,
+            cost,
+            asleep: false,
+            news: true,
+            since: newest.since,
+        }
     }
 
     /// What was decided.

@@ -11,8 +11,8 @@ use crate::types::InputCounters;
 /// The inputs of one client.
 #[derive(Debug)]
 pub(crate) struct InputQueue {
-    /// Frames by `tick % len`.
-    waiting: Vec<Option<InputFrame>>,
+    /// Frames by `tick % len`; those of [`Tick::ZERO`] are none.
+    waiting: Vec<InputFrame>,
     last: InputFrame,
     /// The newest tick that ran on a real input; zero before the first.
     consumed: Tick,
@@ -33,9 +33,10 @@ pub(crate) struct Taken<'a> {
 
 impl InputQueue {
     pub(crate) fn new(neutral: &[i32]) -> Self {
+        let none = InputFrame { lanes: neutral.to_vec(), ..InputFrame::default() };
         Self {
-            waiting: (0..=INPUT_TICKS_AHEAD_MAX).map(|_| None).collect(),
-            last: InputFrame { lanes: neutral.to_vec(), ..InputFrame::default() },
+            waiting: vec![none.clone(); INPUT_TICKS_AHEAD_MAX as usize + 1],
+            last: none,
             consumed: Tick::ZERO,
             substituted: 0,
             unseen: 0,
@@ -45,8 +46,14 @@ impl InputQueue {
 
     /// Takes in a frame that arrived `margin_us` before the start of its tick, while `present` is the tick that ran
     /// last.
-    pub(crate) fn receive(&mut self, frame: InputFrame, present: Tick, margin_us: i64, counters: &mut InputCounters) {
-        let ahead = frame.tick.since(present);
+    pub(crate) fn receive(
+        &mut self,
+        (tick, view, lanes): (Tick, ViewTick, &[i32]),
+        present: Tick,
+        margin_us: i64,
+        counters: &mut InputCounters,
+    ) {
+        let ahead = tick.since(present);
         if ahead > i64::from(INPUT_TICKS_AHEAD_MAX) {
             counters.rejected += 1;
             return;
@@ -60,9 +67,11 @@ impl InputQueue {
             }
             return;
         }
-        let place = frame.tick.0 as usize % self.waiting.len();
-        if self.waiting[place].as_ref().is_none_or(|waiting| waiting.tick != frame.tick) {
-            self.waiting[place] = Some(frame);
+        let place = tick.0 as usize % self.waiting.len();
+        let waiting = &mut self.waiting[place];
+        if waiting.tick != tick {
+            (waiting.tick, waiting.view) = (tick, view);
+            waiting.lanes.copy_from_slice(lanes);
             self.note_margin(margin_us);
         }
     }
@@ -81,23 +90,19 @@ impl InputQueue {
         counters: &mut InputCounters,
     ) -> Taken<'_> {
         let place = tick.0 as usize % self.waiting.len();
-        let real = self.waiting[place].take().filter(|frame| frame.tick == tick);
-        let substituted = real.is_none();
-        match real {
-            Some(frame) => {
-                self.last = frame;
-                self.consumed = tick;
-                counters.consumed += 1;
-            }
-            None if self.consumed == Tick::ZERO => {}
-            None => {
-                counters.starved += 1;
-                let missing = u32::try_from(tick.since(self.consumed)).unwrap_or(u32::MAX);
-                substitute(kind, neutral, missing, tick_length, &mut self.last.lanes);
-                // The player's view of the others moves on with the ticks, as far as anybody knows.
-                self.last.view.tick = self.last.view.tick.next();
-            }
+        let substituted = self.waiting[place].tick != tick;
+        if !substituted {
+            std::mem::swap(&mut self.last, &mut self.waiting[place]);
+            self.consumed = tick;
+            counters.consumed += 1;
+        } else if self.consumed != Tick::ZERO {
+            counters.starved += 1;
+            let missing = u32::try_from(tick.since(self.consumed)).unwrap_or(u32::MAX);
+            substitute(kind, neutral, missing, tick_length, &mut self.last.lanes);
+            // The player's view of the others moves on with the ticks, as far as anybody knows.
+            self.last.view.tick = self.last.view.tick.next();
         }
+        self.waiting[place].tick = Tick::ZERO;
         self.substituted = self.substituted << 1 | u32::from(substituted);
         self.unseen = self.unseen << 1 | u64::from(substituted);
         Taken { lanes: &self.last.lanes, view: self.last.view, substituted }
@@ -145,9 +150,8 @@ mod tests {
         }
 
         fn receive(&mut self, tick: u32, present: u32, fire: bool) {
-            let frame =
-                InputFrame { tick: Tick(tick), lanes: Pad { forward: true, fire }.lanes(), ..InputFrame::default() };
-            self.queue.receive(frame, Tick(present), 0, &mut self.counters);
+            let lanes = Pad { forward: true, fire }.lanes();
+            self.queue.receive((Tick(tick), ViewTick::default(), &lanes), Tick(present), 0, &mut self.counters);
         }
 
         fn take(&mut self, tick: u32) -> (Vec<i32>, bool) {

@@ -14,6 +14,7 @@ use crate::sent::Sent;
 #[derive(Debug)]
 pub(crate) struct Shown {
     pub(crate) id: EntityId,
+    pub(crate) kind: usize,
     born: Tick,
     /// Snapshots that told its state, be it by silence; seen from the number `seen_from`.
     told: Frames,
@@ -69,7 +70,7 @@ pub(crate) struct Leaving {
 pub(crate) struct Replication {
     pub(crate) slots: Vec<Option<Shown>>,
     /// Who has which slot, ascending.
-    index: Vec<(EntityId, u16)>,
+    pub(crate) index: Vec<(EntityId, u16)>,
     pub(crate) leaving: Vec<Leaving>,
     /// Slots that were used and are free now: the lowest is taken next, so that numbers stay small.
     free: BinaryHeap<Reverse<u16>>,
@@ -143,7 +144,8 @@ impl Replication {
             while let Some((_, slot)) = left.next_if(|(gone, _)| *gone < id) {
                 self.leave(slot, entities);
             }
-            let born = entities.of(id).expect("what is visible is in the table").born;
+            let entity = entities.of(id).expect("what is visible is in the table");
+            let (kind, born) = (entity.kind, entity.born);
             if let Some((_, slot)) = left.next_if(|(same, _)| *same == id) {
                 if self.slots[usize::from(slot)].as_ref().is_some_and(|shown| shown.born == born) {
                     self.index.push((id, slot));
@@ -154,6 +156,7 @@ impl Replication {
             let Some(slot) = self.take_slot(usize::from(avatar != Some(id))) else { continue };
             self.slots[usize::from(slot)] = Some(Shown {
                 id,
+                kind,
                 born,
                 told: Frames::default(),
                 seen_from: self.sent.newest(),
@@ -203,12 +206,17 @@ impl Replication {
 
     /// The slot under which the client knows `id`.
     pub(crate) fn slot_of(&self, id: EntityId) -> Option<u16> {
-        let at = self.index.binary_search_by_key(&id, |(id, _)| *id).ok()?;
-        Some(self.index[at].1)
+        slot_in(&self.index, id)
     }
 
     /// Who is shown, ascending, with their slots.
     pub(crate) fn shown(&self) -> &[(EntityId, u16)] {
         &self.index
     }
+}
+
+/// The slot of `id`, if it has one.
+pub(crate) fn slot_in(index: &[(EntityId, u16)], id: EntityId) -> Option<u16> {
+    let at = index.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+    Some(index[at].1)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use downbeat_replica::bits::BitReader;
 use downbeat_replica::limits::PLAYERS_MAX;
 use downbeat_replica::{
-    Capture, Captured, Coding, ConfigError, DecodeError, EntityId, Events, Game, Hearers, InputFrame, Inputs,
+    Capture, Captured, Coding, ConfigError, DecodeError, EntityId, Events, Game, Hearers, InputFrames, Inputs,
     LaneReader, LaneWriter, Micros, PlayerId, PlayerInput, Schema, Setup, Tick, Viewer, Visible, neutral,
 };
 use downbeat_wire::limits::UP_DATAGRAM_BYTES_MAX;
@@ -40,10 +40,12 @@ pub struct Room<G: Game> {
     sessions: BTreeMap<SessionId, Session>,
     players: Vec<bool>,
     pub(crate) entities: Entities,
-    pub(crate) avatars: BTreeMap<PlayerId, EntityId>,
+    /// By player.
+    avatars: Vec<Option<EntityId>>,
     events: Events<G::Event>,
     pub(crate) encoded_events: Vec<EncodedEvent>,
     pub(crate) counters: Counters,
+    frames: InputFrames,
     inputs: Vec<PlayerInput<G::Input>>,
     captured: Vec<Captured>,
     lanes: Vec<i32>,
@@ -88,10 +90,11 @@ impl<G: Game> Room<G> {
             neutral: neutral::<G::Input>(),
             sessions: BTreeMap::new(),
             players: vec![false; players_max.into()],
-            avatars: BTreeMap::new(),
+            avatars: vec![None; players_max.into()],
             events: Events::default(),
             encoded_events: Vec::new(),
             counters: Counters::default(),
+            frames: InputFrames::default(),
             inputs: Vec::new(),
             captured: Vec::new(),
             lanes: Vec::new(),
@@ -169,18 +172,18 @@ impl<G: Game> Room<G> {
         if session.up_seen.is_some_and(|seen| seen.contains(head.sequence)) {
             return Ok(());
         }
-        let frames = InputFrame::decode(next, &self.schema.input, &self.neutral, &mut input)?;
+        self.frames.decode(next, &self.schema.input, &self.neutral, &mut input)?;
         input.finish()?;
         Acks::note(&mut session.up_seen, head.sequence);
         if head.acks.is_some_and(|acks| !session.replication.acknowledge(acks)) {
             return Err(PeerError::ForgedAck);
         }
-        if session.player.is_none() && !frames.is_empty() {
+        if session.player.is_none() && !self.frames.is_empty() {
             return Err(PeerError::SpectatorInput);
         }
         let before = session.inputs;
-        for frame in frames {
-            let starts = next_starts + frame.tick.since(next) * tick_length.0 as i64;
+        for frame in self.frames.iter() {
+            let starts = next_starts + frame.0.since(next) * tick_length.0 as i64;
             session.queue.receive(frame, self.tick, starts - at.0 as i64, &mut session.inputs);
         }
         self.counters.inputs.late += session.inputs.late - before.late;
@@ -238,9 +241,13 @@ impl<G: Game> Room<G> {
         self.counters.clamped += u64::from(capture.clamped());
         self.counters.refused += u64::from(capture.refused());
         self.entities.commit(self.tick, &self.schema, &self.captured, &self.lanes);
-        self.avatars.clear();
-        let avatars = self.captured.iter().filter_map(|captured| Some((captured.avatar?, captured.id)));
-        self.avatars.extend(avatars);
+        self.avatars.fill(None);
+        for captured in &self.captured {
+            let player = captured.avatar.map(|player| usize::from(player.0));
+            if let Some(place) = player.and_then(|player| self.avatars.get_mut(player)) {
+                *place = Some(captured.id);
+            }
+        }
     }
 
     fn encode_events(&mut self) {
@@ -259,7 +266,7 @@ impl<G: Game> Room<G> {
                 self.counters.skipped += 1;
                 continue;
             };
-            let avatar = session.player.and_then(|player| self.avatars.get(&player).copied());
+            let avatar = session.player.and_then(|player| self.avatars.get(usize::from(player.0)).copied().flatten());
             self.visible.clear();
             self.game.relevance(&Viewer { player: session.player, avatar }, &self.entities.scene, &mut self.visible);
             avatar.into_iter().for_each(|avatar| self.visible.add(avatar));

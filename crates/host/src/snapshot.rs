@@ -10,7 +10,7 @@ use downbeat_replica::{
 use downbeat_wire::packet::{DownHead, InputReport, Known};
 
 use crate::entities::{Entities, Record};
-use crate::replication::Replication;
+use crate::replication::{Replication, slot_in};
 use crate::room::hears;
 use crate::types::Counters;
 
@@ -88,6 +88,7 @@ pub(crate) struct Snapshot {
     members: Vec<Member>,
     newcomers: Vec<Newcomer>,
     order: Vec<u32>,
+    picks: Picks,
     guess: Vec<i32>,
     avatar: Vec<i32>,
     datagram: Vec<u8>,
@@ -143,33 +144,32 @@ impl Snapshot {
 
     /// Sorts all who are shown by what the client knows of them. Returns how many sleep.
     fn gather(&mut self, source: &mut Source<'_>, reader: &Reader, replication: &mut Replication) -> u32 {
-        let Self { members, newcomers, .. } = self;
+        let Self { members, newcomers, picks, .. } = self;
         members.clear();
         newcomers.clear();
         let (number, tick, interval) = (replication.sent.newest(), source.tick, source.entities.interval());
         let ago = |snapshots: u32| tick.offset(-i64::from(snapshots * interval));
         let known = replication.known;
         let landed = known.newest().map_or_else(|| ago(RETAINED_SNAPSHOTS), ago);
-        let mut picks = Picks::new(known, interval);
+        picks.begin(known, interval);
+        let Replication { slots, index, .. } = replication;
         let mut sleepers = 0;
-        for slot in 0..replication.slots.len() {
-            let Some(id) = replication.slots[slot].as_ref().map(|shown| shown.id) else { continue };
-            let entity = source.entities.of(id).expect("what is shown is in the table");
-            let (kind, owner) = (entity.kind, reader.avatar == Some(id));
+        for (slot, place) in slots.iter_mut().enumerate() {
+            let Some(shown) = place else { continue };
+            let (id, kind, owner) = (shown.id, shown.kind, reader.avatar == Some(shown.id));
             let mut refs_cost = 0;
             if source.entities.names_entities(kind) {
                 let table = &source.schema.entities[kind];
                 refs_cost = refs_bits(table) * COST_OF_BIT;
-                let refs = refs_of(table, entity.versions.newest().map_or(&[], |newest| newest.lanes), replication);
-                let shown = replication.slots[slot].as_mut().expect("it was just looked at");
+                let refs = refs_of(table, source.entities.state(id), index);
                 if shown.refs != refs {
                     (shown.refs, shown.renamed) = (refs, tick);
                 }
             }
-            let shown = replication.slots[slot].as_mut().expect("it was just looked at");
-            let changed = entity.told(owner).newest().map_or(tick, |newest| newest.since).max(shown.renamed);
             let told = shown.told(number).and(known);
-            let Some(picked) = picks.of(told, source.entities.model().kind(kind, owner).lags()) else {
+            let lags = || source.entities.model().kind(kind, owner).lags();
+            let Some(picked) = picks.of(told, 2 * kind + usize::from(owner), lags) else {
+                let changed = source.entities.told_since(id, owner).max(shown.renamed);
                 let turn = match shown.spelled {
                     _ if owner => 0,
                     Tick::ZERO => 1,
@@ -188,7 +188,7 @@ impl Snapshot {
                 shown.tell();
                 continue;
             }
-            shown.priority += if changed > shown.spelled { 1.0 } else { ON_ITS_WAY };
+            shown.priority += if record.since.max(shown.renamed) > shown.spelled { 1.0 } else { ON_ITS_WAY };
             let priority = match (owner, record.news) {
                 (true, _) => f32::INFINITY,
                 // To say that nothing changed costs less than a bit, and keeps the entity known.
@@ -308,8 +308,9 @@ impl Snapshot {
             if !member.record.news {
                 return shown.tell();
             }
-            let kind = source.entities.of(shown.id).expect("what is shown is in the table").kind;
-            put_refs(&source.schema.entities[kind], &shown.refs, out);
+            if source.entities.names_entities(shown.kind) {
+                put_refs(&source.schema.entities[shown.kind], &shown.refs, out);
+            }
             shown.spell(source.tick);
         };
         self.members.iter().filter(|member| member.sleepers.is_none()).for_each(|member| put(member, out));
@@ -337,41 +338,42 @@ impl Source<'_> {
     }
 }
 
-/// The states to predict from, which most entities have in common.
+/// The states to predict from, which most entities of a kind have in common.
+#[derive(Debug, Default)]
 struct Picks {
     known: Frames,
     interval: u32,
-    /// For entities of these lags that were told in all of these snapshots.
-    common: Option<([u32; 2], Frames, Picked)>,
+    /// For entities that were told in all of these snapshots; by kind and whether the reader owns it.
+    common: Vec<Option<(Frames, Picked)>>,
 }
 
 impl Picks {
-    const fn new(known: Frames, interval: u32) -> Self {
-        Self { known, interval, common: None }
+    fn begin(&mut self, known: Frames, interval: u32) {
+        (self.known, self.interval) = (known, interval);
+        self.common.fill(None);
     }
 
-    fn of(&mut self, told: Frames, lags: [u32; 2]) -> Option<Picked> {
-        if let Some((of, frames, picked)) = self.common
-            && of == lags
-            && told.and(frames) == frames
-        {
+    fn of(&mut self, told: Frames, kind: usize, lags: impl FnOnce() -> [u32; 2]) -> Option<Picked> {
+        let common = self.common.get(kind).copied().flatten();
+        if let Some((_, picked)) = common.filter(|(frames, _)| told.and(*frames) == *frames) {
             return Some(picked);
         }
-        let picked = told.pick(lags, self.interval)?;
+        let picked = told.pick(lags(), self.interval)?;
         if told == self.known {
             let mut frames = Frames::default();
             picked.ages().iter().for_each(|&age| frames.insert(age.into()));
-            self.common = Some((lags, frames, picked));
+            self.common.resize(self.common.len().max(kind + 1), None);
+            self.common[kind] = Some((frames, picked));
         }
         Some(picked)
     }
 }
 
-fn refs_of(kind: &Kind, lanes: &[i32], replication: &Replication) -> Refs {
+fn refs_of(kind: &Kind, lanes: &[i32], index: &[(EntityId, u16)]) -> Refs {
     let mut refs = Refs::default();
     for (slot, lane) in refs.iter_mut().zip(kind.entity_lanes()) {
         let id = lanes.get(lane).and_then(|&lane| EntityId::from_lane(lane));
-        *slot = id.and_then(|id| replication.slot_of(id)).map_or(0, |slot| slot + 1);
+        *slot = id.and_then(|id| slot_in(index, id)).map_or(0, |slot| slot + 1);
     }
     refs
 }

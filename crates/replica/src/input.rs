@@ -120,43 +120,58 @@ impl InputFrame {
             before = &frame.lanes;
         }
     }
+}
 
-    /// Reads what [`Self::encode`] wrote; `near` is a tick close to the newest frame's.
+/// The input frames of a datagram. Used again for each, so that reading allocates nothing.
+#[derive(Clone, Debug, Default)]
+pub struct InputFrames {
+    heads: Vec<(Tick, ViewTick)>,
+    lanes: Vec<i32>,
+}
+
+impl InputFrames {
+    /// Reads what [`InputFrame::encode`] wrote; `near` is a tick close to the newest frame's.
     ///
     /// # Errors
     /// Anything that `encode` does not write.
     pub fn decode(
+        &mut self,
         near: Tick,
         kind: &Kind,
         neutral: &[i32],
         input: &mut BitReader<'_>,
-    ) -> Result<Vec<Self>, DecodeError> {
+    ) -> Result<(), DecodeError> {
+        let Self { heads, lanes } = self;
+        heads.clear();
+        lanes.clear();
         let count = input.golomb(2)? as usize;
         if count > INPUT_FRAMES_MAX {
             return Err(DecodeError::TooLarge("number of input frames"));
         }
         if count == 0 {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let newest = near.nearest(input.bits(16)?, 16);
         if (newest.0 as usize) < count || newest > Tick::LAST {
             return Err(DecodeError::Malformed("input tick"));
         }
-        let mut frames: Vec<Self> = Vec::with_capacity(count);
         for i in 0..count {
-            let before = frames.last();
-            let view = match before {
+            let view = match heads.last() {
                 None => {
                     let low = i64::from(input.bits(20)?);
                     let near = i64::from(newest.0) << 4;
                     // The moment nearest to the frame's own tick that ends in these 20 bits.
                     near + ((low - near) << 44 >> 44)
                 }
-                Some(before) => before.view.sixteenths() + 16 + i64::from(input.signed_golomb(0)?),
+                Some((_, before)) => before.sixteenths() + 16 + i64::from(input.signed_golomb(0)?),
             };
-            let mut lanes = before.map_or(neutral, |before| &before.lanes).to_vec();
+            let first = lanes.len();
+            match first.checked_sub(neutral.len()).filter(|_| i > 0) {
+                Some(before) => lanes.extend_from_within(before..),
+                None => lanes.extend_from_slice(neutral),
+            }
             if input.flag()? {
-                for (lane, value) in kind.lanes.iter().zip(&mut lanes) {
+                for (lane, value) in kind.lanes.iter().zip(&mut lanes[first..]) {
                     if input.flag()? {
                         *value = input.bits(lane.bits(true))? as i32;
                         if *value > lane.max {
@@ -166,9 +181,22 @@ impl InputFrame {
                 }
             }
             let tick = Tick(newest.0 - (count - 1 - i) as u32);
-            frames.push(Self { tick, view: ViewTick::from_sixteenths(view), lanes });
+            heads.push((tick, ViewTick::from_sixteenths(view)));
         }
-        Ok(frames)
+        Ok(())
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.heads.is_empty()
+    }
+
+    /// The frames, oldest first: the tick each is meant for, what the player saw of the others, and the lanes.
+    pub fn iter(&self) -> impl Iterator<Item = (Tick, ViewTick, &[i32])> {
+        let width = self.lanes.len() / self.heads.len().max(1);
+        let heads = self.heads.iter().enumerate();
+        heads.map(move |(i, &(tick, view))| (tick, view, &self.lanes[i * width..(i + 1) * width]))
     }
 }
 
@@ -207,15 +235,18 @@ mod tests {
             InputFrame::encode(&frames, &kind, &neutral, &mut writer);
             writer.finish();
             let mut reader = BitReader::new(&bytes);
-            let back = InputFrame::decode(Tick(newest).offset(skew), &kind, &neutral, &mut reader);
-            prop_assert_eq!(back, Ok(frames));
+            let mut back = InputFrames::default();
+            prop_assert_eq!(back.decode(Tick(newest).offset(skew), &kind, &neutral, &mut reader), Ok(()));
+            let back: Vec<_> =
+                back.iter().map(|(tick, view, lanes)| InputFrame { tick, view, lanes: lanes.to_vec() }).collect();
+            prop_assert_eq!(back, frames);
             prop_assert_eq!(reader.finish(), Ok(()));
         }
 
         #[test]
         fn any_bytes_decode_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
             let (kind, neutral) = (Pad::kind(), neutral::<Pad>());
-            let _ = InputFrame::decode(Tick(1_000), &kind, &neutral, &mut BitReader::new(&bytes));
+            let _ = InputFrames::default().decode(Tick(1_000), &kind, &neutral, &mut BitReader::new(&bytes));
         }
     }
 

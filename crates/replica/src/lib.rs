@@ -35,7 +35,7 @@ pub use game::{
 };
 pub use glam;
 pub use ids::{EntityId, EntityIds, PlayerId};
-pub use input::{Input, InputFrame, ViewTick, neutral, substitute};
+pub use input::{Input, InputFrame, InputFrames, ViewTick, neutral, substitute};
 pub use interpolate::interpolate;
 pub use lanes::{LaneReader, LaneWriter};
 pub use record::{
