@@ -44,7 +44,7 @@ fn copies_that_are_behind_are_found_and_catch_up_when_the_line_is_good_again() {
 
 #[test]
 fn a_budget_that_cuts_is_found() {
-    let mut stage = stage(&Options { datagram_bytes_max: 50, ..Options::new(3, 2) });
+    let mut stage = stage(&Options { datagram_bytes_max: 40, ..Options::new(3, 2) });
     stage.run(200);
     assert!(matches!(stage.verify(true), Err(BenchError::Gate(why)) if why.contains("put off")));
     stage.verify(false).expect("nothing else is wrong");
