@@ -140,7 +140,7 @@ impl Game for Arena {
             // A spectator sees it all.
             return scene.ids().for_each(|id| out.add(id));
         };
-        scene.within(eyes, self.world.rules().sight_radius_m).for_each(|id| out.add(id));
+        scene.within(eyes, self.world.rules().sight_radius_m, out);
         self.places.iter().for_each(|place| out.add(place.id));
     }
 

@@ -120,11 +120,6 @@ impl Crowd {
             }
         }
     }
-
-    /// Where they are, ascending.
-    pub(crate) fn positions(&self) -> impl Iterator<Item = (EntityId, Vec3)> {
-        self.walkers.iter().map(|walker| (walker.id, walker.body.position))
-    }
 }
 
 impl Wanderer {

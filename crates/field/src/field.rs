@@ -10,7 +10,6 @@ use rand_pcg::Pcg32;
 
 use crate::crowd::{Crowd, signed_unit, somewhere};
 use crate::motion::step_avatar;
-use crate::sight::Sight;
 use crate::{Avatar, Avatars, Config, Entity, Input, World};
 
 /// Sets the players' luck apart from the crowd's.
@@ -27,7 +26,6 @@ pub struct Field {
     avatars: Vec<Steered>,
     /// Where players start.
     starts: Pcg32,
-    sight: Sight,
 }
 
 /// An avatar and who steers it.
@@ -57,8 +55,7 @@ impl Game for Field {
         let mut ids = EntityIds::default();
         let crowd = Crowd::new(&world, &mut ids, setup.seed, dt);
         let starts = Pcg32::seed_from_u64(setup.seed ^ PLAYERS_STREAM);
-        let sight = Sight::new(world.reach, world.visible);
-        Ok(Self { world, dt, ids, crowd, avatars: Vec::new(), starts, sight })
+        Ok(Self { world, dt, ids, crowd, avatars: Vec::new(), starts })
     }
 
     fn join(&mut self, player: PlayerId, _name: &str) {
@@ -98,17 +95,16 @@ impl Game for Field {
                 *avatar = rounded;
             }
         }
-        // Private avatars cannot be found by anybody.
-        let found: &[Steered] = if self.world.avatars == Avatars::Public { &self.avatars } else { &[] };
-        let avatars = || found.iter().map(|steered| (steered.id, steered.avatar.position));
-        self.sight.rebuild(self.world.walkers + found.len(), || self.crowd.positions().chain(avatars()));
     }
 
-    /// The nearest neighbours of the viewer's avatar; those of the origin for a viewer without one. The scene is what
-    /// was captured last, so that the grid made then serves all viewers.
+    /// The nearest neighbours of the viewer's avatar; those of the origin for a viewer without one.
     fn relevance(&self, viewer: &Viewer, scene: &Scene, out: &mut Visible) {
         let center = viewer.avatar.and_then(|own| scene.position(own)).unwrap_or(Vec3::ZERO);
-        self.sight.nearest(center, viewer.avatar, out);
+        // Walkers came before all players and stay. Private avatars cannot be found by anybody.
+        let is_walker = |id: EntityId| id.index() < self.world.walkers;
+        let is_public = self.world.avatars == Avatars::Public;
+        let is_found = |id| Some(id) != viewer.avatar && (is_public || is_walker(id));
+        scene.nearest(center, self.world.visible, is_found, out);
         viewer.avatar.into_iter().for_each(|own| out.add(own));
     }
 

@@ -10,7 +10,6 @@ mod crowd;
 mod entity;
 mod field;
 mod motion;
-mod sight;
 
 pub use config::{Avatars, Config, VISIBLE_MAX, WALKERS_MAX, World};
 pub use crowd::{HEALTH_ODDS, TURN_MAX, WALKER_SPEED_MAX, WALKER_SPEED_MIN};

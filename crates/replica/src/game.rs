@@ -303,6 +303,12 @@ impl Visible {
     }
 }
 
+impl Extend<EntityId> for Visible {
+    fn extend<I: IntoIterator<Item = EntityId>>(&mut self, ids: I) {
+        self.ids.extend(ids);
+    }
+}
+
 /// What a client knows besides its avatar and its input.
 #[derive(Debug)]
 pub struct Context<'a, G: Game> {
