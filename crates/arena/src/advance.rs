@@ -15,7 +15,7 @@ const PITCH_MAX: f32 = 1.55;
 const REST_MPS: f32 = 1.0 / 16.0;
 
 /// How fast bodies that overlap are pushed apart, each.
-const PUSH_MPS: f32 = 2.0;
+pub(crate) const PUSH_MPS: f32 = 2.0;
 
 /// Nothing moves faster, in metres per second on an axis: what a velocity can be told in, less a margin.
 const SPEED_MAX_MPS: f32 = 60.0;

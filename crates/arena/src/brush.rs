@@ -48,6 +48,9 @@ pub(crate) struct Brush {
     /// Corners of the box around the solid grown by the body, in terms of the feet.
     pub(crate) min: Vec3,
     pub(crate) max: Vec3,
+    /// Corners of the box around the solid itself.
+    pub(crate) low: Vec3,
+    pub(crate) high: Vec3,
 }
 
 /// The size of a body.
@@ -97,7 +100,8 @@ impl Brush {
     fn new(planes: Vec<Plane>, min: Vec3, max: Vec3, size: Size) -> Self {
         let flat = Vec3::new(size.radius, 0.0, size.radius);
         let margin = Vec3::splat(2.0 * SKIN);
-        Self { planes, min: min - flat - Vec3::Y * size.height - margin, max: max + flat + margin }
+        let (grown_min, grown_max) = (min - flat - Vec3::Y * size.height - margin, max + flat + margin);
+        Self { planes, min: grown_min, max: grown_max, low: min, high: max }
     }
 
     /// Whether the way could meet the solid at all.

@@ -11,6 +11,7 @@ use glam::Vec3;
 use crate::advance::{Neighbour, advance};
 use crate::limits::PLAYERS_MAX;
 use crate::order::draw;
+use crate::sight::Sight;
 use crate::{Config, Entity, Event, Input, PickUp, Player, Rocket, Weapon, World};
 
 /// A match of the arena.
@@ -24,6 +25,7 @@ pub struct Arena {
     pub(crate) fighters: BTreeMap<PlayerId, Fighter>,
     pub(crate) rockets: Vec<Flight>,
     pub(crate) places: Vec<Place>,
+    sight: Sight,
 }
 
 /// A player in the match.
@@ -86,6 +88,7 @@ impl Game for Arena {
             empty: 0,
         });
         let places = places.collect();
+        let sight = Sight::new(&world, setup.dt());
         Ok(Self {
             world,
             dt: setup.dt(),
@@ -95,6 +98,7 @@ impl Game for Arena {
             fighters: BTreeMap::new(),
             rockets: Vec::new(),
             places,
+            sight,
         })
     }
 
@@ -114,6 +118,7 @@ impl Game for Arena {
 
     fn step(&mut self, tick: Tick, inputs: &Inputs<'_, Input>, past: &impl Rewind<Entity>, events: &mut Events<Event>) {
         self.tick = tick;
+        self.sight.note_views(tick, inputs);
         self.clear_burst_rockets();
         let firings = self.advance_players(inputs);
         self.fire(&firings, past, events);
@@ -133,15 +138,18 @@ impl Game for Arena {
         for (id, slot) in all {
             slot.capture(id, out);
         }
+        let players = self.fighters.iter().map(|(&player, fighter)| (player, fighter.id, &fighter.body));
+        let rockets = self.rockets.iter().map(|flight| (flight.id, &flight.rocket));
+        self.sight.look(&self.world, self.tick, players, rockets);
     }
 
+    /// Spectators see it all. Players are told of pick-ups wherever they are, of themselves, and of whom they could see
+    /// in the time that latency hides.
     fn relevance(&self, viewer: &Viewer, scene: &Scene, out: &mut Visible) {
-        let Some(eyes) = viewer.avatar.and_then(|id| scene.position(id)) else {
-            // A spectator sees it all.
-            return scene.ids().for_each(|id| out.add(id));
-        };
-        scene.within(eyes, self.world.rules().sight_radius_m, out);
-        self.places.iter().for_each(|place| out.add(place.id));
+        let Some(player) = viewer.player else { return scene.ids().for_each(|id| out.add(id)) };
+        out.extend(self.places.iter().map(|place| place.id));
+        self.sight.tell(player, out);
+        viewer.avatar.into_iter().for_each(|own| out.add(own));
     }
 
     fn predict(context: &Context<'_, Self>, own: &mut Entity, input: &Input) {

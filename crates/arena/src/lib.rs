@@ -17,6 +17,7 @@ mod movement;
 mod nav;
 mod order;
 mod rules;
+mod sight;
 mod world;
 
 pub use aim::{angles_towards, look};

@@ -32,3 +32,13 @@ pub const COOLDOWN_TICKS_MAX: u16 = 1_023;
 
 /// Longest wait for a respawn, in ticks.
 pub const RESPAWN_TICKS_MAX: u16 = 4_095;
+
+/// The longest time that is allowed for between where somebody is and where a client shows him, in seconds: half a
+/// round trip and the delay of interpolation. Who has a slower line may see people appear at corners.
+pub const REVEAL_S: f32 = 0.2;
+
+/// How often it is looked whether one player may be told of another, at most, in hertz.
+pub const SIGHT_TESTS_HZ: f32 = 15.0;
+
+/// Who was told of somebody goes on being told for this long, in seconds, at least.
+pub const SIGHT_HOLD_S: f32 = 0.5;

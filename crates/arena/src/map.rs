@@ -153,10 +153,15 @@ impl Map {
 
 impl Ramp {
     fn is_walkable(&self) -> bool {
+        self.slope() <= 1.0
+    }
+
+    /// Metres that it rises by the metre.
+    pub(crate) fn slope(&self) -> f32 {
         let run = match self.rise {
             Rise::EastX | Rise::WestX => self.max[0] - self.min[0],
             Rise::SouthZ | Rise::NorthZ => self.max[2] - self.min[2],
         };
-        self.max[1] - self.min[1] <= run
+        (self.max[1] - self.min[1]) / run
     }
 }

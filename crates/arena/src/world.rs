@@ -19,7 +19,7 @@ pub struct World {
 
 /// Which brushes stand in which column.
 #[derive(Debug)]
-struct Grid {
+pub(crate) struct Grid {
     min: Vec3,
     columns: [usize; 2],
     /// Where the brushes of each column begin in `brushes`; one more for the end.
@@ -211,7 +211,7 @@ fn shell(map: &Map) -> [Block; 6] {
 }
 
 impl Grid {
-    fn new(min: Vec3, max: Vec3, brushes: &[Brush]) -> Self {
+    pub(crate) fn new(min: Vec3, max: Vec3, brushes: &[Brush]) -> Self {
         let count = |length: f32| ((length / COLUMN_M).ceil() as usize).max(1);
         let columns = [count(max.x - min.x), count(max.z - min.z)];
         let mut grid = Self { min, columns, starts: Vec::new(), brushes: Vec::new() };
@@ -242,7 +242,7 @@ impl Grid {
     }
 
     /// The brushes in the columns of a box, some of them twice.
-    fn near(&self, low: Vec3, high: Vec3) -> impl Iterator<Item = usize> {
+    pub(crate) fn near(&self, low: Vec3, high: Vec3) -> impl Iterator<Item = usize> {
         let (low, high) = (self.column(low), self.column(high));
         (low[1]..=high[1])
             .flat_map(move |z| (low[0]..=high[0]).flat_map(move |x| self.brushes(x, z)))
@@ -251,7 +251,7 @@ impl Grid {
 
     /// Visits the columns along a way in order, with the share of the way at which it leaves them, until told that
     /// it is enough (Amanatides and Woo, "A fast voxel traversal algorithm", 1987).
-    fn along(&self, from: Vec3, way: Vec3, mut is_enough: impl FnMut(&[u16], f32) -> bool) {
+    pub(crate) fn along(&self, from: Vec3, way: Vec3, mut is_enough: impl FnMut(&[u16], f32) -> bool) {
         let mut at = self.column(from);
         let from = [from.x - self.min.x, from.z - self.min.z];
         let way = [way.x, way.z];

@@ -5,7 +5,7 @@ mod common;
 use common::room;
 use downbeat_arena::{Arena, Config, Map, World};
 use downbeat_replica::glam::Vec3;
-use downbeat_replica::{Game, PlayerId, Scene, Schema, Setup, Viewer, Visible};
+use downbeat_replica::{Game, Schema, Setup};
 
 fn refusal(change: impl FnOnce(&mut Config)) -> String {
     let mut config = Config::default();
@@ -97,27 +97,6 @@ fn the_schema_builds_and_the_owner_alone_knows_the_ammunition() {
         schema.entities[0].fields.iter().filter(|f| schema.entities[0].lanes[f.lanes.start].owner_only).collect();
     let names: Vec<_> = owner_only.iter().map(|field| &*field.name).collect();
     assert_eq!(names, ["rifle_ammo", "rockets", "cooldown", "respawn"]);
-}
-
-#[test]
-fn a_viewer_is_shown_what_is_near_and_all_pick_ups() {
-    let mut config = room("pick_ups = [{ item = 'health', at = [19.0, 0.0, 19.0] }]", &[Vec3::ZERO]);
-    config.rules.sight_radius_m = 10.0;
-    let setup = Setup { tick_rate_hz: 60, seed: 0, players_max: 4 };
-    let mut arena = Arena::new(&config, setup).expect("it is legal");
-    (0..3).for_each(|player| arena.join(PlayerId(player), ""));
-    // Ids are handed out in order: the pick-up, then the players.
-    let ids: Vec<_> = (0..4).map(|index| downbeat_replica::EntityId::new(index, 0)).collect();
-    let mut scene = Scene::default();
-    for (&id, x) in ids.iter().zip([19.0, 0.0, 9.0, 11.0]) {
-        scene.push(id, Vec3::new(x, 0.0, 0.0));
-    }
-    let mut shown = Visible::default();
-    arena.relevance(&Viewer { player: Some(PlayerId(0)), avatar: Some(ids[1]) }, &scene, &mut shown);
-    assert_eq!(shown.sorted(), [ids[0], ids[1], ids[2]]);
-    shown.clear();
-    arena.relevance(&Viewer { player: None, avatar: None }, &scene, &mut shown);
-    assert_eq!(shown.sorted(), ids);
 }
 
 #[test]

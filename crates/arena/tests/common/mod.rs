@@ -21,6 +21,8 @@ pub(crate) struct Match {
     pub(crate) lanes: Vec<i32>,
     pub(crate) events: Vec<(Hearers, Event)>,
     pub(crate) clamped: u32,
+    /// By how many ticks what players see lies behind.
+    pub(crate) behind: u32,
 }
 
 impl Match {
@@ -38,7 +40,7 @@ impl Match {
         (0..players).for_each(|player| arena.join(PlayerId(player), "somebody"));
         let world = Arena::world(config).expect("the configuration is legal");
         let (tick, entities, lanes) = (Tick(100), Vec::new(), Vec::new());
-        let mut room = Self { arena, world, tick, entities, lanes, events: Vec::new(), clamped: 0 };
+        let mut room = Self { arena, world, tick, entities, lanes, events: Vec::new(), clamped: 0, behind: 6 };
         room.capture();
         room
     }
@@ -50,7 +52,7 @@ impl Match {
 
     pub(crate) fn step_past(&mut self, input: impl Fn(u16) -> Input, past: &impl Rewind<Entity>) {
         self.tick = Tick(self.tick.0 + 1);
-        let view = ViewTick { tick: Tick(self.tick.0 - 6), sixteenths: 0 };
+        let view = ViewTick { tick: Tick(self.tick.0 - self.behind), sixteenths: 0 };
         let inputs: Vec<_> = self
             .players()
             .keys()
