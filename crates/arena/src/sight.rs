@@ -55,6 +55,8 @@ pub(crate) struct Sight {
     now: Tick,
     /// Ascending by player.
     watchers: Vec<Watcher>,
+    /// Who and what is there, by index.
+    there: Vec<Option<EntityId>>,
 }
 
 /// A player, as one who sees and is seen.
@@ -128,7 +130,7 @@ impl Sight {
     pub(crate) fn new(world: &World, dt: f32) -> Self {
         let period = (1.0 / (SIGHT_TESTS_HZ * dt)).ceil().max(1.0) as u32;
         let hold = u32::from(ticks(SIGHT_HOLD_S, dt));
-        Self { solids: Solids::new(world), dt, period, hold, now: Tick(0), watchers: Vec::new() }
+        Self { solids: Solids::new(world), dt, period, hold, now: Tick(0), watchers: Vec::new(), there: Vec::new() }
     }
 
     /// Takes in what moment each player saw when it decided on its input of tick `now`: what lies in between, latency
@@ -150,6 +152,7 @@ impl Sight {
         rockets: impl Iterator<Item = (EntityId, &'a Rocket)>,
     ) {
         self.now = now;
+        self.there.clear();
         self.meet(world, players);
         self.reach(world);
         let until = now.offset(self.hold.into());
@@ -163,18 +166,15 @@ impl Sight {
                 let is_due = is_turn(now, turn, self.period) && told.until < now.offset(self.period.into());
                 if is_due || watcher.is_new || other.is_new {
                     let patience = watcher.patience().max(other.patience());
-                    let told = self.solids.looked(
-                        world,
-                        told,
-                        [&watcher.zones, &other.zones].map(|zones| &zones[patience]),
-                        until,
-                    );
+                    let zones = [&watcher.zones, &other.zones].map(|zones| &zones[patience]);
+                    let told = self.solids.looked(world, told, zones, until);
                     *watcher.told_of(other.id) = told;
                     *other.told_of(watcher.id) = Told { of: watcher.id, ..told };
                 }
             }
         }
         for (id, rocket) in rockets {
+            self.note(id);
             self.watch_rocket(world, id, rocket);
         }
     }
@@ -182,14 +182,24 @@ impl Sight {
     /// Adds whom and what `player` is told of.
     pub(crate) fn tell(&self, player: PlayerId, out: &mut Visible) {
         let Ok(at) = self.watchers.binary_search_by_key(&player, |watcher| watcher.player) else { return };
-        let told = self.watchers[at].told.iter().filter(|told| told.until >= self.now);
-        out.extend(told.map(|told| told.of));
+        let told = self.watchers[at].told.iter().zip(&self.there);
+        let told = told.filter(|(told, there)| told.until >= self.now && **there == Some(told.of));
+        out.extend(told.map(|(told, _)| told.of));
+    }
+
+    /// Takes in that `id` is there.
+    fn note(&mut self, id: EntityId) {
+        if self.there.len() <= id.index() {
+            self.there.resize(id.index() + 1, None);
+        }
+        self.there[id.index()] = Some(id);
     }
 
     /// Takes in who is there, and how each moves.
     fn meet<'a>(&mut self, world: &World, players: impl Iterator<Item = (PlayerId, EntityId, &'a Player)>) {
         let mut count = 0;
         for (player, id, body) in players {
+            self.note(id);
             // Those who left, and one whose place another took.
             let is_gone = |watcher: &&Watcher| watcher.player < player || watcher.player == player && watcher.id != id;
             let gone = self.watchers[count..].iter().take_while(is_gone).count();

@@ -148,6 +148,7 @@ fn a_rocket_is_told_of_to_its_owner_and_to_those_who_could_see_it() {
         assert!(is_told(&room, west) && !is_told(&room, east));
         room.step(still);
     }
+    assert!(!is_told(&room, west), "nobody is told of what is gone");
 }
 
 #[test]
