@@ -19,6 +19,7 @@ mod order;
 mod rules;
 mod sight;
 mod world;
+mod zone;
 
 pub use aim::{angles_towards, look};
 pub use config::Config;
