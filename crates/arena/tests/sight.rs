@@ -370,9 +370,9 @@ fn whoever_is_seen_in_a_house_was_told_of_before() {
 }
 
 #[test]
-#[ignore = "minutes; run it after a change to the sight or the movement"]
+#[ignore = "a quarter of an hour; run it after a change to the sight or the movement"]
 fn whoever_is_seen_was_told_of_before_for_long() {
-    for seed in 100..108 {
+    for seed in 100..102 {
         for behind in [3, 6, 12] {
             fight(&Config::default(), 24, seed, behind, 6_000, 0.0);
             fight(&house(), 24, seed, behind, 6_000, 0.2);
