@@ -84,6 +84,8 @@ pub(crate) struct Replication {
     shown_at: Tick,
     /// The index before the view changed; empty between calls.
     before: Vec<(EntityId, u16)>,
+    /// Who enters; empty between calls.
+    entering: Vec<EntityId>,
 }
 
 impl Replication {
@@ -129,8 +131,8 @@ impl Replication {
         }
     }
 
-    /// Takes in the set of entities that the client is to be shown: ascending, all of them in `entities`.
-    /// The last slot is kept for its avatar; whatever else finds none is not shown.
+    /// Takes in the set of entities that the client is to be shown, ascending; who is not in `entities` is not. The last
+    /// slot is kept for its avatar; whatever else finds none is not shown.
     pub(crate) fn show(&mut self, tick: Tick, visible: &[EntityId], avatar: Option<EntityId>, entities: &Entities) {
         let same = self.index.iter().map(|(id, _)| *id).eq(visible.iter().copied());
         if same && entities.replaced < self.shown_at {
@@ -140,24 +142,49 @@ impl Replication {
         std::mem::swap(&mut self.index, &mut self.before);
         let before = std::mem::take(&mut self.before);
         let mut left = before.iter().copied().peekable();
+        self.entering.clear();
         for &id in visible {
             while let Some((_, slot)) = left.next_if(|(gone, _)| *gone < id) {
                 self.leave(slot, entities);
             }
-            let entity = entities.of(id).expect("what is visible is in the table");
-            let (kind, born) = (entity.kind, entity.born);
-            if let Some((_, slot)) = left.next_if(|(same, _)| *same == id) {
-                if self.slots[usize::from(slot)].as_ref().is_some_and(|shown| shown.born == born) {
+            let before = left.next_if(|(same, _)| *same == id);
+            let born = entities.of(id).map(|entity| entity.born);
+            match before {
+                Some((_, slot)) if self.slots[usize::from(slot)].as_ref().map(|shown| shown.born) == born => {
                     self.index.push((id, slot));
                     continue;
                 }
-                self.leave(slot, entities);
+                Some((_, slot)) => self.leave(slot, entities),
+                None => {}
             }
+            self.entering.extend(born.map(|_| id));
+        }
+        left.for_each(|(_, slot)| self.leave(slot, entities));
+        self.before = before;
+        self.before.clear();
+        self.enter(tick, avatar, entities);
+        self.leaving.sort_unstable_by_key(|leaving| leaving.slot);
+    }
+
+    /// Gives slots to those who enter: in the order of what the client will know of them, since an order of ids would tell
+    /// of entities that it may not know.
+    fn enter(&mut self, tick: Tick, avatar: Option<EntityId>, entities: &Entities) {
+        if self.entering.is_empty() {
+            return;
+        }
+        let mut entering = std::mem::take(&mut self.entering);
+        let looks = |id: EntityId| {
+            let entity = entities.of(id)?;
+            Some((avatar != Some(id), entity.kind, entity.told(false).newest()?.lanes))
+        };
+        entering.sort_unstable_by(|&a, &b| looks(a).cmp(&looks(b)));
+        for id in entering.drain(..) {
+            let entity = entities.of(id).expect("who enters is in the table");
             let Some(slot) = self.take_slot(usize::from(avatar != Some(id))) else { continue };
             self.slots[usize::from(slot)] = Some(Shown {
                 id,
-                kind,
-                born,
+                kind: entity.kind,
+                born: entity.born,
                 told: Frames::default(),
                 seen_from: self.sent.newest(),
                 spelled: Tick::ZERO,
@@ -168,9 +195,8 @@ impl Replication {
             });
             self.index.push((id, slot));
         }
-        left.for_each(|(_, slot)| self.leave(slot, entities));
-        self.before = before;
-        self.before.clear();
+        self.entering = entering;
+        self.index.sort_unstable();
     }
 
     /// A free slot, if more than `kept` are free.
