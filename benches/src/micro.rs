@@ -82,4 +82,8 @@ impl Net for Clients {
         writer.finish();
         self.pending.push((session, up));
     }
+
+    fn send_reliable(&mut self, _: SessionId, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+    }
 }

@@ -70,6 +70,9 @@ impl Net for Outbox {
         self.ends.push((session, self.bytes.len()));
     }
 
+    // A death now and then: no part of the figures of snapshots.
+    fn send_reliable(&mut self, _: SessionId, _: &[u8]) {}
+
     fn phase(&mut self, phase: Phase) {
         match phase {
             Phase::Step => {}

@@ -65,7 +65,7 @@ fn ask(
                     return Ok((schema, model));
                 }
                 Event::Closed { reason, .. } => return Err(undescribed(told(&reason))),
-                Event::Datagram { .. } => {}
+                Event::Datagram { .. } | Event::Reliable { .. } => {}
             }
         }
     }

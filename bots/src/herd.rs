@@ -72,8 +72,8 @@ impl Line for Conditioner<KernelSocket> {
 pub(crate) enum Stage<G: Bots> {
     /// It has not begun to connect.
     Waiting,
-    /// It connects, or waits for its welcome.
-    Joining { conn: ConnId, since: Micros, reader: ControlReader },
+    /// It connects, or waits for its welcome; reliable events may come `early`.
+    Joining { conn: ConnId, since: Micros, reader: ControlReader, early: Vec<u8> },
     /// It plays.
     Playing { conn: ConnId, reader: ControlReader, player: Box<Player<G>> },
     /// It was in the game and is no longer.
@@ -188,6 +188,7 @@ impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
                 Event::Datagram { conn, payload, at } => self.take_datagram(conn, at, &payload),
                 Event::Connected { conn, .. } => self.greet(conn),
                 Event::Control { conn, bytes } => self.take_control(conn, &bytes)?,
+                Event::Reliable { conn, bytes } => self.take_reliable(conn, &bytes),
                 Event::Closed { conn, reason } => self.take_close(conn, &reason),
             }
             if self.agenda.next_at().is_some_and(|at| at <= self.clock.now()) {

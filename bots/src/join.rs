@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use downbeat_client::Start;
-use downbeat_replica::{ConfigError, PlayerId};
+use downbeat_replica::{ConfigError, DecodeError, PlayerId};
 use downbeat_transport::{CloseReason, ConnId};
 use downbeat_wire::control::{ControlReader, Hello, ServerMessage, Welcome, decode};
 use downbeat_wire::{CloseCode, Micros, Tick};
@@ -21,6 +21,9 @@ pub(crate) const JOINING_MAX: usize = 8;
 
 /// From the first packet to the welcome.
 const JOIN_WITHIN: Micros = Micros::from_millis(10_000);
+
+/// Bytes of reliable events that may come before the welcome; with more the bot gives up.
+const EARLY_BYTES_MAX: usize = 64 * 1_024;
 
 /// When nobody has got in, this many failures say enough.
 const FAILURES_ENOUGH: u64 = 8;
@@ -60,7 +63,8 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
                 self.by_conn.resize(conn.index() + 1, None);
             }
             self.by_conn[conn.index()] = Some(self.next_bot);
-            self.bots[self.next_bot] = Stage::Joining { conn, since: now, reader: ControlReader::default() };
+            self.bots[self.next_bot] =
+                Stage::Joining { conn, since: now, reader: ControlReader::default(), early: Vec::new() };
             self.next_bot += 1;
             self.joining += 1;
             self.flush_now = true;
@@ -112,6 +116,26 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
         Ok(())
     }
 
+    /// Takes in the next bytes of a bot's stream of reliable events.
+    pub(crate) fn take_reliable(&mut self, conn: ConnId, bytes: &[u8]) {
+        let Some(index) = self.bot_of(conn) else { return };
+        let taken = match &mut self.bots[index] {
+            Stage::Joining { early, .. } if early.len() + bytes.len() > EARLY_BYTES_MAX => {
+                Err(DecodeError::TooLarge("what came before the welcome"))
+            }
+            Stage::Joining { early, .. } => {
+                early.extend_from_slice(bytes);
+                Ok(())
+            }
+            Stage::Playing { player, .. } => player.client.receive_reliable(self.clock.now(), bytes),
+            _ => Ok(()),
+        };
+        if let Err(error) = taken {
+            self.end(index, None, format!("the server's stream of reliable events cannot be read: {error}"));
+            self.driver.close(self.clock.now(), conn, CloseCode::MalformedControl, &error.to_string());
+        }
+    }
+
     /// A bot is let in.
     fn enter(&mut self, index: usize, conn: ConnId, welcome: &Welcome) -> Result<(), BotsError> {
         let (tick_rate_hz, send_rate_hz) = (u32::from(welcome.tick_rate_hz), u32::from(welcome.send_rate_hz));
@@ -133,7 +157,7 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
                 return Ok(());
             }
         };
-        let Stage::Joining { reader, .. } = &mut self.bots[index] else { return Ok(()) };
+        let Stage::Joining { reader, early, .. } = &mut self.bots[index] else { return Ok(()) };
         let start = Start {
             player: welcome.player.map(PlayerId),
             tick_rate_hz,
@@ -148,10 +172,11 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
             let head = (&self.coding.schema, self.options.seed, tick_rate_hz);
             self.recorder = Some(Recorder::create(path, index, player.client.newest(), head));
         }
-        let reader = std::mem::take(reader);
+        let (reader, early) = (std::mem::take(reader), std::mem::take(early));
         self.bots[index] = Stage::Playing { conn, reader, player: Box::new(player) };
         self.rooms.entry(welcome.room).or_default().push(index);
         self.joining -= 1;
+        self.take_reliable(conn, &early);
         Ok(())
     }
 

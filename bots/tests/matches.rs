@@ -26,6 +26,7 @@ struct Seat {
 struct Outbox {
     now: Micros,
     sent: VecDeque<(Micros, SessionId, Vec<u8>)>,
+    reliable: VecDeque<(Micros, SessionId, Vec<u8>)>,
 }
 
 impl Net for Outbox {
@@ -35,6 +36,10 @@ impl Net for Outbox {
 
     fn send(&mut self, session: SessionId, datagram: &[u8]) {
         self.sent.push_back((self.now + LATENCY, session, datagram.to_vec()));
+    }
+
+    fn send_reliable(&mut self, session: SessionId, bytes: &[u8]) {
+        self.reliable.push_back((self.now + LATENCY, session, bytes.to_vec()));
     }
 }
 
@@ -154,6 +159,10 @@ fn play(brain: &str, bots: u16, seconds: u32, seed: u64) -> Outcome {
             let received = seats[session.0 as usize].client.receive(at, &datagram).expect("the room speaks well");
             let error_m = received.prediction_error_m.unwrap_or(0.0);
             watch.outcome.error_max_m = watch.outcome.error_max_m.max(error_m);
+        }
+        while outbox.reliable.front().is_some_and(|(at, ..)| *at <= now) {
+            let (at, session, bytes) = outbox.reliable.pop_front().expect("seen");
+            seats[session.0 as usize].client.receive_reliable(at, &bytes).expect("the room speaks well");
         }
         for (i, seat) in seats.iter_mut().enumerate() {
             let Some(tick) = seat.client.poll_input(now) else { continue };

@@ -158,7 +158,8 @@ impl Arena {
         if killed {
             victim.body.die(ticks(self.world.rules().respawn_delay_s, self.dt));
             let died = Died { victim: harm.victim, killer: harm.from, weapon: harm.weapon };
-            events.emit(Hearers::All, Event::Died(died));
+            // The score of everybody follows from these: none may be missed.
+            events.emit_reliable(Hearers::All, Event::Died(died));
         }
         if harm.from != harm.victim {
             events.emit(Hearers::Player(harm.from), Event::Hit(Hit { victim: id, damage, killed }));

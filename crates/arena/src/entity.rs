@@ -157,7 +157,7 @@ pub enum Event {
     Hit(Hit),
     /// A rocket burst.
     Explosion(Explosion),
-    /// Somebody died.
+    /// Somebody died: told to all, surely and in order.
     Died(Died),
 }
 

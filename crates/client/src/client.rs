@@ -14,8 +14,9 @@ use downbeat_wire::packet::{Acks, DownHead, InputReport};
 
 use crate::clock::{InputClock, ViewClock};
 use crate::copy::{Copy, Space};
-use crate::limits::{EVENTS_WAITING_MAX, HISTORY_TICKS, LATENCIES_MAX, SMOOTHING_MAX_M};
+use crate::limits::{EVENTS_WAITING_MAX, HISTORY_TICKS, LATENCIES_MAX, RELIABLE_WAITING_FEW, SMOOTHING_MAX_M};
 use crate::prediction::{Confirmation, Prediction, Step, Tables};
+use crate::reliable::{Reliable, forget_strangers};
 use crate::sender::Sender;
 
 /// What a client starts from: the welcome, and what the connection measured.
@@ -101,7 +102,8 @@ pub struct View<'a, G: Game> {
     pub others: &'a [Sighting<G::Entity>],
     /// The shown moment, in ticks.
     pub shown: f64,
-    /// What happened since the last frame, up to the shown moment.
+    /// What happened since the last frame, up to the shown moment: first what is sure to be told, in its order, then what
+    /// was not lost of the rest.
     pub events: Vec<G::Event>,
 }
 
@@ -123,6 +125,7 @@ pub struct Client<G: Game> {
     consumed: Tick,
     latencies: Vec<Micros>,
     events: VecDeque<(Tick, G::Event)>,
+    reliable: Reliable,
     others: Vec<Sighting<G::Entity>>,
     space: Space,
     counters: Counters,
@@ -152,6 +155,7 @@ impl<G: Game> Client<G> {
             consumed: Tick::ZERO,
             latencies: Vec::new(),
             events: VecDeque::new(),
+            reliable: Reliable::default(),
             others: Vec::new(),
             space: Space::default(),
             counters: Counters::default(),
@@ -207,6 +211,21 @@ impl<G: Game> Client<G> {
             }
         }
         Ok(received)
+    }
+
+    /// Takes in the next bytes of the stream of reliable events, which arrived `at`. Ask [`Self::takes_reliable`] before.
+    ///
+    /// # Errors
+    /// What no server sends. The stream cannot go on then, and neither can the session: close it.
+    pub fn receive_reliable(&mut self, at: Micros, bytes: &[u8]) -> Result<(), DecodeError> {
+        self.reliable.receive(at, bytes, &self.coding.schema)
+    }
+
+    /// Whether more of the stream of reliable events can be taken in now, up to 64 KiB of it. If not, what was taken in must
+    /// be seen first, in [`View::events`].
+    #[must_use]
+    pub fn takes_reliable(&self) -> bool {
+        self.reliable.waiting() < RELIABLE_WAITING_FEW
     }
 
     fn read_events(&self, tick: Tick, input: &mut Decoder<'_>) -> Result<Vec<(Tick, G::Event)>, DecodeError> {
@@ -359,7 +378,7 @@ impl<G: Game> Client<G> {
         }
         self.counters.shown += self.others.len() as u64;
         self.counters.starved += if starved { self.others.len() as u64 } else { 0 };
-        let events = self.due_events(shown);
+        let events = self.due_events(now, shown);
         View {
             world: &self.world,
             player: self.start.player,
@@ -374,8 +393,14 @@ impl<G: Game> Client<G> {
         }
     }
 
-    fn due_events(&mut self, shown: f64) -> Vec<G::Event> {
+    fn due_events(&mut self, now: Micros, shown: f64) -> Vec<G::Event> {
         let mut due = Vec::new();
+        let interval = self.interval();
+        while let Some(mut event) = self.reliable.poll(now, shown) {
+            let table = &self.coding.schema.events[event.kind];
+            forget_strangers(&mut event, table, interval, |slot| self.copy.entered(slot));
+            due.extend(G::Event::read(event.kind, &mut LaneReader::new(&event.lanes)));
+        }
         let mut i = 0;
         while let Some((tick, _)) = self.events.get(i) {
             if f64::from(tick.0) > shown {

@@ -240,6 +240,11 @@ impl Copy {
         self.slots.iter().enumerate().filter_map(|(slot, place)| Some((slot as u16, place.shown.as_ref()?)))
     }
 
+    /// Since when the entity of a slot is known; `None` when there is none.
+    pub(crate) fn entered(&self, slot: usize) -> Option<Tick> {
+        Some(self.slots.get(slot)?.shown.as_ref()?.entered)
+    }
+
     /// The client's own avatar. While an old one's leave is on its way, the later one counts.
     pub(crate) fn avatar(&self) -> Option<&Shown> {
         self.present().map(|(_, shown)| shown).filter(|shown| shown.avatar).max_by_key(|shown| shown.entered)

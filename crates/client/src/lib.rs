@@ -9,6 +9,7 @@ mod clock;
 mod copy;
 pub mod limits;
 mod prediction;
+mod reliable;
 mod sender;
 mod states;
 mod window;

@@ -23,3 +23,13 @@ pub const LATENCIES_MAX: usize = 1_024;
 
 /// Events that wait for their moment; the oldest are dropped.
 pub const EVENTS_WAITING_MAX: usize = 256;
+
+/// Reliable events that wait for their moment. None may be lost, so with one more the stream is refused; whoever reads it
+/// leaves off at [`RELIABLE_WAITING_FEW`], and QUIC's flow control makes the server wait.
+pub const RELIABLE_WAITING_MAX: usize = 16_384;
+
+/// Reliable events that may wait when more bytes of their stream are taken in.
+pub const RELIABLE_WAITING_FEW: usize = 256;
+
+/// How long a reliable event waits for its moment, whatever the view clock says; then it is shown at once.
+pub const RELIABLE_LATE_MAX: Micros = Micros::from_millis(1_000);

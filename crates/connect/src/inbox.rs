@@ -7,7 +7,7 @@ use bytes::Bytes;
 use downbeat_wire::Micros;
 use tokio::sync::Notify;
 
-use crate::limits::{DATAGRAMS_WAITING_MAX, MESSAGES_WAITING_MAX};
+use crate::limits::{DATAGRAMS_WAITING_MAX, MESSAGES_WAITING_MAX, RELIABLE_WAITING_BYTES_MAX};
 use crate::{Disconnected, Message};
 
 /// What arrived, in order. One task fills it, one caller empties it.
@@ -16,6 +16,7 @@ pub(crate) struct Inbox {
     waiting: Mutex<Waiting>,
     arrived: Notify,
     taken: Notify,
+    reliable_taken: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -23,6 +24,9 @@ struct Waiting {
     datagrams: VecDeque<(Micros, Bytes)>,
     dropped: u64,
     messages: VecDeque<Message>,
+    /// The stream of reliable events.
+    reliable: VecDeque<(Micros, Bytes)>,
+    reliable_bytes: usize,
     end: Option<Disconnected>,
 }
 
@@ -48,9 +52,21 @@ impl Inbox {
         self.arrived.notify_one();
     }
 
-    /// Takes in that nothing more will arrive.
+    /// Takes in bytes of the stream of reliable events, which arrived `at`, as soon as there is room for them.
+    pub(crate) async fn push_reliable(&self, at: Micros, bytes: Bytes) {
+        while self.lock().reliable_bytes >= RELIABLE_WAITING_BYTES_MAX {
+            self.reliable_taken.notified().await;
+        }
+        let mut waiting = self.lock();
+        waiting.reliable_bytes += bytes.len();
+        waiting.reliable.push_back((at, bytes));
+        drop(waiting);
+        self.arrived.notify_one();
+    }
+
+    /// Takes in that nothing more will arrive. The first reason counts.
     pub(crate) fn push_end(&self, end: Disconnected) {
-        self.lock().end = Some(end);
+        self.lock().end.get_or_insert(end);
         self.arrived.notify_one();
     }
 
@@ -62,6 +78,15 @@ impl Inbox {
         let message = self.lock().messages.pop_front();
         self.taken.notify_one();
         message
+    }
+
+    pub(crate) fn take_reliable(&self) -> Option<(Micros, Bytes)> {
+        let mut waiting = self.lock();
+        let (at, bytes) = waiting.reliable.pop_front()?;
+        waiting.reliable_bytes -= bytes.len();
+        drop(waiting);
+        self.reliable_taken.notify_one();
+        Some((at, bytes))
     }
 
     /// Why nothing more will arrive.
@@ -96,6 +121,21 @@ mod tests {
         }
         assert_eq!(inbox.take_datagram(), Some((Micros(3), Bytes::new())));
         assert_eq!(inbox.dropped(), 3);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn at_the_cap_reliable_events_wait_until_some_are_taken() {
+        let inbox = Inbox::default();
+        inbox.push_reliable(Micros(1), Bytes::from(vec![0; RELIABLE_WAITING_BYTES_MAX])).await;
+        let mut more = std::pin::pin!(inbox.push_reliable(Micros(2), Bytes::from_static(b"more")));
+        tokio::select! {
+            biased;
+            () = &mut more => panic!("there is no room"),
+            () = std::future::ready(()) => {}
+        }
+        assert_eq!(inbox.take_reliable().map(|(at, _)| at), Some(Micros(1)));
+        more.await;
+        assert_eq!(inbox.take_reliable(), Some((Micros(2), Bytes::from_static(b"more"))));
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -30,6 +30,10 @@ pub const DATAGRAMS_WAITING_MAX: usize = 256;
 /// makes the server wait.
 pub const MESSAGES_WAITING_MAX: usize = 64;
 
+/// Bytes of reliable events that arrived and wait for the game. At the cap no more are read from their stream, and QUIC's
+/// flow control makes the server wait.
+pub const RELIABLE_WAITING_BYTES_MAX: usize = 64 * 1_024;
+
 /// Messages of ours that wait for the network. At the cap [`SayError::TooFast`](crate::SayError::TooFast) is returned.
 pub const MESSAGES_LEAVING_MAX: usize = 16;
 

@@ -56,6 +56,7 @@ impl Pump {
         let end = tokio::select! {
             end = receive_datagrams(&self.connection, &self.inbox, self.clock) => end,
             end = receive_messages(&mut self.control, &self.inbox) => end,
+            end = receive_reliable(&self.connection, &self.inbox, self.clock) => end,
             end = send_messages(&mut self.send, &mut self.leaving) => end,
         };
         tell_protocol_error(&self.connection, &end);
@@ -88,6 +89,21 @@ async fn receive_messages(control: &mut Control, inbox: &Inbox) -> Disconnected 
     }
 }
 
+/// Reads the stream of reliable events, which the server opens when it has the first one.
+async fn receive_reliable(connection: &Connection, inbox: &Inbox, clock: Clock) -> Disconnected {
+    let mut stream = match connection.accept_uni().await {
+        Ok(stream) => stream,
+        Err(error) => return Disconnected::of(&error),
+    };
+    loop {
+        match stream.read_chunk(RELIABLE_CHUNK_BYTES, true).await {
+            Ok(Some(chunk)) => inbox.push_reliable(clock.now(), chunk.bytes).await,
+            Err(ReadError::ConnectionLost(error)) => return Disconnected::of(&error),
+            Ok(None) | Err(_) => return Disconnected::Protocol("it ended the stream of reliable events".to_owned()),
+        }
+    }
+}
+
 async fn send_messages(send: &mut SendStream, leaving: &mut mpsc::Receiver<Vec<u8>>) -> Disconnected {
     while let Some(bytes) = leaving.recv().await {
         // A stream that takes nothing more belongs to a connection that ended, of which the others tell.
@@ -97,6 +113,9 @@ async fn send_messages(send: &mut SendStream, leaving: &mut mpsc::Receiver<Vec<u
     }
     std::future::pending().await
 }
+
+/// Bytes of reliable events that are taken at once.
+const RELIABLE_CHUNK_BYTES: usize = 4_096;
 
 /// Closes the connection if the server broke the protocol; tells it so.
 pub(crate) fn tell_protocol_error(connection: &Connection, end: &Disconnected) {

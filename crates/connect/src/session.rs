@@ -16,7 +16,7 @@ use crate::clock::{Clock, micros};
 use crate::inbox::Inbox;
 use crate::join::join;
 use crate::limits::LEAVE_TIMEOUT;
-use crate::pump::close;
+use crate::pump::{close, tell_protocol_error};
 use crate::{ConnectError, Disconnected, Options, SayError};
 
 /// What [`Session::next`] brings.
@@ -119,6 +119,7 @@ impl<G: Game> Session<G> {
                     None => continue,
                 }
             }
+            self.receive_reliable();
             if let Some(message) = self.line.inbox.take_message() {
                 return Ok(Event::Message(message));
             }
@@ -205,6 +206,7 @@ impl<G: Game> Session<G> {
         while let Some((at, datagram)) = self.line.inbox.take_datagram() {
             self.receive(at, &datagram);
         }
+        self.receive_reliable();
         if let Some(end) = self.line.inbox.end() {
             return Err(end);
         }
@@ -230,6 +232,19 @@ impl<G: Game> Session<G> {
         // A spectator has no inputs for its acknowledgements to ride on.
         self.unsent |= self.player.is_none();
         Some(received)
+    }
+
+    /// Takes in what arrived of the stream of reliable events, as far as the game keeps up with seeing them.
+    fn receive_reliable(&mut self) {
+        while self.client.takes_reliable()
+            && let Some((at, bytes)) = self.line.inbox.take_reliable()
+        {
+            if let Err(error) = self.client.receive_reliable(at, &bytes) {
+                let end = Disconnected::Protocol(format!("its stream of reliable events cannot be read: {error}"));
+                tell_protocol_error(&self.line.connection, &end);
+                return self.line.inbox.push_end(end);
+            }
+        }
     }
 
     fn transmit(&mut self) {

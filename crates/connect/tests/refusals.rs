@@ -78,6 +78,33 @@ async fn what_is_no_schema_or_no_model_of_it_is_told() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn reliable_events_that_cannot_be_are_told() {
+    let stream = |bytes: &[u8]| Some((bytes.to_vec(), false));
+    for (reliable, why) in [
+        (stream(&[3, 0, 0xff, 0xff, 0xff]), "kind of an event"),
+        (stream(&[0xff, 0xff]), "reliable event exceeds its limit"),
+        (stream(b"GET / HTTP/1.1\r\n\r\n"), "reliable event exceeds its limit"),
+        (Some((vec![9, 0, 1], true)), "it ended the stream of reliable events"),
+    ] {
+        let server = StandIn::start(Rules { reliable, ..Rules::default() });
+        let mut session = Session::<Field>::connect(&server.address(), &server.options()).await.expect("let in");
+        let end = async {
+            loop {
+                match session.next().await {
+                    Ok(Event::Input(tick)) => session.input(tick, &Input::default()),
+                    Ok(_) => {}
+                    Err(end) => return end,
+                }
+            }
+        };
+        let end = timeout(Duration::from_secs(3), end).await.expect("it ends");
+        assert!(matches!(end, Disconnected::Protocol(_)), "{end:?}");
+        assert!(end.to_string().contains(why), "{end}");
+        assert_eq!(session.next().await, Err(end), "and stays so");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn silence_is_told_after_the_timeout() {
     // A socket that never answers.
     let mute = UdpSocket::bind("127.0.0.1:0").expect("a free port");

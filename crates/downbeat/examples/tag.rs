@@ -121,7 +121,7 @@ impl Game for Tag {
         if let Some(whom) = caught.filter(|_| tick >= self.truce) {
             self.runners.values_mut().for_each(|(_, r)| r.is_it = r.player == whom);
             self.truce = tick.offset(60);
-            events.emit(Hearers::All, Fact::Tagged(Tagged { whom }));
+            events.emit_reliable(Hearers::All, Fact::Tagged(Tagged { whom }));
         }
     }
 

@@ -6,7 +6,7 @@ use downbeat_replica::bits::BitReader;
 use downbeat_replica::limits::PLAYERS_MAX;
 use downbeat_replica::{
     Capture, Captured, Coding, ConfigError, DecodeError, EntityId, Events, Game, Hearers, InputFrames, Inputs,
-    LaneReader, LaneWriter, Micros, PlayerId, PlayerInput, Schema, Setup, Tick, Viewer, Visible, neutral,
+    LaneReader, LaneWriter, Micros, PlayerId, PlayerInput, Schema, Setup, Tick, Viewer, Visible, neutral, put_reliable,
 };
 use downbeat_wire::limits::UP_DATAGRAM_BYTES_MAX;
 use downbeat_wire::packet::{Acks, InputReport, UpHead};
@@ -44,6 +44,10 @@ pub struct Room<G: Game> {
     avatars: Vec<Option<EntityId>>,
     events: Events<G::Event>,
     pub(crate) encoded_events: Vec<EncodedEvent>,
+    /// Those that must arrive.
+    reliable_events: Vec<EncodedEvent>,
+    /// Work space: what one client is told of them.
+    reliable: Vec<u8>,
     pub(crate) counters: Counters,
     frames: InputFrames,
     inputs: Vec<PlayerInput<G::Input>>,
@@ -93,6 +97,8 @@ impl<G: Game> Room<G> {
             avatars: vec![None; players_max.into()],
             events: Events::default(),
             encoded_events: Vec::new(),
+            reliable_events: Vec::new(),
+            reliable: Vec::new(),
             counters: Counters::default(),
             frames: InputFrames::default(),
             inputs: Vec::new(),
@@ -204,7 +210,9 @@ impl<G: Game> Room<G> {
         if self.tick.0.is_multiple_of(self.interval()) {
             net.phase(Phase::Encode);
             self.send_snapshots(net);
+            self.send_reliable(net);
             self.encoded_events.clear();
+            self.reliable_events.clear();
         }
     }
 
@@ -251,12 +259,14 @@ impl<G: Game> Room<G> {
     }
 
     fn encode_events(&mut self) {
-        for (hearers, event) in self.events.drain() {
+        let encode = |(hearers, event): (Hearers, G::Event)| {
             use downbeat_replica::Kinds;
             let mut lanes = Vec::new();
             event.write(&mut LaneWriter::new(&mut lanes));
-            self.encoded_events.push(EncodedEvent { hearers, tick: self.tick, kind: event.kind(), lanes });
-        }
+            EncodedEvent { hearers, tick: self.tick, kind: event.kind(), lanes }
+        };
+        self.encoded_events.extend(self.events.drain().map(encode));
+        self.reliable_events.extend(self.events.drain_reliable().map(encode));
     }
 
     fn send_snapshots(&mut self, net: &mut impl Net) {
@@ -285,6 +295,26 @@ impl<G: Game> Room<G> {
             let viewer = snapshot::Reader { player: session.player, avatar, inputs, bytes_max: space.min(budget) };
             let datagram = self.snapshot.encode(room, &viewer, self.visible.sorted(), &mut session.replication);
             net.send(id, datagram);
+        }
+    }
+
+    /// Tells each client what must arrive. Who is shown what, and under which slots, was settled by the snapshots just now;
+    /// for a client whose connection took none, by its last one.
+    fn send_reliable(&mut self, net: &mut impl Net) {
+        if self.reliable_events.is_empty() {
+            return;
+        }
+        for (&id, session) in &self.sessions {
+            self.reliable.clear();
+            let slot_of = |id| session.replication.slot_of(id).map_or(0, |slot| slot + 1);
+            for event in &self.reliable_events {
+                if hears(event.hearers, session.player, &session.replication) {
+                    put_reliable(&self.schema, event.kind, event.tick, &event.lanes, slot_of, &mut self.reliable);
+                }
+            }
+            if !self.reliable.is_empty() {
+                net.send_reliable(id, &self.reliable);
+            }
         }
     }
 

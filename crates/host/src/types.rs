@@ -65,6 +65,9 @@ pub trait Net {
     fn space(&mut self, session: SessionId) -> Option<usize>;
     /// Sends a datagram of at most that size.
     fn send(&mut self, session: SessionId, datagram: &[u8]);
+    /// Sends bytes that must arrive, behind all that were sent to `session` so before. A session that does not take them in
+    /// is to be ended.
+    fn send_reliable(&mut self, session: SessionId, bytes: &[u8]);
     /// A part of the tick begins. The scheduler may take the time and drain its socket here.
     fn phase(&mut self, phase: Phase) {
         let _ = phase;

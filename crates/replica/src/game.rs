@@ -25,7 +25,8 @@ pub trait Game: Sized + Send + 'static {
     type Input: Input;
     /// The replicated kinds.
     type Entity: Kinds + Clone + Send + 'static;
-    /// Facts of one moment for those who see them, such as a shot's tracer.
+    /// Facts of one moment: a shot's tracer for those who see it, a goal for everybody. [`Events`] says how surely each
+    /// arrives.
     type Event: Kinds + Clone + Send + 'static;
 
     /// Builds what both ends know, from the rules.
@@ -164,25 +165,46 @@ pub enum Hearers {
     Player(PlayerId),
 }
 
-/// Collects the events of a tick. Events are unreliable: each is sent once.
+/// Collects the events of a tick, each for those who are to hear it. A client shows an event when the others are shown as
+/// they were in its tick.
+///
+/// [`emit`](Self::emit) is for what is worthless a moment later, such as a tracer: it rides in the next snapshot, once, and
+/// is lost with it. [`emit_reliable`](Self::emit_reliable) is for what counts whenever it arrives, such as a goal: it is never
+/// lost and never overtaken by a later one. State needs neither: it is replicated.
 #[derive(Debug)]
-pub struct Events<E>(Vec<(Hearers, E)>);
+pub struct Events<E> {
+    once: Vec<(Hearers, E)>,
+    reliable: Vec<(Hearers, E)>,
+}
 
 impl<E> Default for Events<E> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self { once: Vec::new(), reliable: Vec::new() }
     }
 }
 
 impl<E> Events<E> {
-    /// Tells `hearers` of `event`.
+    /// Tells `hearers` of `event`, if nothing is lost on the way.
     pub fn emit(&mut self, hearers: Hearers, event: E) {
-        self.0.push((hearers, event));
+        self.once.push((hearers, event));
     }
 
-    /// Takes what was collected, in order.
+    /// Tells `hearers` of `event`, surely and in order. A client that does not take in what it is told so is closed, so keep
+    /// these few: a bad line delays them all by a round trip for each loss.
+    ///
+    /// An entity that the event names may be gone when it is shown: the client then sees none in its place.
+    pub fn emit_reliable(&mut self, hearers: Hearers, event: E) {
+        self.reliable.push((hearers, event));
+    }
+
+    /// Takes those that may be lost, in order.
     pub fn drain(&mut self) -> impl Iterator<Item = (Hearers, E)> {
-        self.0.drain(..)
+        self.once.drain(..)
+    }
+
+    /// Takes those that must arrive, in order.
+    pub fn drain_reliable(&mut self) -> impl Iterator<Item = (Hearers, E)> {
+        self.reliable.drain(..)
     }
 }
 

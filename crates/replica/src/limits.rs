@@ -39,6 +39,9 @@ pub const INPUT_FRAMES_MAX: usize = 32;
 /// Events in one datagram; more are dropped and counted.
 pub const EVENTS_PER_DATAGRAM_MAX: usize = 64;
 
+/// Bytes of one reliable event, its length apart: more than any kind of event can take. A client refuses a longer one.
+pub const RELIABLE_EVENT_BYTES_MAX: usize = 512;
+
 /// Lanes of one kind that name entities; more is an error when the schema is built.
 pub const ENTITY_LANES_MAX: usize = 4;
 

@@ -181,9 +181,17 @@ pub fn put_event(
     slot_of: impl Fn(EntityId) -> u16,
     out: &mut Encoder<'_>,
 ) {
-    out.raw(kind as u32, kind_bits(schema.events.len()));
+    put_event_kind(schema, kind, out);
     out.number(age, 0);
-    for (lane, &value) in schema.events[kind].lanes.iter().zip(lanes) {
+    put_event_lanes(&schema.events[kind], lanes, slot_of, out);
+}
+
+pub(crate) fn put_event_kind(schema: &Schema, kind: usize, out: &mut Encoder<'_>) {
+    out.raw(kind as u32, kind_bits(schema.events.len()));
+}
+
+pub(crate) fn put_event_lanes(table: &Kind, lanes: &[i32], slot_of: impl Fn(EntityId) -> u16, out: &mut Encoder<'_>) {
+    for (lane, &value) in table.lanes.iter().zip(lanes) {
         if lane.entity {
             out.number(EntityId::from_lane(value).map_or(0, &slot_of).into(), SLOT_ORDER);
         } else {
@@ -197,9 +205,17 @@ pub fn put_event(
 /// # Errors
 /// Anything that `put_event` does not write.
 pub fn take_event(schema: &Schema, input: &mut Decoder<'_>) -> Result<(usize, u32, Vec<i32>), DecodeError> {
-    let kind = input.raw(kind_bits(schema.events.len())) as usize;
-    let table = schema.events.get(kind).ok_or(DecodeError::Malformed("kind of an event"))?;
+    let kind = take_event_kind(schema, input)?;
     let age = input.number(0);
+    Ok((kind, age, take_event_lanes(&schema.events[kind], input)?))
+}
+
+pub(crate) fn take_event_kind(schema: &Schema, input: &mut Decoder<'_>) -> Result<usize, DecodeError> {
+    let kind = input.raw(kind_bits(schema.events.len())) as usize;
+    if kind < schema.events.len() { Ok(kind) } else { Err(DecodeError::Malformed("kind of an event")) }
+}
+
+pub(crate) fn take_event_lanes(table: &Kind, input: &mut Decoder<'_>) -> Result<Vec<i32>, DecodeError> {
     let mut lanes = Vec::with_capacity(table.lanes.len());
     for lane in &table.lanes {
         if lane.entity {
@@ -213,7 +229,7 @@ pub fn take_event(schema: &Schema, input: &mut Decoder<'_>) -> Result<(usize, u3
         lanes.push(value);
     }
     input.check()?;
-    Ok((kind, age, lanes))
+    Ok(lanes)
 }
 
 /// Most bits of an event of this kind.

@@ -5,7 +5,8 @@ use downbeat_replica::codec::{History, KindModel, Known, Op, Plan, Walk, guess};
 use downbeat_replica::glam::Vec3;
 use downbeat_replica::range::Encoder;
 use downbeat_replica::{
-    Cut, Enter, Input, InputFrame, Kind, LaneWriter, Leave, Replicated, Schema, Tick, ViewTick, neutral, put_count,
+    Cut, Enter, EntityId, Input, InputFrame, Kind, LaneWriter, Leave, Replicated, Schema, Tick, ViewTick, neutral,
+    put_count, put_event, put_reliable,
 };
 
 const VECTORS: &str = include_str!("../../../assets/wire/v2.txt");
@@ -93,6 +94,29 @@ fn the_schema() {
     let hit = Kind::of::<Pad>("Hit");
     let schema = Schema::new("toy".into(), vec![Kind::of::<Thing>("Thing")], vec![hit], Pad::kind()).expect("small");
     check_bytes("schema-bytes", &schema.to_bytes());
+}
+
+#[derive(Replicated)]
+struct Goal {
+    scorer: Option<EntityId>,
+    #[field(range = 0..=99)]
+    minute: u8,
+    #[field(range = -64.0..=64.0, step = 0.125, owner_bits = 2)]
+    height: f32,
+}
+
+#[test]
+fn events() {
+    let kinds = ["Hit", "Goal"].map(Kind::of::<Goal>).to_vec();
+    let schema = Schema::new("toy".into(), vec![Kind::of::<Thing>("Thing")], kinds, Pad::kind()).expect("small");
+    let mut lanes = Vec::new();
+    let scorer = Some(EntityId::new(70_000, 3));
+    Goal { scorer, minute: 89, height: 1.5 }.write(&mut LaneWriter::new(&mut lanes));
+    check_coded("event", |out| put_event(&schema, 1, 2, &lanes, |_| 41, out));
+    let mut bytes = Vec::new();
+    put_reliable(&schema, 1, Tick(100_000), &lanes, |_| 41, &mut bytes);
+    put_reliable(&schema, 0, Tick(100_001), &lanes, |_| 0, &mut bytes);
+    check_bytes("reliable-events", &bytes);
 }
 
 #[test]

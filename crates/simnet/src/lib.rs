@@ -3,5 +3,6 @@
 #![forbid(unsafe_code)]
 
 mod sim;
+mod stream;
 
 pub use sim::{Options, Player, Sim, WanderPlayer};

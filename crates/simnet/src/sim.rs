@@ -11,6 +11,8 @@ use downbeat_replica::{Coding, ConfigError, Game, Input, LaneReader, Micros, Rep
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
+use crate::stream::{PACKET_OVERHEAD_BYTES, Stream};
+
 /// What a simulation is set up with.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -97,6 +99,7 @@ struct Seat<G: Game> {
     player: Box<dyn Player<G>>,
     up: Pipe<Vec<u8>>,
     down: Pipe<Vec<u8>>,
+    reliable: Stream,
     /// What the room would have told it in each of the last ticks.
     truth: VecDeque<(Tick, Vec<Told>)>,
     /// Whether its copy equalled the truth of the newest tick that arrived.
@@ -148,6 +151,7 @@ impl<G: Game> Sim<G> {
                 player: player(i.into(), rng.random()),
                 up: Pipe::new(&options.link, rng.random()),
                 down: Pipe::new(&options.link, rng.random()),
+                reliable: Stream::new(&options.link, options.seed.rotate_left(32) ^ u64::from(i)),
                 truth: VecDeque::new(),
                 converged: false,
                 wrong: 0,
@@ -199,7 +203,8 @@ impl<G: Game> Sim<G> {
 
     fn next_at(&self) -> Option<Micros> {
         let seats = self.seats.iter().flat_map(|seat| {
-            [seat.up.next_at(), seat.down.next_at(), seat.client.next_input_at()].into_iter().flatten()
+            let times = [seat.up.next_at(), seat.down.next_at(), seat.reliable.next_at(), seat.client.next_input_at()];
+            times.into_iter().flatten()
         });
         seats.chain([self.next_tick]).min()
     }
@@ -209,6 +214,10 @@ impl<G: Game> Sim<G> {
             while let Some((at, datagram)) = seat.up.poll(self.now) {
                 note(&mut self.trace, at, seat.session, &datagram);
                 self.room.receive(seat.session, at, &datagram).expect("clients of ours send nothing wrong");
+            }
+            while let Some(bytes) = seat.reliable.poll(self.now) {
+                note(&mut self.trace, self.now, seat.session, &bytes);
+                seat.client.receive_reliable(self.now, &bytes).expect("a room of ours sends nothing wrong");
             }
             while let Some((at, datagram)) = seat.down.poll(self.now) {
                 note(&mut self.trace, at, seat.session, &datagram);
@@ -222,12 +231,16 @@ impl<G: Game> Sim<G> {
 
     fn tick(&mut self) {
         let tick_length = Micros(1_000_000 / u64::from(self.options.tick_rate_hz));
-        let mut outbox = Outbox { datagrams: BTreeMap::new(), space: self.options.datagram_bytes_max };
+        let mut outbox =
+            Outbox { datagrams: BTreeMap::new(), reliable: BTreeMap::new(), space: self.options.datagram_bytes_max };
         self.room.tick(self.next_tick, &mut outbox);
         for seat in &mut self.seats {
             seat.truth.push_back((self.room.present(), self.room.told(seat.session)));
             if seat.truth.len() > TRUTHS_KEPT {
                 seat.truth.pop_front();
+            }
+            if let Some(bytes) = outbox.reliable.remove(&seat.session) {
+                seat.reliable.send(self.now, bytes);
             }
             if let Some(datagram) = outbox.datagrams.remove(&seat.session) {
                 self.down_bytes += datagram.len() as u64;
@@ -260,6 +273,7 @@ impl<G: Game> Sim<G> {
         for seat in &mut self.seats {
             seat.up.set_spec(link);
             seat.down.set_spec(link);
+            seat.reliable.set_spec(link);
         }
     }
 
@@ -341,6 +355,7 @@ fn note(trace: &mut Fnv, at: Micros, session: SessionId, datagram: &[u8]) {
 
 struct Outbox {
     datagrams: BTreeMap<SessionId, Vec<u8>>,
+    reliable: BTreeMap<SessionId, Vec<u8>>,
     space: usize,
 }
 
@@ -353,10 +368,11 @@ impl Net for Outbox {
         assert!(datagram.len() <= self.space, "{} bytes do not fit into {}", datagram.len(), self.space);
         self.datagrams.insert(session, datagram.to_vec());
     }
-}
 
-/// What QUIC, UDP and IPv4 add to a datagram.
-const PACKET_OVERHEAD_BYTES: usize = 28 + 40;
+    fn send_reliable(&mut self, session: SessionId, bytes: &[u8]) {
+        self.reliable.insert(session, bytes.to_vec());
+    }
+}
 
 /// Ticks of truth that are kept to judge copies by.
 const TRUTHS_KEPT: usize = 1_200;

@@ -166,6 +166,7 @@ impl Net for Out {
         self.0 = d.to_vec();
         self.1 = true;
     }
+    fn send_reliable(&mut self, _: SessionId, _: &[u8]) {}
 }
 
 /// `fate(seq)`: delay in ticks, None = lost.

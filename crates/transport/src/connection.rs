@@ -1,4 +1,4 @@
-//! One connection: quinn-proto's state machine, its control stream, and what may wait for it.
+//! One connection: quinn-proto's state machine, its streams, and what may wait for it.
 //!
 //! The driver's loop must neither queue without bound for a peer that does not read nor for one that does not stop
 //! sending, so each direction of each kind has its cap here.
@@ -9,15 +9,19 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use downbeat_wire::{CloseCode, Micros};
-use quinn_proto::{Connection, Dir, ReadError, StreamEvent, StreamId, VarInt};
+use quinn_proto::{Connection, Dir, StreamEvent, VarInt};
 
 use crate::clock::micros;
 use crate::congestion::{Budget, rate_bytes_per_s};
 use crate::counters::{ConnStats, DriverCounters};
 use crate::event::{CloseReason, ConnId, ControlError, Event, SendError};
 use crate::inflow::Inflow;
-use crate::limits::{CLOSE_REASON_BYTES_MAX, CONTROL_BACKLOG_BYTES_MAX, EVENT_CONTROL_BYTES_MAX, EVENT_DATAGRAMS_MAX};
+use crate::limits::{
+    CLOSE_REASON_BYTES_MAX, CONTROL_BACKLOG_BYTES_MAX, EVENT_CONTROL_BYTES_MAX, EVENT_DATAGRAMS_MAX,
+    EVENT_RELIABLE_BYTES_MAX, RELIABLE_BACKLOG_BYTES_MAX,
+};
 use crate::socket::Flow;
+use crate::streams::{Full, Inlet, Outlet};
 
 /// How far a connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,11 +46,12 @@ pub(crate) struct Slot {
     pub(crate) armed: Option<Micros>,
     pub(crate) inflow: Inflow,
     pub(crate) queued_datagrams: u32,
-    pub(crate) queued_control_bytes: usize,
-    /// Control bytes were left unread because too many wait for the owner.
-    pub(crate) is_control_paused: bool,
-    control: Option<StreamId>,
-    backlog: VecDeque<u8>,
+    /// The control stream, both ways.
+    pub(crate) control_in: Inlet,
+    control_out: Outlet,
+    /// The stream that the server opens for what must arrive: a client reads it, a server writes it.
+    pub(crate) reliable_in: Inlet,
+    reliable_out: Outlet,
     /// Datagrams were left over when all that could be was sent.
     is_blocked: bool,
     budget: Budget,
@@ -68,10 +73,10 @@ impl Slot {
             armed: None,
             inflow: Inflow::default(),
             queued_datagrams: 0,
-            queued_control_bytes: 0,
-            is_control_paused: false,
-            control: None,
-            backlog: VecDeque::new(),
+            control_in: Inlet::default(),
+            control_out: Outlet::default(),
+            reliable_in: Inlet::default(),
+            reliable_out: Outlet::default(),
             is_blocked: false,
             budget: Budget::default(),
             empty_space_bytes,
@@ -88,17 +93,21 @@ impl Slot {
     pub(crate) fn open(&mut self, events: &mut VecDeque<Event>) {
         self.phase = Phase::Open;
         self.is_announced = true;
-        if self.conn.side().is_client() {
-            self.control = self.conn.streams().open(Dir::Bi);
+        if self.conn.side().is_client()
+            && let Some(id) = self.conn.streams().open(Dir::Bi)
+        {
+            self.control_in.open(id);
+            self.control_out.open(Some(id));
         }
         events.push_back(Event::Connected { conn: self.id, remote: self.remote() });
-        self.write_backlog();
+        self.control_out.write(&mut self.conn);
     }
 
     /// The connection is over for its owner.
     pub(crate) fn end(&mut self, reason: CloseReason, events: &mut VecDeque<Event>) {
         self.phase = Phase::Closed;
-        self.backlog = VecDeque::new();
+        self.control_out.clear();
+        self.reliable_out.clear();
         if self.is_announced {
             events.push_back(Event::Closed { conn: self.id, reason });
         }
@@ -114,44 +123,42 @@ impl Slot {
         self.conn.close(now, VarInt::from_u32(code as u32), text);
     }
 
-    /// Reacts to a stream event. Streams other than the control stream do not exist yet; their events mean nothing.
+    /// Reacts to a stream event. No other streams than the two exist.
     pub(crate) fn handle_stream(&mut self, event: &StreamEvent, events: &mut VecDeque<Event>) {
         match event {
             StreamEvent::Opened { dir: Dir::Bi } => {
                 while let Some(id) = self.conn.streams().accept(Dir::Bi) {
-                    self.control = Some(id);
+                    self.control_in.open(id);
+                    self.control_out.open(Some(id));
                 }
-                self.write_backlog();
+                self.control_out.write(&mut self.conn);
                 self.read_control(events);
             }
-            StreamEvent::Readable { id } if self.control == Some(*id) => self.read_control(events),
-            StreamEvent::Writable { id } if self.control == Some(*id) => self.write_backlog(),
+            StreamEvent::Opened { dir: Dir::Uni } => {
+                while let Some(id) = self.conn.streams().accept(Dir::Uni) {
+                    self.reliable_in.open(id);
+                }
+                self.read_reliable(events);
+            }
+            StreamEvent::Readable { id } if self.control_in.is(*id) => self.read_control(events),
+            StreamEvent::Readable { id } if self.reliable_in.is(*id) => self.read_reliable(events),
+            StreamEvent::Writable { id } if self.control_out.is(*id) => self.control_out.write(&mut self.conn),
+            StreamEvent::Writable { id } if self.reliable_out.is(*id) => self.reliable_out.write(&mut self.conn),
             _ => {}
         }
     }
 
     /// Gives the owner what the control stream holds, up to what may wait for the owner.
     pub(crate) fn read_control(&mut self, events: &mut VecDeque<Event>) {
-        let Some(id) = self.control else { return };
-        let mut stream = self.conn.recv_stream(id);
-        let Ok(mut chunks) = stream.read(true) else { return };
-        loop {
-            let room = EVENT_CONTROL_BYTES_MAX.saturating_sub(self.queued_control_bytes);
-            self.is_control_paused = room == 0;
-            if room == 0 {
-                break;
-            }
-            match chunks.next(room) {
-                Ok(Some(chunk)) => {
-                    self.queued_control_bytes += chunk.bytes.len();
-                    events.push_back(Event::Control { conn: self.id, bytes: chunk.bytes });
-                }
-                // The peer ended its side: nothing more will come, and the connection goes on.
-                Ok(None) | Err(ReadError::Reset(_)) | Err(ReadError::Blocked) => break,
-            }
-        }
-        // New flow control credit goes out with the next packet: the slot is dirty whenever this is called.
-        let _ = chunks.finalize();
+        let Self { control_in, conn, id, .. } = self;
+        control_in.read(conn, EVENT_CONTROL_BYTES_MAX, |bytes| events.push_back(Event::Control { conn: *id, bytes }));
+    }
+
+    /// Likewise, what must arrive.
+    pub(crate) fn read_reliable(&mut self, events: &mut VecDeque<Event>) {
+        let Self { reliable_in, conn, id, .. } = self;
+        reliable_in
+            .read(conn, EVENT_RELIABLE_BYTES_MAX, |bytes| events.push_back(Event::Reliable { conn: *id, bytes }));
     }
 
     /// Takes control bytes for the peer.
@@ -159,27 +166,29 @@ impl Slot {
         if self.phase == Phase::Closed {
             return Err(ControlError::NotOpen);
         }
-        if self.backlog.len() + bytes.len() > CONTROL_BACKLOG_BYTES_MAX {
-            return Err(ControlError::Overloaded);
+        self.control_out.push(bytes, CONTROL_BACKLOG_BYTES_MAX).map_err(|Full| ControlError::Overloaded)?;
+        if self.phase == Phase::Open {
+            self.control_out.write(&mut self.conn);
         }
-        self.backlog.extend(bytes);
-        self.write_backlog();
+        Ok(())
+    }
+
+    /// Takes bytes that must arrive at the peer, a client; the first ones open the stream.
+    pub(crate) fn write_reliable(&mut self, bytes: &[u8]) -> Result<(), ControlError> {
+        if self.phase != Phase::Open {
+            return Err(ControlError::NotOpen);
+        }
+        if !self.reliable_out.is_open() {
+            self.reliable_out.open(self.conn.streams().open(Dir::Uni));
+        }
+        self.reliable_out.push(bytes, RELIABLE_BACKLOG_BYTES_MAX).map_err(|Full| ControlError::Overloaded)?;
+        self.reliable_out.write(&mut self.conn);
         Ok(())
     }
 
     /// Control bytes that wait because QUIC's own buffer is full.
     pub(crate) fn control_backlog(&self) -> usize {
-        self.backlog.len()
-    }
-
-    fn write_backlog(&mut self) {
-        let Some(id) = self.control.filter(|_| self.phase == Phase::Open) else { return };
-        while !self.backlog.is_empty() {
-            let (front, _) = self.backlog.as_slices();
-            // Blocked: `Writable` comes. Stopped by the peer: the backlog fills and closes the connection.
-            let Ok(written) = self.conn.send_stream(id).write(front) else { return };
-            self.backlog.drain(..written);
-        }
+        self.control_out.backlog()
     }
 
     /// Gives the owner the datagrams of the packet that was just handled.

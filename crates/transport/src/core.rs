@@ -45,7 +45,7 @@ pub(crate) struct Core {
     free_flows: Vec<Flow>,
     opened_flows: Vec<Flow>,
     flows: u32,
-    /// Connections whose unread control bytes may be read again.
+    /// Connections whose streams may be read again.
     paused: Vec<ConnId>,
     arena_in: BytesMut,
     pub(crate) arena_out: BytesMut,
@@ -371,11 +371,14 @@ impl Core {
                 }
             }
             Event::Control { conn, bytes } => {
-                let is_paused = self.slot_mut(*conn).is_some_and(|slot| {
-                    slot.queued_control_bytes -= bytes.len();
-                    std::mem::take(&mut slot.is_control_paused)
-                });
-                if is_paused {
+                let taken = bytes.len();
+                if self.slot_mut(*conn).is_some_and(|slot| slot.control_in.take(taken)) {
+                    self.paused.push(*conn);
+                }
+            }
+            Event::Reliable { conn, bytes } => {
+                let taken = bytes.len();
+                if self.slot_mut(*conn).is_some_and(|slot| slot.reliable_in.take(taken)) {
                     self.paused.push(*conn);
                 }
             }
@@ -384,11 +387,12 @@ impl Core {
         Some(event)
     }
 
-    /// Reads on where control bytes were left because too many waited for the owner.
+    /// Reads on where streams were left because too much waited for the owner.
     pub(crate) fn resume_paused(&mut self) {
         while let Some(id) = self.paused.pop() {
             let Some(slot) = self.slots[id.index()].as_deref_mut().filter(|slot| slot.id == id) else { continue };
             slot.read_control(&mut self.events);
+            slot.read_reliable(&mut self.events);
             self.mark(id);
         }
     }

@@ -37,7 +37,7 @@ pub struct DriverCounters {
     pub handshakes_evicted: u64,
     /// Connections that completed their handshake.
     pub connected: u64,
-    /// Connections closed because their peer did not read its control stream.
+    /// Connections closed because their peer did not read its streams.
     pub overloaded: u64,
     /// Handshakes under way, now.
     pub half_open: u64,

@@ -202,6 +202,23 @@ impl<S: Socket> Driver<S> {
         written
     }
 
+    /// Sends bytes to a client that must arrive, in order, on a stream of their own; they leave with the next
+    /// [`flush`](Self::flush). A client whose backlog exceeds
+    /// [`RELIABLE_BACKLOG_BYTES_MAX`](crate::limits::RELIABLE_BACKLOG_BYTES_MAX) is closed as overloaded.
+    ///
+    /// # Errors
+    /// When they were not taken; see [`ControlError`].
+    pub fn send_reliable(&mut self, now: Micros, conn: ConnId, bytes: &[u8]) -> Result<(), ControlError> {
+        let slot = self.core.slot_mut(conn).ok_or(ControlError::NotOpen)?;
+        let sent = slot.write_reliable(bytes);
+        if sent == Err(ControlError::Overloaded) {
+            self.core.counters.overloaded += 1;
+            self.core.close(now, conn, CloseCode::Overloaded, "the stream of reliable events was not read");
+        }
+        self.core.mark(conn);
+        sent
+    }
+
     /// Control bytes that wait for a slow peer beyond what QUIC itself buffers; 0 when it is not open. Skip such a peer
     /// where a message may be missed.
     pub fn control_backlog(&self, conn: ConnId) -> usize {

@@ -56,6 +56,13 @@ pub enum Event {
         /// At least one byte.
         bytes: Bytes,
     },
+    /// The next bytes of what a server sent with `send_reliable`, in order.
+    Reliable {
+        /// From which connection.
+        conn: ConnId,
+        /// At least one byte.
+        bytes: Bytes,
+    },
     /// The connection is over: once for each that was `Connected` or came from `connect`, and the last of its events.
     Closed {
         /// Which connection.
@@ -205,13 +212,13 @@ pub enum SendError {
     },
 }
 
-/// Why control bytes were not taken.
+/// Why bytes of a stream were not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
     /// There is no such connection, or no longer.
     #[error("the connection is not open")]
     NotOpen,
     /// The peer reads too slowly; its connection was closed for it.
-    #[error("too many control bytes wait for the peer; the connection was closed")]
+    #[error("too many bytes wait for the peer; the connection was closed")]
     Overloaded,
 }

@@ -31,6 +31,7 @@ mod network;
 mod options;
 mod outbox;
 mod socket;
+mod streams;
 mod timers;
 mod tls;
 

@@ -16,11 +16,18 @@ pub const EVENT_DATAGRAMS_MAX: u32 = 64;
 /// control and is read when the queue has been drained.
 pub const EVENT_CONTROL_BYTES_MAX: usize = 64 * 1024;
 
+/// Received bytes of one connection's stream of reliable events that wait in the event queue at most; as for control.
+pub const EVENT_RELIABLE_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of reliable events that may wait for one slow peer, beyond what QUIC itself buffers. More close the connection
+/// with [`Overloaded`](downbeat_wire::CloseCode::Overloaded): none of them may be lost, and nobody else waits for it.
+pub const RELIABLE_BACKLOG_BYTES_MAX: usize = 64 * 1024;
+
 /// Control bytes that may wait for one slow peer. More close the connection with
 /// [`Overloaded`](downbeat_wire::CloseCode::Overloaded).
 pub const CONTROL_BACKLOG_BYTES_MAX: usize = 64 * 1024;
 
-/// Window of the control stream, each direction: what QUIC itself buffers for one connection.
+/// Window of the streams, each direction: what QUIC itself buffers for one connection.
 pub const CONTROL_WINDOW_BYTES: u32 = 64 * 1024;
 
 /// Outgoing datagrams' buffer of one connection. `datagram_space` says `None` before it overflows.

@@ -297,6 +297,7 @@ fn hears_nothing_after_the_end(world: &World, of: downbeat_transport::ConnId) ->
         Event::Connected { conn, .. }
         | Event::Datagram { conn, .. }
         | Event::Control { conn, .. }
+        | Event::Reliable { conn, .. }
         | Event::Closed { conn, .. } => *conn == of,
     });
     let ends: Vec<bool> = of_conn.map(|(_, event)| matches!(event, Event::Closed { .. })).collect();

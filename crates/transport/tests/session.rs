@@ -194,3 +194,50 @@ fn a_loop_that_sleeps_until_the_next_timeout_misses_nothing() {
     assert!((2_500..7_000).contains(&turns), "{turns} turns");
     assert!(world.client.datagrams().len() > 1_100 && world.server.datagrams().len() > 1_100);
 }
+
+#[test]
+fn what_must_arrive_does_whole_and_in_order_beside_the_control_stream() {
+    let mut world = World::new("wifi");
+    let conn = world.join(1)[0];
+    let peer = world.server.connected()[0];
+    let bytes: Vec<u8> = (0..300_000u32).map(|i| (i.wrapping_mul(i) >> 7) as u8).collect();
+    let mut rest = &bytes[..];
+    world.client.driver.write_control(world.now, conn, b"hello").expect("room");
+    world.run(Micros::from_millis(5_000), |world| {
+        let (now, next) = rest.split_at(rest.len().min(2_048));
+        world.server.driver.send_reliable(world.now, peer, now).expect("room");
+        world.server.driver.write_control(world.now, peer, b"chat").expect("room");
+        rest = next;
+    });
+    world.run(Micros::from_millis(2_000), |_| {});
+    assert!(world.client.reliable(conn) == bytes);
+    assert!(world.client.control(conn).len() > 1_000);
+}
+
+#[test]
+fn a_client_that_does_not_read_what_must_arrive_is_closed() {
+    let mut world = World::new("lan");
+    let conn = world.join(1)[0];
+    let peer = world.server.connected()[0];
+    // Nobody asks the client for events any more: its queue, QUIC's buffers and ours fill up.
+    let mut sent = 0;
+    let refused = loop {
+        world.now = world.now + Micros::from_millis(5);
+        match world.server.driver.send_reliable(world.now, peer, &[1; 1_000]) {
+            Ok(()) => sent += 1_000,
+            Err(error) => break error,
+        }
+        world.server.driver.flush(world.now).expect("memory");
+        world.client.driver.receive(world.now).expect("memory");
+        world.client.driver.flush(world.now).expect("memory");
+        world.server.driver.receive(world.now).expect("memory");
+    };
+    assert_eq!(refused, ControlError::Overloaded);
+    assert!((150_000..=270_000).contains(&sent), "{sent}");
+    world.client.pump(world.now);
+    let queued = world.client.reliable(conn).len();
+    assert!((65_536..=70_000).contains(&queued), "{queued}");
+    world.run(Micros::from_millis(20), |_| {});
+    assert_eq!(world.server.closed(), [(peer, CloseReason::Local(CloseCode::Overloaded))]);
+    assert_eq!(world.server.driver.counters().overloaded, 1);
+}

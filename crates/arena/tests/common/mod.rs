@@ -61,6 +61,7 @@ impl Match {
         let mut events = Events::default();
         self.arena.step(self.tick, &Inputs::new(&inputs), past, &mut events);
         self.events = events.drain().collect();
+        self.events.extend(events.drain_reliable());
         self.capture();
     }
 

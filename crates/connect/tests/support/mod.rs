@@ -28,6 +28,8 @@ pub(crate) struct Rules {
     pub(crate) walkers: u32,
     /// What it tells those who ask.
     pub(crate) description: Description,
+    /// What it sends as reliable events to all who come; then it ends that stream if it is told to.
+    pub(crate) reliable: Option<(Vec<u8>, bool)>,
 }
 
 impl Default for Rules {
@@ -39,6 +41,7 @@ impl Default for Rules {
             send_rate_hz: 60,
             walkers: 40,
             description: Description::default(),
+            reliable: None,
         }
     }
 }
@@ -209,6 +212,10 @@ impl Net for Outbox {
     fn send(&mut self, session: SessionId, datagram: &[u8]) {
         let _ = self.0[&session].0.send_datagram(bytes::Bytes::copy_from_slice(datagram));
     }
+
+    fn send_reliable(&mut self, _: SessionId, _: &[u8]) {
+        unreachable!("the scale game has no events");
+    }
 }
 
 async fn serve(rules: &Rules, steps: &mut mpsc::UnboundedReceiver<Step>, shared: &Mutex<Shared>) {
@@ -311,6 +318,16 @@ async fn enter(
         let schema = Part::cut(&rules.description.schema).map(ServerMessage::Schema);
         for message in schema.chain(Part::cut(&rules.description.model).map(ServerMessage::Model)) {
             send.write_all(&frame(&message)).await.ok()?;
+        }
+    }
+    if let Some((bytes, ends)) = &rules.reliable {
+        let mut stream = connection.open_uni().await.ok()?;
+        stream.write_all(bytes).await.ok()?;
+        if *ends {
+            stream.finish().ok()?;
+        } else {
+            // Dropping it would end it.
+            std::mem::forget(stream);
         }
     }
     Some(send)

@@ -18,6 +18,8 @@ pub(crate) struct RoomNet<'a, S> {
     pub(crate) sessions: &'a Sessions,
     pub(crate) laps: &'a mut Laps,
     pub(crate) clock: Clock,
+    /// When the tick began.
+    now: Micros,
     pub(crate) drained_at: Micros,
     sends: u32,
     is_within: bool,
@@ -36,7 +38,7 @@ impl<'a, S: Socket> RoomNet<'a, S> {
         clock: Clock,
         now: Micros,
     ) -> Self {
-        Self { drivers, sessions, laps, clock, drained_at: now, sends: 0, is_within: false, error: None }
+        Self { drivers, sessions, laps, clock, now, drained_at: now, sends: 0, is_within: false, error: None }
     }
 
     fn drain(&mut self) {
@@ -77,6 +79,14 @@ impl<S: Socket> Net for RoomNet<'_, S> {
             if net.sends.is_multiple_of(SENDS_BETWEEN) && net.clock.now().since(net.drained_at) >= DRAIN_INTERVAL {
                 net.drain();
             }
+        });
+    }
+
+    fn send_reliable(&mut self, session: SessionId, bytes: &[u8]) {
+        self.within(|net| {
+            let Some(link) = net.sessions.get(session).and_then(|session| session.link) else { return };
+            // Who does not read is closed by the driver, which tells so by an event; the session ends with it.
+            let _ = net.drivers[link.driver].send_reliable(net.now, link.conn, bytes);
         });
     }
 

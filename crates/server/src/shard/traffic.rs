@@ -22,6 +22,8 @@ impl<G: Game, S: Socket> Shard<G, S> {
                         self.handle_datagram(now, Link { driver, conn }, at, &payload);
                     }
                     Event::Control { conn, bytes } => self.handle_control(now, Link { driver, conn }, &bytes),
+                    // Clients open no such stream; QUIC refuses it.
+                    Event::Reliable { .. } => {}
                     Event::Connected { conn, remote } => self.handle_connected(now, Link { driver, conn }, remote.ip()),
                     Event::Closed { conn, reason } => self.handle_closed(now, Link { driver, conn }, &reason),
                 }

@@ -113,6 +113,7 @@ pub(crate) struct Probe {
     reader: ControlReader,
     pub(crate) messages: Vec<ServerMessage>,
     pub(crate) datagrams: Vec<(Micros, Vec<u8>)>,
+    pub(crate) reliable: Vec<u8>,
     pub(crate) datagrams_count: u64,
     pub(crate) is_connected: bool,
     pub(crate) closed: Option<CloseReason>,
@@ -133,6 +134,7 @@ impl Probe {
             reader: ControlReader::default(),
             messages: Vec::new(),
             datagrams: Vec::new(),
+            reliable: Vec::new(),
             datagrams_count: 0,
             is_connected: false,
             closed: None,
@@ -169,6 +171,7 @@ impl Probe {
                         self.messages.push(message);
                     }
                 }
+                Event::Reliable { bytes, .. } => self.reliable.extend_from_slice(&bytes),
                 Event::Closed { reason, .. } => self.closed = Some(reason),
             }
         }

@@ -83,6 +83,17 @@ impl<S: Socket> End<S> {
             .collect()
     }
 
+    pub(crate) fn reliable(&self, of: ConnId) -> Vec<u8> {
+        self.events
+            .iter()
+            .filter_map(|(_, event)| match event {
+                Event::Reliable { conn, bytes } if *conn == of => Some(bytes.to_vec()),
+                _ => None,
+            })
+            .flatten()
+            .collect()
+    }
+
     pub(crate) fn control(&self, of: ConnId) -> Vec<u8> {
         self.events
             .iter()

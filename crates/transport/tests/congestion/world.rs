@@ -131,7 +131,7 @@ impl World {
                     self.arrived[of] += payload.len() as u64;
                 }
                 Event::Closed { reason, .. } => panic!("{reason:?}"),
-                Event::Control { .. } => {}
+                Event::Control { .. } | Event::Reliable { .. } => {}
             }
         }
         if now.0.is_multiple_of(self.sink_flush_us) {
