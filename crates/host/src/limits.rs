@@ -13,3 +13,7 @@ pub const REWIND_MAX: Micros = Micros::from_millis(250);
 
 /// Bytes that a room sends to one client per second at most, before packet overhead.
 pub const CLIENT_BYTES_PER_S: usize = 64 * 1_024;
+
+/// Snapshots' worth of that rate that are kept for a client when less was sent: the next one's own, and what one quiet moment
+/// left over. More is forgotten, so that nobody is sent a burst.
+pub const SNAPSHOTS_KEPT_MAX: usize = 2;

@@ -13,7 +13,7 @@ use downbeat_wire::packet::{Acks, InputReport, UpHead};
 
 use crate::entities::Entities;
 use crate::inputs::InputQueue;
-use crate::limits::{REWIND_MAX, SNAPSHOT_BYTES_MIN};
+use crate::limits::{REWIND_MAX, SNAPSHOT_BYTES_MIN, SNAPSHOTS_KEPT_MAX};
 use crate::replication::Replication;
 use crate::rewind::Past;
 use crate::snapshot::{self, EncodedEvent, Snapshot};
@@ -27,6 +27,8 @@ pub(crate) struct Session {
     up_seen: Option<Acks>,
     inputs: InputCounters,
     pub(crate) replication: Replication,
+    /// Bytes that its next snapshot may have, as far as the configured rate goes.
+    allowance: usize,
 }
 
 /// A match and those who take part in it.
@@ -137,6 +139,7 @@ impl<G: Game> Room<G> {
                 up_seen: None,
                 inputs: InputCounters::default(),
                 replication: Replication::default(),
+                allowance: 0,
             },
         );
         Ok(player)
@@ -272,6 +275,7 @@ impl<G: Game> Room<G> {
     fn send_snapshots(&mut self, net: &mut impl Net) {
         let budget = self.options.client_bytes_per_s / self.options.send_rate_hz as usize;
         for (&id, session) in &mut self.sessions {
+            session.allowance = (session.allowance + budget).min(budget * SNAPSHOTS_KEPT_MAX);
             let Some(space) = net.space(id) else {
                 self.counters.skipped += 1;
                 continue;
@@ -292,8 +296,10 @@ impl<G: Game> Room<G> {
                 counters: &mut self.counters,
                 tick: self.tick,
             };
-            let viewer = snapshot::Reader { player: session.player, avatar, inputs, bytes_max: space.min(budget) };
+            let viewer =
+                snapshot::Reader { player: session.player, avatar, inputs, bytes_max: space.min(session.allowance) };
             let datagram = self.snapshot.encode(room, &viewer, self.visible.sorted(), &mut session.replication);
+            session.allowance -= datagram.len();
             net.send(id, datagram);
         }
     }

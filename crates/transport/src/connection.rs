@@ -12,7 +12,7 @@ use downbeat_wire::{CloseCode, Micros};
 use quinn_proto::{Connection, Dir, StreamEvent, VarInt};
 
 use crate::clock::micros;
-use crate::congestion::{Budget, rate_bytes_per_s};
+use crate::congestion::{Budget, Share, rate_bytes_per_s, steady_rate};
 use crate::counters::{ConnStats, DriverCounters};
 use crate::event::{CloseReason, ConnId, ControlError, Event, SendError};
 use crate::inflow::Inflow;
@@ -55,6 +55,7 @@ pub(crate) struct Slot {
     /// Datagrams were left over when all that could be was sent.
     is_blocked: bool,
     budget: Budget,
+    share: Share,
     /// `send_buffer_space` of an empty buffer.
     empty_space_bytes: usize,
 }
@@ -79,6 +80,7 @@ impl Slot {
             reliable_out: Outlet::default(),
             is_blocked: false,
             budget: Budget::default(),
+            share: Share::default(),
             empty_space_bytes,
         }
     }
@@ -217,11 +219,22 @@ impl Slot {
         Ok(most_bytes)
     }
 
+    /// Bytes that a datagram may have at `now` if one leaves every `interval`.
+    pub(crate) fn datagram_share(&mut self, now: Micros, interval: Micros, least: usize) -> Result<usize, SendError> {
+        let segment = self.conn.datagrams().max_size().unwrap_or(0);
+        let rate = steady_rate(self.conn.congestion_state(), self.conn.rtt(), segment);
+        // Asked in any case, so that it fills while the window is full.
+        let share = self.share.space(now, rate, interval, least);
+        let space = self.datagram_space(now)?;
+        share.map(|share| share.min(space)).ok_or(SendError::Blocked)
+    }
+
     /// Queues a datagram no larger than the space that was just asked for.
     pub(crate) fn send_datagram(&mut self, payload: Bytes) -> Result<(), SendError> {
         let bytes = payload.len();
         self.conn.datagrams().send(payload, false).map_err(|_| SendError::Blocked)?;
         self.budget.spend(bytes);
+        self.share.spend(bytes);
         Ok(())
     }
 

@@ -170,6 +170,14 @@ impl<S: Socket> Driver<S> {
         self.core.slot_mut(conn)?.datagram_space(now).ok()
     }
 
+    /// As [`datagram_space`](Self::datagram_space), for a stream of datagrams that sends one every `interval`: no more than
+    /// the datagram's share of the rate that congestion leaves ([`ConnStats::rate_bytes_per_s`]), with what the last one left
+    /// over. `None` also when that is less than `least_bytes`, which adds up for the next.
+    pub fn datagram_share(&mut self, conn: ConnId, interval: Micros, least_bytes: usize) -> Option<usize> {
+        let now = self.core.now;
+        self.core.slot_mut(conn)?.datagram_share(now, interval, least_bytes).ok()
+    }
+
     /// Sends a datagram with the next [`flush`](Self::flush). It may be lost.
     ///
     /// # Errors

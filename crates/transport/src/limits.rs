@@ -30,6 +30,10 @@ pub const CONTROL_BACKLOG_BYTES_MAX: usize = 64 * 1024;
 /// Window of the streams, each direction: what QUIC itself buffers for one connection.
 pub const CONTROL_WINDOW_BYTES: u32 = 64 * 1024;
 
+/// Datagrams' worth of a steady stream's rate that are kept when less was sent: the next one's own, and what one quiet
+/// moment left over. More is forgotten.
+pub const SHARES_KEPT_MAX: u64 = 2;
+
 /// Outgoing datagrams' buffer of one connection. `datagram_space` says `None` before it overflows.
 pub const DATAGRAM_SEND_BUFFER_BYTES: usize = 32 * 1024;
 

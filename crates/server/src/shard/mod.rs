@@ -142,8 +142,9 @@ impl<G: Game, S: Socket> Shard<G, S> {
     }
 
     fn step_rooms(&mut self, due: Micros, now: Micros) -> io::Result<()> {
-        let Self { drivers, sessions, meter, clock, rooms, .. } = self;
-        let mut net = RoomNet::new(drivers, sessions, &mut meter.laps, *clock, now);
+        let Self { drivers, sessions, meter, clock, rooms, config, .. } = self;
+        let interval = Micros(1_000_000 / u64::from(config.send_rate_hz));
+        let mut net = RoomNet::new(drivers, sessions, &mut meter.laps, *clock, now, interval);
         // The rooms are told the time that the schedule says, so that margins don't carry the jitter of our thread.
         let failed = rooms.tick(due, &mut net);
         let error = net.error.take();

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use downbeat_host::limits::SNAPSHOT_BYTES_MIN;
 use downbeat_host::{Net, Phase, SessionId};
 use downbeat_transport::{Clock, Driver, Socket};
 use downbeat_wire::Micros;
@@ -20,6 +21,8 @@ pub(crate) struct RoomNet<'a, S> {
     pub(crate) clock: Clock,
     /// When the tick began.
     now: Micros,
+    /// From one snapshot to the next.
+    interval: Micros,
     pub(crate) drained_at: Micros,
     sends: u32,
     is_within: bool,
@@ -37,8 +40,9 @@ impl<'a, S: Socket> RoomNet<'a, S> {
         laps: &'a mut Laps,
         clock: Clock,
         now: Micros,
+        interval: Micros,
     ) -> Self {
-        Self { drivers, sessions, laps, clock, now, drained_at: now, sends: 0, is_within: false, error: None }
+        Self { drivers, sessions, laps, clock, now, interval, drained_at: now, sends: 0, is_within: false, error: None }
     }
 
     fn drain(&mut self) {
@@ -66,7 +70,7 @@ impl<S: Socket> Net for RoomNet<'_, S> {
     fn space(&mut self, session: SessionId) -> Option<usize> {
         self.within(|net| {
             let link = net.sessions.get(session)?.link?;
-            net.drivers[link.driver].datagram_space(link.conn)
+            net.drivers[link.driver].datagram_share(link.conn, net.interval, SNAPSHOT_BYTES_MIN)
         })
     }
 

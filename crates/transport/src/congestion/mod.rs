@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use quinn_proto::RttEstimator;
 use quinn_proto::congestion::{Controller, ControllerFactory, ControllerMetrics};
 
-pub(crate) use self::budget::{Budget, rate_bytes_per_s};
+pub(crate) use self::budget::{Budget, Share, rate_bytes_per_s, steady_rate};
 use self::cubic::{BETA_LOSS, BETA_MARK, Cubic};
 use self::loss::Losses;
 use self::path::Path;
@@ -58,6 +58,9 @@ const ROUND_MIN: Duration = Duration::from_millis(25);
 /// Segments that may always be in flight. Admission wants room for a whole one, so this leaves three for small packets.
 /// What is less than that is kept by the rate.
 const FLIGHT_SEGMENTS_MIN: u64 = 4;
+
+/// Where the rate holds back, it grows by one part in as many in a round trip, once it does not double any more.
+const STEPS_OF_RATE: f64 = 8.0;
 
 /// RFC 6928 and RFC 9002 §7.2.
 const INITIAL_SEGMENTS: u64 = 10;
@@ -130,6 +133,12 @@ impl Pace {
     /// The window of a stream of `rate`: what is under way, the next packet, and the whole segment admission asks for.
     fn window_of(&self, rate: f64) -> f64 {
         rate * (self.rtt + SLACK).as_secs_f64() + 2.0 * self.segment
+    }
+
+    /// By what the window grows, where others grow by a segment. A window of less than what may always be in flight is kept by
+    /// the rate, with packets that are as small as the rate makes them: a whole segment would double it.
+    fn step(&self) -> f64 {
+        if self.cubic.window < self.flight_min() as f64 { self.cubic.window / STEPS_OF_RATE } else { self.segment }
     }
 
     /// What losses without a queue leave.
@@ -254,7 +263,7 @@ impl Pace {
         // RFC 7661 §4.3: a window of which half is used is a tested one, and may grow. Below the thin rate it always may.
         let is_used = 2 * (self.in_flight + acked) >= self.cubic.window as u64;
         if is_used || self.cubic.window <= THIN_MARGIN * self.thin_window() {
-            self.cubic.grow(now, self.rtt, self.segment, acked as f64);
+            self.cubic.grow(now, self.rtt, self.step(), acked as f64);
         } else {
             self.cubic.rest();
         }
