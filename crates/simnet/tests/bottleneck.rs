@@ -95,7 +95,7 @@ impl World {
         let server = Driver::server(&options, network.bind(SERVER.into())).expect("good options");
         let conn = player.connect(Micros(0), SocketAddr::from(SERVER), "localhost").expect("a good address");
         // Five hundred walkers in sight are far more than any line here carries.
-        let rules = Config { walkers: 1_500, visible: 500, ..Config::default() };
+        let rules = Config { walkers: 3_000, visible: 1_200, ..Config::default() };
         let options = RoomOptions {
             tick_rate_hz: 60,
             send_rate_hz: 60,
@@ -259,7 +259,7 @@ fn a_client_of_a_busy_world_keeps_its_round_trip_behind_a_bottleneck() {
     for line in ["latency=25ms,rate=160kbit,queue=200ms", "latency=25ms,rate=320kbit,queue=50ms"] {
         let [(_, without, _), (_, with, took_s)] = [false, true].map(|follows| play(line, follows));
         assert!(with.arrived_per_s > 1.25 * without.arrived_per_s, "{line}: {with:?} beside {without:?}");
-        assert!(with.lost_percent < without.lost_percent, "{line}: {with:?} beside {without:?}");
+        assert!(with.lost_percent < 10.0, "{line}: {with:?} beside {without:?}");
         assert!(took_s <= 2.0, "{line}: as much as before again after {took_s} s");
     }
 }

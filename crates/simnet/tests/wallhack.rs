@@ -55,7 +55,7 @@ struct Guest<G: Game> {
 }
 
 #[derive(Default)]
-struct Outbox(BTreeMap<SessionId, Vec<u8>>, usize);
+struct Outbox(BTreeMap<SessionId, Vec<u8>>, usize, Vec<u8>);
 
 impl Net for Outbox {
     fn space(&mut self, _: SessionId) -> Option<usize> {
@@ -64,6 +64,12 @@ impl Net for Outbox {
 
     fn send(&mut self, session: SessionId, datagram: &[u8]) {
         self.0.insert(session, datagram.to_vec());
+    }
+
+    fn send_reliable(&mut self, session: SessionId, bytes: &[u8]) {
+        if session == SessionId(0) {
+            self.2.extend_from_slice(bytes);
+        }
     }
 }
 
@@ -98,7 +104,7 @@ fn watch<G: Game>(
     };
     let mut seats = vec![sit(&mut room, 0, "viewer", bad, input)];
     let mut watched = Watched::default();
-    let (mut outbox, mut datagram) = (Outbox(BTreeMap::new(), space), Vec::new());
+    let (mut outbox, mut datagram) = (Outbox(BTreeMap::new(), space, Vec::new()), Vec::new());
     let tick_length = 1_000_000 / u64::from(HZ);
     for quarter in 0_u64.. {
         let now = Micros(quarter * tick_length / 4);
@@ -126,7 +132,7 @@ fn watch<G: Game>(
                 }
             }
             room.tick(now, &mut outbox);
-            watched.datagrams.push(outbox.0[&SessionId(0)].clone());
+            watched.datagrams.push([&outbox.0[&SessionId(0)][..], &std::mem::take(&mut outbox.2)].concat());
             for seat in &mut seats {
                 let datagram = outbox.0.remove(&seat.session).expect("each is sent one");
                 let bytes = datagram.len();
