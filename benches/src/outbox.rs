@@ -11,6 +11,9 @@ pub(crate) struct Outbox {
     bytes: Vec<u8>,
     /// Where each datagram ends.
     ends: Vec<(SessionId, usize)>,
+    /// The same of reliable events.
+    reliable: Vec<u8>,
+    reliable_ends: Vec<(SessionId, usize)>,
     space: usize,
     capture_began: Instant,
     encode_began: Instant,
@@ -29,6 +32,8 @@ impl Outbox {
         Self {
             bytes: Vec::new(),
             ends: Vec::new(),
+            reliable: Vec::new(),
+            reliable_ends: Vec::new(),
             space,
             capture_began: now,
             encode_began: now,
@@ -43,6 +48,8 @@ impl Outbox {
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
+        self.reliable.clear();
+        self.reliable_ends.clear();
     }
 
     /// The tick is over.
@@ -54,9 +61,18 @@ impl Outbox {
 
     /// What was sent in the tick.
     pub(crate) fn datagrams(&self) -> impl Iterator<Item = (SessionId, &[u8])> {
-        let starts = std::iter::once(0).chain(self.ends.iter().map(|(_, end)| *end));
-        self.ends.iter().zip(starts).map(|(&(session, end), start)| (session, &self.bytes[start..end]))
+        cut(&self.bytes, &self.ends)
     }
+
+    /// The reliable events of the tick.
+    pub(crate) fn reliable(&self) -> impl Iterator<Item = (SessionId, &[u8])> {
+        cut(&self.reliable, &self.reliable_ends)
+    }
+}
+
+fn cut<'a>(bytes: &'a [u8], ends: &'a [(SessionId, usize)]) -> impl Iterator<Item = (SessionId, &'a [u8])> {
+    let starts = std::iter::once(0).chain(ends.iter().map(|(_, end)| *end));
+    ends.iter().zip(starts).map(|(&(session, end), start)| (session, &bytes[start..end]))
 }
 
 impl Net for Outbox {
@@ -70,8 +86,10 @@ impl Net for Outbox {
         self.ends.push((session, self.bytes.len()));
     }
 
-    // A death now and then: no part of the figures of snapshots.
-    fn send_reliable(&mut self, _: SessionId, _: &[u8]) {}
+    fn send_reliable(&mut self, session: SessionId, bytes: &[u8]) {
+        self.reliable.extend_from_slice(bytes);
+        self.reliable_ends.push((session, self.reliable.len()));
+    }
 
     fn phase(&mut self, phase: Phase) {
         match phase {

@@ -76,17 +76,17 @@ pub enum Entity {
 /// A player's avatar. While `grounded`, the vertical velocity is zero.
 #[derive(Replicated, Clone, Debug, PartialEq)]
 pub struct Player {
-    /// Its feet. 1/1024 m for its owner, 1/128 m for the others.
-    #[field(position, range = -64.0..=63.9990234375, step = 0.0078125, owner_bits = 3)]
+    /// Its feet. 1/1024 m for its owner, 1/64 m for the others.
+    #[field(position, range = -64.0..=63.9990234375, step = 0.015625, owner_bits = 4)]
     pub position: Vec3,
-    /// 1/256 m/s for its owner, 1/16 m/s for the others.
-    #[field(velocity, range = -64.0..=63.99609375, step = 0.0625, owner_bits = 4)]
+    /// 1/256 m/s for its owner, 1/8 m/s for the others.
+    #[field(velocity, range = -64.0..=63.99609375, step = 0.125, owner_bits = 5)]
     pub velocity: Vec3,
     /// Where it looks, as in [`Input::yaw`].
-    #[field(heading, bits = 12)]
+    #[field(heading, bits = 10)]
     pub yaw: f32,
     /// Up is positive.
-    #[field(range = -1.6..=1.6, step = 0.0125)]
+    #[field(range = -1.6..=1.6, step = 0.025)]
     pub pitch: f32,
     /// Who steers it.
     #[field(player, range = 0..=4095)]
