@@ -194,7 +194,7 @@ impl<'a> Decoder<'a> {
     /// Reads what [`Encoder::number`] wrote; a larger number than it writes is the largest.
     pub fn number(&mut self, order: u32) -> u32 {
         let mut bits = order;
-        while bits < u32::BITS && self.raw(1) == 0 {
+        while self.raw(1) == 0 && bits < u32::BITS {
             bits += 1;
         }
         let value = (1 << bits | u64::from(self.wide(bits))) - (1 << order);
@@ -280,6 +280,17 @@ mod tests {
                 prop_assert_eq!(decoder.wide(bits), value);
             }
             prop_assert_eq!(decoder.check(), Ok(()));
+        }
+
+        #[test]
+        fn the_largest_numbers_are_as_long_as_they_are_written(below in 0..600_u32, order in 0..=9_u32) {
+            let mut bytes = Vec::new();
+            let mut encoder = Encoder::new(&mut bytes);
+            encoder.number(u32::MAX - below, order);
+            encoder.raw(0x155, 9);
+            encoder.finish();
+            let mut decoder = Decoder::new(&bytes);
+            prop_assert_eq!((decoder.number(order), decoder.raw(9)), (u32::MAX - below, 0x155));
         }
 
         #[test]
