@@ -40,3 +40,26 @@ impl<'a> Bytes<'a> {
         std::mem::take(&mut self.0)
     }
 }
+
+/// Noise of a seed, where the fuzzer need not decide each thing by itself: SplitMix64 (Steele, Lea and Flood, 2014).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Noise(u64);
+
+impl Noise {
+    pub(crate) const fn new(seed: u32) -> Self {
+        Self(seed as u64)
+    }
+
+    pub(crate) const fn bytes(&mut self) -> [u8; 8] {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ z >> 31).to_le_bytes()
+    }
+
+    /// One of `0..count`.
+    pub(crate) const fn below(&mut self, count: u32) -> u32 {
+        let [a, b, c, d, ..] = self.bytes();
+        u32::from_le_bytes([a, b, c, d]) % count
+    }
+}

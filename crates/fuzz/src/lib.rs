@@ -8,6 +8,7 @@ mod bytes;
 mod config;
 mod control;
 mod down;
+mod line;
 mod packet;
 mod puppets;
 mod record;

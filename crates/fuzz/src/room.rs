@@ -1,7 +1,7 @@
 //! A room and its clients on lines that lose, hold, repeat, reorder and falsify what they carry, while the game does
 //! whatever a game may do. Whatever happens, who was told nothing false holds nothing false, and in the end all is told.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
 use downbeat_client::{Client, Start};
@@ -10,7 +10,8 @@ use downbeat_replica::range::Decoder;
 use downbeat_replica::{Coding, DecodeError, Micros, PlayerId, Tick};
 use downbeat_wire::packet::DownHead;
 
-use crate::bytes::Bytes;
+use crate::bytes::{Bytes, Noise};
+use crate::line::{Flight, Line};
 use crate::puppets::{Act, Pad, Puppets};
 
 pub(crate) fn run(bytes: &[u8]) {
@@ -60,39 +61,6 @@ pub(crate) fn client(player: Option<PlayerId>, interval: u32, tick: Tick) -> Cli
     )
 }
 
-/// A datagram on its way.
-#[derive(Clone, Debug)]
-struct Flight {
-    sent: Tick,
-    bytes: Vec<u8>,
-    is_true: bool,
-}
-
-/// One way of a client's line.
-#[derive(Debug, Default)]
-struct Line {
-    flights: VecDeque<Flight>,
-    delay_ticks: u32,
-    /// Nothing arrives by itself.
-    is_held: bool,
-    /// Whatever is sent is lost until then.
-    silent_until: Tick,
-}
-
-impl Line {
-    fn send(&mut self, sent: Tick, bytes: &[u8]) {
-        if sent >= self.silent_until {
-            self.flights.push_back(Flight { sent, bytes: bytes.to_vec(), is_true: true });
-        }
-    }
-
-    /// What is due.
-    fn poll(&mut self, now: Tick) -> Option<Flight> {
-        let due = self.flights.front().is_some_and(|flight| now.since(flight.sent) >= self.delay_ticks.into());
-        if due && !self.is_held { self.flights.pop_front() } else { None }
-    }
-}
-
 struct Seat {
     session: SessionId,
     client: Client<Puppets>,
@@ -103,6 +71,8 @@ struct Seat {
     is_honest: bool,
     /// What the room would have told it, and the first and the last tick in which it would.
     told: HashMap<(u16, usize, Vec<i32>), (Tick, Tick)>,
+    /// The slots that it had in use, with the kinds of their users.
+    used: HashSet<(Tick, u16, usize)>,
     /// What was sent, if somebody wants to know.
     record: Option<Vec<Vec<u8>>>,
 }
@@ -116,6 +86,9 @@ pub(crate) struct Match {
     room: Room<Puppets>,
     seats: Vec<Seat>,
     next_session: u32,
+    /// How much the game does by itself in each tick.
+    wildness: u8,
+    noise: Noise,
 }
 
 impl Match {
@@ -130,7 +103,7 @@ impl Match {
             client_bytes_per_s: options.budget_bytes * send_rate_hz as usize,
         };
         let room = Room::new(&(), room).expect("the least budget is enough");
-        Self { options, room, seats: Vec::new(), next_session: 0 }
+        Self { options, room, seats: Vec::new(), next_session: 0, wildness: 0, noise: Noise::default() }
     }
 
     /// A client comes. Returns its session.
@@ -152,6 +125,7 @@ impl Match {
             space: Some(1_162),
             is_honest: true,
             told: HashMap::new(),
+            used: HashSet::new(),
             record: None,
         });
     }
@@ -206,6 +180,7 @@ impl Match {
         let Self { room, seats, options, .. } = self;
         for seat in seats {
             for Told { slot, kind, lanes } in room.told(seat.session) {
+                seat.used.insert((tick, slot, kind));
                 seat.told.entry((slot, kind, lanes)).or_insert((tick, tick)).1 = tick;
             }
             while let Some(flight) = seat.lines[DOWN].poll(tick) {
@@ -227,29 +202,43 @@ impl Match {
 
     fn operate(&mut self, bytes: &mut Bytes<'_>) {
         let op = bytes.byte();
-        let seat = bytes.below(self.seats.len());
         match op % 32 {
             0..=3 => self.tick(1),
-            4 => self.tick(1 + u32::from(bytes.byte() % 40)),
-            5 => self.room.game().tell(Act::Turn(bytes.byte().into())),
-            6 => self.tell(Act::Hide(bytes.byte().into())),
-            7 => self.tell(Act::Happen(seat, bytes.byte())),
-            8 | 9 => self.tell(Act::Spawn(bytes.word())),
-            10 => self.tell(Act::Despawn(bytes.byte().into())),
-            11 | 12 => self.tell(Act::Change(bytes.byte().into(), bytes.word())),
-            13 => (0..=bytes.byte() / 8).for_each(|n| self.tell(Act::Walk(n.into()))),
-            14 => self.tell(Act::Aim(bytes.byte().into(), bytes.byte().into())),
-            15 => {
-                let who = bytes.below(SEATS + 1);
-                self.tell(Act::Look((who < SEATS).then_some(PlayerId(who as u16)), bytes.word()));
+            4 => self.tick(1 + u32::from(bytes.byte() % 64)),
+            5 => (self.wildness, self.noise) = (bytes.byte() % 6, Noise::new(bytes.byte().into())),
+            6..=15 => {
+                let op = bytes.byte();
+                self.script(op, bytes);
             }
-            16 => self.tell(Act::Reborn(PlayerId(bytes.below(SEATS) as u16))),
-            17 => {
-                let who = bytes.below(SEATS + 1);
-                self.tell(Act::Hand(bytes.byte().into(), (who < SEATS).then_some(PlayerId(who as u16))));
+            16 => {
+                let seat = bytes.below(self.seats.len());
+                self.come_or_go(seat, bytes);
             }
-            18 => self.come_or_go(seat, bytes),
-            _ => self.trouble(op, seat, bytes),
+            _ => {
+                let seat = bytes.below(self.seats.len());
+                self.trouble(op, seat, bytes);
+            }
+        }
+    }
+
+    /// The game does something in the next tick.
+    fn script(&self, op: u8, bytes: &mut Bytes<'_>) {
+        let player = |bytes: &mut Bytes<'_>| {
+            let who = bytes.below(SEATS + 1);
+            (who < SEATS).then_some(PlayerId(who as u16))
+        };
+        match op % 32 {
+            0..=5 => self.tell(Act::Spawn(bytes.word())),
+            6..=8 => self.tell(Act::Despawn(bytes.byte().into())),
+            9..=13 => self.tell(Act::Change(bytes.byte().into(), bytes.word())),
+            14..=19 => (0..=bytes.byte() / 8).for_each(|n| self.tell(Act::Walk(n.into()))),
+            20..=22 => self.tell(Act::Aim(bytes.byte().into(), bytes.byte().into())),
+            23 | 24 => self.tell(Act::Look(player(bytes), bytes.word())),
+            25 | 26 => self.tell(Act::Hide(bytes.byte().into())),
+            27 => self.tell(Act::Turn(bytes.byte().into())),
+            28 => self.tell(Act::Reborn(PlayerId(bytes.below(SEATS) as u16))),
+            29 => self.tell(Act::Hand(bytes.byte().into(), player(bytes))),
+            _ => self.tell(Act::Happen(bytes.byte().into(), bytes.byte())),
         }
     }
 
@@ -274,6 +263,7 @@ impl Match {
         let way = usize::from(op >> 5 & 1);
         let line = &mut seat.lines[way];
         match op % 32 {
+            17 | 18 => line.set_weather(bytes),
             19 => line.is_held ^= true,
             20 => line.delay_ticks = u32::from(bytes.byte() % 48),
             21 => line.silent_until = tick.offset((bytes.byte() % 96).into()),
@@ -309,13 +299,12 @@ impl Match {
 
     /// From now on all arrives, and nothing happens: what was lost before is told again.
     pub(crate) fn calm(&mut self) {
+        self.wildness = 0;
         let told_lies: Vec<_> = self.seats.iter().filter(|seat| !seat.is_honest).map(|seat| seat.session).collect();
         told_lies.into_iter().for_each(|session| self.join_as(session, false));
         for seat in &mut self.seats {
             seat.space = Some(1_162);
-            seat.lines
-                .iter_mut()
-                .for_each(|line| *line = Line { flights: std::mem::take(&mut line.flights), ..Line::default() });
+            seat.lines.iter_mut().for_each(Line::clear_up);
         }
         self.tick(CALM_TICKS.next_multiple_of(self.options.interval));
         let left = self.room.present().0 % self.options.interval;
@@ -359,6 +348,8 @@ impl Seat {
         }
         let newest = self.client.newest();
         for known in self.client.known() {
+            let is_there = self.used.contains(&(newest, known.slot, known.kind));
+            assert!(is_there, "slot {} was empty in {newest:?}, or another's", known.slot);
             let key = (known.slot, known.kind, known.lanes);
             let ever = self.told.get(&key).is_some_and(|(first, last)| *first <= newest && *last >= known.entered);
             assert!(ever, "the client holds {key:?}, entered {:?}, which never was", known.entered);
