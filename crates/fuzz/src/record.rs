@@ -31,7 +31,7 @@ pub(crate) fn check(schema: &Schema, model: &Model, bytes: &mut Bytes<'_>) {
         })
         .collect();
     let mut guessed = Vec::new();
-    guess(table, owner, Some((table, &states[0])), &mut guessed);
+    guess(table, owner, Some((table, owner, &states[0])), &mut guessed);
     let history = History::of(&known).unwrap_or_else(|| History::guess(&guessed));
     let fresh = state(table, owner, bytes);
     let mut case = Case { table, model, kind, owner, history };
