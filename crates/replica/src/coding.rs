@@ -1,6 +1,6 @@
 //! What it takes to read what a server tells.
 
-use crate::codec::Model;
+use crate::codec::{Model, ModelError};
 use crate::{ConfigError, Game, Schema};
 
 /// A game's tables and its model.
@@ -15,6 +15,15 @@ pub struct Coding {
 }
 
 impl Coding {
+    /// These two, as a server told them.
+    ///
+    /// # Errors
+    /// When the model is for another schema.
+    pub fn new(schema: Schema, model: Model) -> Result<Self, ModelError> {
+        model.check(&schema)?;
+        Ok(Self { model_hash: model.hash(), schema, model })
+    }
+
     /// Those of `G`.
     ///
     /// # Errors

@@ -149,6 +149,15 @@ impl Model {
         Ok(Self { schema_hash: found, seeds, kinds })
     }
 
+    /// Whether it is one of `schema`.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub(crate) fn check(&self, schema: &Schema) -> Result<(), ModelError> {
+        let (found, expected) = (self.schema_hash, schema.hash());
+        if found == expected { Ok(()) } else { Err(ModelError::OtherSchema { found, expected }) }
+    }
+
     /// What ends compare in the handshake.
     #[must_use]
     pub fn hash(&self) -> u64 {
