@@ -4,120 +4,27 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use downbeat_replica::glam::Vec3;
-use downbeat_replica::limits::EVENTS_PER_DATAGRAM_MAX;
-use downbeat_replica::range::Decoder;
 use downbeat_replica::{
     Coding, ConfigError, Context, DecodeError, EntityId, Game, Input, InputFrame, Kinds, LaneReader, LaneWriter,
-    Micros, PlayerId, Replicated, Sighting, Tick, ViewTick, dt, neutral, take_count, take_event,
+    Micros, PlayerId, Replicated, Sighting, Tick, ViewTick, dt, neutral,
 };
-use downbeat_wire::packet::{Acks, DownHead, InputReport};
+use downbeat_wire::packet::{DownHead, InputReport};
 
 use crate::clock::{InputClock, ViewClock};
-use crate::copy::{Copy, Space};
+use crate::copy::Space;
 use crate::limits::{EVENTS_WAITING_MAX, HISTORY_TICKS, LATENCIES_MAX, RELIABLE_WAITING_FEW, SMOOTHING_MAX_M};
+use crate::mirror::{Mirror, Taken, rates};
 use crate::prediction::{Confirmation, Prediction, Step, Tables};
 use crate::reliable::{Reliable, forget_strangers};
-use crate::sender::Sender;
-
-/// What a client starts from: the welcome, and what the connection measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Start {
-    /// The client's player; `None` for a spectator.
-    pub player: Option<PlayerId>,
-    /// Ticks per second.
-    pub tick_rate_hz: u32,
-    /// Snapshots per second; divides the tick rate.
-    pub send_rate_hz: u32,
-    /// The tick of the room when the welcome was written.
-    pub tick: Tick,
-    /// The round trip as measured so far.
-    pub rtt: Micros,
-}
-
-/// What a datagram of the server brought.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Received {
-    /// The tick whose state it told.
-    pub tick: Tick,
-    /// Whether it is the newest so far.
-    pub newest: bool,
-    /// What became of the client's inputs; `None` for a spectator.
-    pub inputs: Option<InputReport>,
-    /// Distance between the avatar's predicted and confirmed position in metres, if this confirmed it.
-    pub prediction_error_m: Option<f32>,
-}
-
-/// An entity as a client was told of it last.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownEntity {
-    /// The slot it has. Another entity may have it later: `entered` tells them apart.
-    pub slot: u16,
-    /// Index of its kind in the schema.
-    pub kind: usize,
-    /// Whether it is the client's own avatar: its lanes are then those that owners are told.
-    pub avatar: bool,
-    /// The tick of the first state of it.
-    pub entered: Tick,
-    /// Its lanes as told; those that name entities name their slots.
-    pub lanes: Vec<i32>,
-}
-
-/// What a client counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Snapshots that arrived.
-    pub snapshots: u64,
-    /// Snapshots that never arrived, or not yet: those included that were never sent for want of room on the line.
-    pub snapshots_missing: u64,
-    /// Datagrams that could not be decoded; they count as lost.
-    pub undecodable: u64,
-    /// Inputs sampled.
-    pub inputs: u64,
-    /// Ticks that ran on a substitute.
-    pub substituted: u64,
-    /// Confirmations of the avatar.
-    pub confirmed: u64,
-    /// Confirmations that made the client go back and replay.
-    pub reconciled: u64,
-    /// Confirmations that differ from the prediction, ticks with substitutes replayed with them.
-    pub mispredicted: u64,
-    /// Entities shown, summed over frames.
-    pub shown: u64,
-    /// Those of them whose moment had not arrived when it was shown.
-    pub starved: u64,
-}
-
-/// What the player sees and steers by.
-#[derive(Debug)]
-pub struct View<'a, G: Game> {
-    /// The map and the rules.
-    pub world: &'a G::World,
-    /// The client's player.
-    pub player: Option<PlayerId>,
-    /// The avatar as predicted; `None` before the server showed it.
-    pub avatar: Option<G::Entity>,
-    /// To be added to the avatar's position when it is drawn: fades what a correction moved.
-    pub avatar_offset: Vec3,
-    /// All others, at the shown moment.
-    pub others: &'a [Sighting<G::Entity>],
-    /// The shown moment, in ticks.
-    pub shown: f64,
-    /// What happened since the last frame, up to the shown moment: first what is sure to be told, in its order, then what
-    /// was not lost of the rest.
-    pub events: Vec<G::Event>,
-}
+use crate::types::{Counters, KnownEntity, Received, Start, View};
 
 /// A client of a match. All times are of one clock of the caller's choice.
 pub struct Client<G: Game> {
     world: Arc<G::World>,
-    coding: Arc<Coding>,
+    mirror: Mirror,
     start: Start,
     neutral: Vec<i32>,
-    copy: Copy,
-    seen: Option<Acks>,
-    newest: Tick,
     clocks: Option<(InputClock, ViewClock)>,
-    sender: Sender,
     prediction: Option<Prediction>,
     offset: Vec3,
     offset_at: Micros,
@@ -134,20 +41,14 @@ pub struct Client<G: Game> {
 impl<G: Game> Client<G> {
     /// A client that was let in. `world` and `coding` are the game's; clients of one process share them.
     pub fn new(world: Arc<G::World>, coding: Arc<Coding>, start: Start) -> Self {
-        // The server's word is not trusted: rates of zero and ticks that no room reaches are brought into range.
-        let tick_rate_hz = start.tick_rate_hz.clamp(1, 1_000);
-        let send_rate_hz = start.send_rate_hz.clamp(1, tick_rate_hz);
-        let start = Start { tick_rate_hz, send_rate_hz, tick: start.tick.min(Tick::LAST), ..start };
+        let (tick_rate_hz, send_rate_hz) = rates(start.tick_rate_hz, start.send_rate_hz);
+        let mirror = Mirror::new(coding, tick_rate_hz, send_rate_hz, start.tick);
         Self {
             world,
-            coding,
-            start,
+            start: Start { tick_rate_hz, send_rate_hz, tick: mirror.newest(), ..start },
+            mirror,
             neutral: neutral::<G::Input>(),
-            copy: Copy::new(tick_rate_hz / send_rate_hz),
-            seen: None,
-            newest: start.tick,
             clocks: None,
-            sender: Sender::default(),
             prediction: None,
             offset: Vec3::ZERO,
             offset_at: Micros::default(),
@@ -181,27 +82,18 @@ impl<G: Game> Client<G> {
     }
 
     fn take_datagram(&mut self, at: Micros, datagram: &[u8]) -> Result<Received, DecodeError> {
-        let mut input = Decoder::new(datagram);
-        let head = DownHead::decode(self.newest, &mut input)?;
-        let number = (head.tick.0 / self.interval()) as u16;
-        if self.seen.is_some_and(|seen| seen.contains(number)) {
-            return Ok(Received { tick: head.tick, ..Received::default() });
-        }
-        let coding = Arc::clone(&self.coding);
-        self.copy.receive(&coding.schema, &coding.model, &head, &mut input)?;
-        let events = self.read_events(head.tick, &mut input)?;
-        input.finish()?;
-        self.copy.confirm(head.tick);
-
-        for event in events {
+        let (head, newest, ahead) = match self.mirror.take(datagram)? {
+            Taken::Again(tick) => return Ok(Received { tick, ..Received::default() }),
+            Taken::New { head, newest, ahead } => (head, newest, ahead),
+        };
+        for event in self.mirror.events() {
             if self.events.len() == EVENTS_WAITING_MAX {
                 self.events.pop_front();
             }
-            self.events.push_back(event);
+            let read = G::Event::read(event.kind, &mut LaneReader::new(&event.lanes));
+            self.events.push_back((event.tick, read.expect("events name kinds of the schema")));
         }
-        self.note_number(number);
-        let newest = head.tick > self.newest || self.clocks.is_none();
-        self.newest = self.newest.max(head.tick);
+        self.count(ahead);
         self.measure(&head, at);
         let mut received = Received { tick: head.tick, newest, inputs: head.inputs, prediction_error_m: None };
         if let Some(inputs) = head.inputs {
@@ -218,7 +110,10 @@ impl<G: Game> Client<G> {
     /// # Errors
     /// What no server sends. The stream cannot go on then, and neither can the session: close it.
     pub fn receive_reliable(&mut self, at: Micros, bytes: &[u8]) -> Result<(), DecodeError> {
-        self.reliable.receive(at, bytes, &self.coding.schema)
+        for event in self.mirror.receive_reliable(bytes)? {
+            self.reliable.push(at, event)?;
+        }
+        Ok(())
     }
 
     /// Whether more of the stream of reliable events can be taken in now, up to 64 KiB of it. If not, what was taken in must
@@ -228,32 +123,19 @@ impl<G: Game> Client<G> {
         self.reliable.waiting() < RELIABLE_WAITING_FEW
     }
 
-    fn read_events(&self, tick: Tick, input: &mut Decoder<'_>) -> Result<Vec<(Tick, G::Event)>, DecodeError> {
-        let count = take_count(EVENTS_PER_DATAGRAM_MAX, "number of events", input)?;
-        let mut events = Vec::new();
-        for _ in 0..count {
-            let (kind, age, lanes) = take_event(&self.coding.schema, input)?;
-            let event = G::Event::read(kind, &mut LaneReader::new(&lanes)).ok_or(DecodeError::Malformed("event"))?;
-            events.push((tick.offset(-i64::from(age)), event));
-        }
-        Ok(events)
-    }
-
-    fn note_number(&mut self, number: u16) {
+    fn count(&mut self, ahead: Option<i64>) {
         self.counters.snapshots += 1;
-        match self.seen.map(|seen| i64::from(number.wrapping_sub(seen.newest) as i16)) {
+        match ahead {
             Some(ahead) if ahead > 0 => self.counters.snapshots_missing += ahead as u64 - 1,
             // It was counted as missing when a newer one overtook it.
             Some(_) => self.counters.snapshots_missing = self.counters.snapshots_missing.saturating_sub(1),
             None => {}
         }
-        Acks::note(&mut self.seen, number);
-        self.sender.note_number(number);
     }
 
     fn measure(&mut self, head: &DownHead, at: Micros) {
         let tick_us = 1e6 / f64::from(self.start.tick_rate_hz);
-        let interval = self.interval();
+        let interval = self.mirror.interval();
         let rtt = self.start.rtt;
         let (input_clock, view_clock) = self.clocks.get_or_insert_with(|| {
             (InputClock::new(tick_us, head.tick, rtt, at), ViewClock::new(tick_us, interval, head.tick, at))
@@ -281,11 +163,11 @@ impl<G: Game> Client<G> {
             }
         }
         self.consumed = inputs.consumed;
-        self.sender.consumed(inputs.consumed);
+        self.mirror.sender.consumed(inputs.consumed);
     }
 
     fn confirm(&mut self, tick: Tick, substituted: u32, at: Micros) -> Option<f32> {
-        let Some(avatar) = self.copy.avatar() else {
+        let Some(avatar) = self.mirror.copy.avatar() else {
             self.prediction = None;
             return None;
         };
@@ -313,9 +195,10 @@ impl<G: Game> Client<G> {
 
     /// Runs `f` with the prediction, its tables and the game's step.
     fn with_prediction<R>(&mut self, f: impl FnOnce(&mut Prediction, &Tables<'_>, &mut Step<'_>) -> R) -> Option<R> {
-        let Self { prediction, coding, neutral, world, others, start, .. } = self;
+        let Self { prediction, mirror, neutral, world, others, start, .. } = self;
         let prediction = prediction.as_mut()?;
         let kind = prediction.kind();
+        let coding = mirror.coding();
         let tables = Tables {
             avatar: &coding.schema.entities[kind],
             input: &coding.schema.input,
@@ -352,23 +235,23 @@ impl<G: Game> Client<G> {
         let view = self.clocks.as_mut().map_or_else(ViewTick::default, |(_, view)| ViewTick::at(view.advance(now)));
         self.with_prediction(|prediction, tables, step| prediction.play(tick, &lanes, tables, step));
         self.sampled[tick.0 as usize % HISTORY_TICKS] = (tick, now);
-        self.sender.push(InputFrame { tick, view, lanes });
+        self.mirror.sender.push(InputFrame { tick, view, lanes });
         self.counters.inputs += 1;
     }
 
     /// Writes the next datagram to the server into `out`.
     pub fn transmit(&mut self, out: &mut Vec<u8>) {
-        self.sender.write(&self.coding.schema.input, &self.neutral, self.seen, out);
+        self.mirror.transmit_from(&self.neutral, out);
     }
 
     /// What is to be seen at `now`. Once a frame.
     pub fn view(&mut self, now: Micros) -> View<'_, G> {
         let shown = self.clocks.as_mut().map_or(0.0, |(_, view)| view.advance(now));
-        self.copy.forget_left(shown);
+        self.mirror.copy.forget_left(shown);
         self.others.clear();
-        let starved = shown > f64::from(self.newest.0);
-        for (slot, entity) in self.copy.all().filter(|(_, entity)| !entity.avatar) {
-            let table = &self.coding.schema.entities[entity.kind];
+        let starved = shown > f64::from(self.mirror.newest().0);
+        for (slot, entity) in self.mirror.copy.all().filter(|(_, entity)| !entity.avatar) {
+            let table = &self.mirror.coding().schema.entities[entity.kind];
             if entity.at(table, shown, &mut self.space).is_none() {
                 continue;
             }
@@ -395,10 +278,10 @@ impl<G: Game> Client<G> {
 
     fn due_events(&mut self, now: Micros, shown: f64) -> Vec<G::Event> {
         let mut due = Vec::new();
-        let interval = self.interval();
+        let interval = self.mirror.interval();
         while let Some(mut event) = self.reliable.poll(now, shown) {
-            let table = &self.coding.schema.events[event.kind];
-            forget_strangers(&mut event, table, interval, |slot| self.copy.entered(slot));
+            let table = &self.mirror.coding().schema.events[event.kind];
+            forget_strangers(&mut event, table, interval, |slot| self.mirror.copy.entered(slot));
             due.extend(G::Event::read(event.kind, &mut LaneReader::new(&event.lanes)));
         }
         let mut i = 0;
@@ -439,14 +322,16 @@ impl<G: Game> Client<G> {
     /// Whether the avatar of `player` is among what this client is told.
     #[must_use]
     pub fn sees(&self, player: PlayerId) -> bool {
-        let mut others = self.copy.present().filter(|(_, entity)| !entity.avatar);
-        others.any(|(_, entity)| self.coding.schema.entities[entity.kind].player(entity.newest().1) == Some(player))
+        let mut others = self.mirror.copy.present().filter(|(_, entity)| !entity.avatar);
+        others.any(|(_, entity)| {
+            self.mirror.coding().schema.entities[entity.kind].player(entity.newest().1) == Some(player)
+        })
     }
 
     /// Entities that this client is told of, its avatar apart.
     #[must_use]
     pub fn visible(&self) -> usize {
-        self.copy.present().filter(|(_, entity)| !entity.avatar).count()
+        self.mirror.copy.present().filter(|(_, entity)| !entity.avatar).count()
     }
 
     /// How far the others are shown behind the newest snapshot; `None` before the first.
@@ -458,28 +343,18 @@ impl<G: Game> Client<G> {
 
     /// What is known of each slot, ascending. For recorders, tests and tools.
     pub fn known(&self) -> impl Iterator<Item = KnownEntity> {
-        self.copy.present().map(|(slot, entity)| KnownEntity {
-            slot,
-            kind: entity.kind,
-            avatar: entity.avatar,
-            entered: entity.entered,
-            lanes: entity.newest().1.to_vec(),
-        })
+        self.mirror.known()
     }
 
     /// The newest tick that was told.
     #[must_use]
     pub const fn newest(&self) -> Tick {
-        self.newest
+        self.mirror.newest()
     }
 
     /// What was counted so far.
     #[must_use]
     pub const fn counters(&self) -> &Counters {
         &self.counters
-    }
-
-    fn interval(&self) -> u32 {
-        self.start.tick_rate_hz / self.start.send_rate_hz
     }
 }

@@ -1,17 +1,22 @@
 //! The client core, without I/O: datagrams and frames go in, datagrams and a view of the match come out.
 //!
 //! It runs ahead of the server for its own avatar (prediction) and behind it for all others (interpolation);
-//! [`Client`] is the way in.
+//! [`Client`] is the way in. A program that has no game of its own, only what a server tells of one, follows the match
+//! with a [`Mirror`].
 #![forbid(unsafe_code)]
 
 mod client;
 mod clock;
 mod copy;
 pub mod limits;
+mod mirror;
 mod prediction;
 mod reliable;
 mod sender;
 mod states;
+mod types;
 mod window;
 
-pub use client::{Client, Counters, KnownEntity, Received, Start, View};
+pub use client::Client;
+pub use mirror::Mirror;
+pub use types::{Counters, KnownEntity, Received, Start, View};

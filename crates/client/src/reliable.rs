@@ -2,30 +2,26 @@
 
 use std::collections::VecDeque;
 
-use downbeat_replica::{DecodeError, EntityId, Kind, Micros, ReliableEvent, ReliableReader, Schema, Tick};
+use downbeat_replica::{DecodeError, EntityId, Kind, Micros, Tick, ToldEvent};
 
 use crate::limits::{RELIABLE_LATE_MAX, RELIABLE_WAITING_MAX};
 
-/// The stream of one client.
+/// Those of one client.
 #[derive(Debug, Default)]
 pub(crate) struct Reliable {
-    reader: ReliableReader,
-    waiting: VecDeque<(Micros, ReliableEvent)>,
+    waiting: VecDeque<(Micros, ToldEvent)>,
 }
 
 impl Reliable {
-    /// Takes in bytes that arrived `at`.
+    /// Takes in the next one, which arrived `at`.
     ///
     /// # Errors
-    /// What no server sends, and more than may wait.
-    pub(crate) fn receive(&mut self, at: Micros, bytes: &[u8], schema: &Schema) -> Result<(), DecodeError> {
-        self.reader.push(bytes);
-        while let Some(event) = self.reader.next_event(schema)? {
-            if self.waiting.len() == RELIABLE_WAITING_MAX {
-                return Err(DecodeError::TooLarge("number of reliable events"));
-            }
-            self.waiting.push_back((at, event));
+    /// When more than may wait do.
+    pub(crate) fn push(&mut self, at: Micros, event: ToldEvent) -> Result<(), DecodeError> {
+        if self.waiting.len() == RELIABLE_WAITING_MAX {
+            return Err(DecodeError::TooLarge("number of reliable events"));
         }
+        self.waiting.push_back((at, event));
         Ok(())
     }
 
@@ -35,7 +31,7 @@ impl Reliable {
     }
 
     /// The next event, if its moment has come: `shown` is its tick, or it has waited as long as any may.
-    pub(crate) fn poll(&mut self, now: Micros, shown: f64) -> Option<ReliableEvent> {
+    pub(crate) fn poll(&mut self, now: Micros, shown: f64) -> Option<ToldEvent> {
         let (arrived, event) = self.waiting.front()?;
         let is_due = f64::from(event.tick.0) <= shown || now >= *arrived + RELIABLE_LATE_MAX;
         if is_due { self.waiting.pop_front().map(|(_, event)| event) } else { None }
@@ -46,7 +42,7 @@ impl Reliable {
 /// hands meanwhile would name the wrong one. `entered` tells since when a slot's entity is known; snapshots come every
 /// `interval` ticks, and an event was sent with the first one of its tick or later.
 pub(crate) fn forget_strangers(
-    event: &mut ReliableEvent,
+    event: &mut ToldEvent,
     table: &Kind,
     interval: u32,
     entered: impl Fn(usize) -> Option<Tick>,
@@ -63,7 +59,7 @@ pub(crate) fn forget_strangers(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use downbeat_replica::{Replicated, put_reliable};
+    use downbeat_replica::{Replicated, Schema};
 
     #[derive(Replicated)]
     struct Goal {
@@ -76,10 +72,9 @@ mod tests {
         Schema::new("toy".into(), vec![kind("Thing")], vec![kind("Goal")], kind("Input")).expect("small")
     }
 
-    fn stream(ticks: &[u32]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        ticks.iter().for_each(|&tick| put_reliable(&schema(), 0, Tick(tick), &[0, 1], |_| 0, &mut bytes));
-        bytes
+    fn push(reliable: &mut Reliable, at: Micros, ticks: &[u32]) -> Result<(), DecodeError> {
+        let event = |&tick: &u32| ToldEvent { tick: Tick(tick), kind: 0, lanes: vec![0, 1] };
+        ticks.iter().map(event).try_for_each(|event| reliable.push(at, event))
     }
 
     fn due(reliable: &mut Reliable, now: Micros, shown: f64) -> Vec<u32> {
@@ -89,7 +84,7 @@ mod tests {
     #[test]
     fn each_waits_for_its_moment_and_none_overtakes_another() {
         let mut reliable = Reliable::default();
-        reliable.receive(Micros(0), &stream(&[5, 9, 7]), &schema()).expect("honest");
+        push(&mut reliable, Micros(0), &[5, 9, 7]).expect("honest");
         assert_eq!(due(&mut reliable, Micros(1), 4.99), [0; 0]);
         assert_eq!(due(&mut reliable, Micros(2), 8.0), [5], "the one of tick 7 stands behind the one of tick 9");
         assert_eq!(due(&mut reliable, Micros(3), 9.0), [9, 7]);
@@ -98,7 +93,7 @@ mod tests {
     #[test]
     fn none_waits_longer_than_a_second() {
         let mut reliable = Reliable::default();
-        reliable.receive(Micros(5), &stream(&[u32::MAX, 3]), &schema()).expect("honest");
+        push(&mut reliable, Micros(5), &[u32::MAX, 3]).expect("honest");
         assert_eq!(due(&mut reliable, Micros(4) + RELIABLE_LATE_MAX, 10.0), [0; 0]);
         assert_eq!(due(&mut reliable, Micros(5) + RELIABLE_LATE_MAX, 10.0), [u32::MAX, 3]);
     }
@@ -106,9 +101,8 @@ mod tests {
     #[test]
     fn more_than_may_wait_ends_it() {
         let mut reliable = Reliable::default();
-        let some = stream(&[1; RELIABLE_WAITING_MAX]);
-        reliable.receive(Micros(0), &some, &schema()).expect("as many may wait");
-        let more = reliable.receive(Micros(0), &stream(&[1]), &schema());
+        push(&mut reliable, Micros(0), &[1; RELIABLE_WAITING_MAX]).expect("as many may wait");
+        let more = push(&mut reliable, Micros(0), &[1]);
         assert_eq!(more, Err(DecodeError::TooLarge("number of reliable events")));
     }
 
@@ -118,7 +112,7 @@ mod tests {
         // Sent with the snapshot of tick 12, when slot 4 was somebody's.
         let told = |entered: Option<u32>| {
             let lanes = vec![EntityId::new(4, 0).to_lane(), 1];
-            let mut event = ReliableEvent { tick: Tick(10), kind: 0, lanes };
+            let mut event = ToldEvent { tick: Tick(10), kind: 0, lanes };
             forget_strangers(&mut event, &schema.events[0], 3, |slot| entered.filter(|_| slot == 4).map(Tick));
             EntityId::from_lane(event.lanes[0])
         };

@@ -43,7 +43,7 @@ pub use record::{
     Cut, EPOCH_ORDER, Enter, Leave, Refs, SLOT_BITS_MAX, event_bits_max, put_count, put_event, put_refs, take_count,
     take_event, take_refs,
 };
-pub use reliable::{ReliableEvent, ReliableReader, put_reliable};
+pub use reliable::{ReliableReader, ToldEvent, put_reliable};
 pub use replicated::{Audience, FieldTuner, Kinds, NoEvents, Replicated};
 pub use scene::Scene;
 pub use schema::{Field, Kind, Lane, Repr, Role, Schema};

@@ -8,9 +8,9 @@ use crate::limits::RELIABLE_EVENT_BYTES_MAX;
 use crate::record::{put_event_kind, put_event_lanes, take_event_kind, take_event_lanes};
 use crate::{DecodeError, EntityId, Schema, Tick};
 
-/// An event as it came over the stream.
+/// An event as a client is told it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReliableEvent {
+pub struct ToldEvent {
     /// When it happened.
     pub tick: Tick,
     /// Index of its kind among the schema's events.
@@ -57,7 +57,7 @@ impl ReliableReader {
     ///
     /// # Errors
     /// What no server writes; after an error the stream cannot go on.
-    pub fn next_event(&mut self, schema: &Schema) -> Result<Option<ReliableEvent>, DecodeError> {
+    pub fn next_event(&mut self, schema: &Schema) -> Result<Option<ToldEvent>, DecodeError> {
         let (Some(&low), Some(&high)) = (self.bytes.front(), self.bytes.get(1)) else { return Ok(None) };
         let length = usize::from(u16::from_le_bytes([low, high]));
         if length > RELIABLE_EVENT_BYTES_MAX {
@@ -73,7 +73,7 @@ impl ReliableReader {
         let kind = take_event_kind(schema, &mut input)?;
         let lanes = take_event_lanes(&schema.events[kind], &mut input)?;
         input.finish()?;
-        Ok(Some(ReliableEvent { tick, kind, lanes }))
+        Ok(Some(ToldEvent { tick, kind, lanes }))
     }
 }
 
@@ -126,7 +126,7 @@ mod tests {
                 for lane in schema.events[kind].entity_lanes() {
                     told[lane] = of(EntityId::new(70, 0));
                 }
-                expected.push(ReliableEvent { tick: Tick(tick), kind, lanes: told });
+                expected.push(ToldEvent { tick: Tick(tick), kind, lanes: told });
             }
             let (mut reader, mut read) = (ReliableReader::default(), Vec::new());
             for chunk in bytes.chunks(step) {
