@@ -5,7 +5,7 @@ use downbeat_replica::codec::Model;
 use downbeat_wire::CloseCode;
 use downbeat_wire::control::Welcome;
 use downbeat_wire::description::{Description, DescriptionReader};
-use quinn::Connection;
+use quinn::{Connection, Endpoint, SendStream};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::join::{hello, reach, welcome};
@@ -31,17 +31,44 @@ pub struct Described {
 /// # Errors
 /// See [`ConnectError`]. What the server tells is checked: what is no schema or no model of it breaks the protocol.
 pub async fn describe(address: &str, options: &Options) -> Result<Described, ConnectError> {
+    let (described, line) = enter(address, options).await?;
+    leave(&line.endpoint, &line.connection).await;
+    Ok(described)
+}
+
+/// The network's side of one who was let in and told all.
+pub(crate) struct Line {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) connection: Connection,
+    pub(crate) control: Control,
+    pub(crate) send: SendStream,
+}
+
+/// Enters as a spectator, and hears what the server tells of itself.
+pub(crate) async fn enter(address: &str, options: &Options) -> Result<(Described, Line), ConnectError> {
     let options = Options { spectator: true, ..options.clone() };
     let deadline = Instant::now() + CONNECT_TIMEOUT;
     let (endpoint, connection) = reach(address, &options).await?;
-    let told = ask(&connection, deadline, &options).await;
-    close(&connection, CloseCode::Bye, CloseCode::Bye.reason());
-    // What cannot be told in time the server finds out by itself.
-    let _ = timeout(LEAVE_TIMEOUT, endpoint.wait_idle()).await;
-    told
+    match ask(&connection, deadline, &options).await {
+        Ok((described, control, send)) => Ok((described, Line { endpoint, connection, control, send })),
+        Err(error) => {
+            leave(&endpoint, &connection).await;
+            Err(error)
+        }
+    }
 }
 
-async fn ask(connection: &Connection, deadline: Instant, options: &Options) -> Result<Described, ConnectError> {
+async fn leave(endpoint: &Endpoint, connection: &Connection) {
+    close(connection, CloseCode::Bye, CloseCode::Bye.reason());
+    // What cannot be told in time the server finds out by itself.
+    let _ = timeout(LEAVE_TIMEOUT, endpoint.wait_idle()).await;
+}
+
+async fn ask(
+    connection: &Connection,
+    deadline: Instant,
+    options: &Options,
+) -> Result<(Described, Control, SendStream), ConnectError> {
     let remote = connection.remote_address();
     let (mut send, receive) = connection.open_bi().await.map_err(|error| Disconnected::of(&error))?;
     let hello = hello("", [0, 0], options).to_bytes();
@@ -51,7 +78,7 @@ async fn ask(connection: &Connection, deadline: Instant, options: &Options) -> R
     let welcome = welcomed.map_err(|_| ConnectError::Unreachable(remote))??;
     let told = timeout(DESCRIBE_TIMEOUT, hear(&mut control)).await.map_err(|_| ConnectError::Undescribed(remote))?;
     let (schema, model) = told.inspect_err(|end| tell_protocol_error(connection, end))?;
-    Ok(Described { schema, model, welcome })
+    Ok((Described { schema, model, welcome }, control, send))
 }
 
 async fn hear(control: &mut Control) -> Result<(Schema, Model), Disconnected> {

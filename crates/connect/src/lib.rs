@@ -26,6 +26,7 @@
 //! | [`Polled`], [`Status`] | the face for frame loops |
 //! | [`Session`], [`Event`] | the face for tokio |
 //! | [`describe`](describe()) | what a server runs, for programs that do not have its game |
+//! | [`watch`](watch()), [`Watcher`], [`Watched`] | a match of any game, for such programs |
 //! | [`Options`], [`Trust`], [`Fingerprint`] | whom to join, and whom to believe |
 //! | [`ConnectError`], [`Disconnected`], [`Ended`] | why it does not go on, and what to do next |
 #![forbid(unsafe_code)]
@@ -42,6 +43,7 @@ mod pump;
 mod quic;
 mod session;
 mod trust;
+mod watch;
 
 pub use describe::{Described, describe};
 pub use error::{ConnectError, Disconnected, Ended, SayError};
@@ -49,3 +51,4 @@ pub use options::Options;
 pub use polled::{Polled, Status};
 pub use session::{Event, Message, Session, Stats};
 pub use trust::{Fingerprint, Trust, TrustError};
+pub use watch::{Watched, Watcher, watch};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use downbeat_replica::PlayerId;
 use downbeat_wire::CloseCode;
 use downbeat_wire::control::{ControlReader, ServerMessage};
@@ -76,30 +77,56 @@ pub(crate) async fn receive_datagrams(connection: &Connection, inbox: &Inbox, cl
 
 async fn receive_messages(control: &mut Control, inbox: &Inbox) -> Disconnected {
     loop {
-        let message = match control.next().await {
-            Ok(ServerMessage::Said { player, text }) => Message::Said { player: PlayerId(player), text },
-            Ok(ServerMessage::Draining { deadline_s }) => Message::Draining { deadline_s },
-            Ok(ServerMessage::Schema(_) | ServerMessage::Model(_)) => {
-                return Disconnected::Protocol("it told what it was not asked for".to_owned());
-            }
-            Ok(ServerMessage::Welcome(_)) => return Disconnected::Protocol("it sent a second welcome".to_owned()),
+        match control.next().await.and_then(understand) {
+            Ok(message) => inbox.push_message(message).await,
             Err(end) => return end,
-        };
-        inbox.push_message(message).await;
+        }
     }
 }
 
-/// Reads the stream of reliable events, which the server opens when it has the first one.
+/// What a message of the server says to one who was let in and told all that was asked for.
+pub(crate) fn understand(message: ServerMessage) -> Result<Message, Disconnected> {
+    match message {
+        ServerMessage::Said { player, text } => Ok(Message::Said { player: PlayerId(player), text }),
+        ServerMessage::Draining { deadline_s } => Ok(Message::Draining { deadline_s }),
+        ServerMessage::Schema(_) | ServerMessage::Model(_) => {
+            Err(Disconnected::Protocol("it told what it was not asked for".to_owned()))
+        }
+        ServerMessage::Welcome(_) => Err(Disconnected::Protocol("it sent a second welcome".to_owned())),
+    }
+}
+
 async fn receive_reliable(connection: &Connection, inbox: &Inbox, clock: Clock) -> Disconnected {
-    let mut stream = match connection.accept_uni().await {
-        Ok(stream) => stream,
-        Err(error) => return Disconnected::of(&error),
-    };
+    let mut reliable = Reliable::new(connection.clone());
     loop {
+        match reliable.next().await {
+            Ok(bytes) => inbox.push_reliable(clock.now(), bytes).await,
+            Err(end) => return end,
+        }
+    }
+}
+
+/// The stream of reliable events, which the server opens when it has the first one.
+pub(crate) struct Reliable {
+    connection: Connection,
+    stream: Option<RecvStream>,
+}
+
+impl Reliable {
+    pub(crate) const fn new(connection: Connection) -> Self {
+        Self { connection, stream: None }
+    }
+
+    /// The next bytes of it. Dropping the future loses nothing.
+    pub(crate) async fn next(&mut self) -> Result<Bytes, Disconnected> {
+        let stream = match &mut self.stream {
+            Some(stream) => stream,
+            none => none.insert(self.connection.accept_uni().await.map_err(|error| Disconnected::of(&error))?),
+        };
         match stream.read_chunk(RELIABLE_CHUNK_BYTES, true).await {
-            Ok(Some(chunk)) => inbox.push_reliable(clock.now(), chunk.bytes).await,
-            Err(ReadError::ConnectionLost(error)) => return Disconnected::of(&error),
-            Ok(None) | Err(_) => return Disconnected::Protocol("it ended the stream of reliable events".to_owned()),
+            Ok(Some(chunk)) => Ok(chunk.bytes),
+            Err(ReadError::ConnectionLost(error)) => Err(Disconnected::of(&error)),
+            Ok(None) | Err(_) => Err(Disconnected::Protocol("it ended the stream of reliable events".to_owned())),
         }
     }
 }

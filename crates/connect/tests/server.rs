@@ -3,7 +3,9 @@
 use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
-use downbeat_connect::{Disconnected, Ended, Fingerprint, Message, Options, Polled, Status, Trust, describe};
+use downbeat_connect::{
+    Disconnected, Ended, Fingerprint, Message, Options, Polled, Status, Trust, Watched, describe, watch,
+};
 use downbeat_field::{Field, Input};
 use downbeat_replica::Schema;
 use downbeat_replica::codec::Model;
@@ -80,6 +82,26 @@ async fn a_program_without_the_game_is_told_all_of_it() {
     let rules: downbeat_field::Config = downbeat_wire::control::decode(&told.welcome.config).expect("the game's rules");
     assert_eq!(rules.walkers, downbeat_field::Config::default().walkers);
     // A server that stops at once has nobody to wait for.
+    server.stop.request();
+    let report = server.thread.join().expect("the server did not panic");
+    assert_eq!(report.totals.closes.by_client.get("BYE"), Some(&1), "{:?}", report.totals.closes);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_program_without_the_game_watches_a_match() {
+    let server = start();
+    let options = Options::new(Trust::Pinned(server.fingerprint), "Ada");
+    let mut watcher = watch(&format!("127.0.0.1:{}", server.port), &options).await.expect("it is let in");
+    let mut ticks = Vec::new();
+    while ticks.len() < 60 {
+        let next = tokio::time::timeout(Duration::from_secs(5), watcher.next()).await.expect("it goes on");
+        let Watched::Snapshot(tick) = next.expect("it goes on") else { panic!("nobody says anything") };
+        ticks.push(tick);
+    }
+    assert!(ticks.is_sorted() && ticks.last() == Some(&watcher.mirror().newest()), "{ticks:?}");
+    let known = watcher.mirror().known().count();
+    assert!(known > 20, "it is shown {known} of the 32 that each client is");
+    watcher.leave().await;
     server.stop.request();
     let report = server.thread.join().expect("the server did not panic");
     assert_eq!(report.totals.closes.by_client.get("BYE"), Some(&1), "{:?}", report.totals.closes);
