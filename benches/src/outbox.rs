@@ -16,12 +16,14 @@ pub(crate) struct Outbox {
     reliable_ends: Vec<(SessionId, usize)>,
     space: usize,
     capture_began: Instant,
+    interest_began: Instant,
     encode_began: Instant,
     cpu_began: Option<Duration>,
     /// How long the phases of the last tick took.
     pub(crate) capture: Duration,
+    pub(crate) interest: Duration,
     pub(crate) encode: Duration,
-    /// Processor time of both.
+    /// Processor time of all.
     pub(crate) cpu: Option<Duration>,
 }
 
@@ -36,10 +38,12 @@ impl Outbox {
             reliable_ends: Vec::new(),
             space,
             capture_began: now,
+            interest_began: now,
             encode_began: now,
             cpu_began: None,
             cpu: None,
             capture: Duration::ZERO,
+            interest: Duration::ZERO,
             encode: Duration::ZERO,
         }
     }
@@ -54,7 +58,8 @@ impl Outbox {
 
     /// The tick is over.
     pub(crate) fn end(&mut self, ended: Instant) {
-        self.capture = self.encode_began - self.capture_began;
+        self.capture = self.interest_began - self.capture_began;
+        self.interest = self.encode_began - self.interest_began;
         self.encode = ended - self.encode_began;
         self.cpu = thread_cpu().zip(self.cpu_began).map(|(ended, began)| ended.saturating_sub(began));
     }
@@ -98,6 +103,7 @@ impl Net for Outbox {
                 self.cpu_began = thread_cpu();
                 self.capture_began = Instant::now();
             }
+            Phase::Interest => self.interest_began = Instant::now(),
             Phase::Encode => self.encode_began = Instant::now(),
         }
     }

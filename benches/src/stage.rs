@@ -205,6 +205,7 @@ impl<G: Game> Stage<G> {
         self.outbox.end(ended);
         self.totals.ticks += 1;
         self.totals.capture += self.outbox.capture;
+        self.totals.interest += self.outbox.interest;
         self.totals.encode += self.outbox.encode;
         self.totals.updates = self.room.counters().shown;
         self.send();
@@ -254,7 +255,7 @@ impl<G: Game> Stage<G> {
     /// How long the last tick took without the game's step.
     #[must_use]
     pub fn last_tick(&self) -> Duration {
-        self.outbox.capture + self.outbox.encode
+        self.outbox.capture + self.outbox.interest + self.outbox.encode
     }
 
     /// Processor time of the same; `None` where the system does not tell.

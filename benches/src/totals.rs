@@ -17,6 +17,8 @@ pub struct Totals {
     pub up_datagrams: u64,
     /// Updates: entities shown, summed over ticks and clients, written or not.
     pub updates: u64,
+    /// Time in which the game said what each client is shown.
+    pub interest: Duration,
     /// Time in which the room captured the state.
     pub capture: Duration,
     /// Time in which it chose, encoded and handed over.
@@ -42,6 +44,7 @@ impl Totals {
             up_bytes: self.up_bytes - before.up_bytes,
             up_datagrams: self.up_datagrams - before.up_datagrams,
             updates: self.updates - before.updates,
+            interest: self.interest.checked_sub(before.interest).unwrap_or_default(),
             capture: self.capture.checked_sub(before.capture).unwrap_or_default(),
             encode: self.encode.checked_sub(before.encode).unwrap_or_default(),
             decode: self.decode.checked_sub(before.decode).unwrap_or_default(),
@@ -60,7 +63,7 @@ impl Totals {
     /// Nanoseconds of the room's tick without the game's step, by update.
     #[must_use]
     pub fn tick_ns_per_update(&self) -> f64 {
-        (self.capture + self.encode).as_nanos() as f64 / self.updates as f64
+        (self.capture + self.interest + self.encode).as_nanos() as f64 / self.updates as f64
     }
 
     /// Nanoseconds of choosing, encoding and handing over, by update.

@@ -19,13 +19,13 @@ const JUDGED_SHARING: u16 = 16;
 struct Figures {
     loss: f64,
     bytes_per_update: f64,
-    /// A tick of the room without the game's step, by update: with one client, and with a thousand.
+    /// Choosing, encoding and handing over, by update: with one client, and with a thousand.
     encode_ns_per_update: f64,
     encode_ns_per_update_shared: f64,
     decode_ns_per_update: f64,
-    /// The part of them that is spent in choosing, encoding and handing over; the rest is the capture.
-    encode_phase_ns_per_update: f64,
-    encode_phase_ns_per_update_shared: f64,
+    /// A tick of the room without the game's step: the capture and the game's choice of what is shown beside that.
+    tick_ns_per_update: f64,
+    tick_ns_per_update_shared: f64,
     updates_per_datagram: f64,
     bytes_per_datagram: f64,
     up_bytes_per_datagram: f64,
@@ -45,11 +45,11 @@ pub fn wander(effort: Effort, link: &LinkSpec) -> Result<Report, BenchError> {
     let figures = Figures {
         loss: link.loss.fraction(),
         bytes_per_update: rounded(bytes.totals.bytes_per_update(), 4),
-        encode_ns_per_update: of(&alone, Totals::tick_ns_per_update),
-        encode_ns_per_update_shared: of(&shared, Totals::tick_ns_per_update),
+        encode_ns_per_update: of(&alone, Totals::encode_ns_per_update),
+        encode_ns_per_update_shared: of(&shared, Totals::encode_ns_per_update),
         decode_ns_per_update: of(&alone, Totals::decode_ns_per_update),
-        encode_phase_ns_per_update: of(&alone, Totals::encode_ns_per_update),
-        encode_phase_ns_per_update_shared: of(&shared, Totals::encode_ns_per_update),
+        tick_ns_per_update: of(&alone, Totals::tick_ns_per_update),
+        tick_ns_per_update_shared: of(&shared, Totals::tick_ns_per_update),
         updates_per_datagram: rounded(bytes.totals.updates as f64 / bytes.totals.down_datagrams as f64, 2),
         bytes_per_datagram: rounded(bytes.totals.down_bytes as f64 / bytes.totals.down_datagrams as f64, 2),
         up_bytes_per_datagram: rounded(bytes.totals.up_bytes as f64 / bytes.totals.up_datagrams as f64, 2),

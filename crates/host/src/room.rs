@@ -27,6 +27,10 @@ pub(crate) struct Session {
     up_seen: Option<Acks>,
     inputs: InputCounters,
     pub(crate) replication: Replication,
+    /// What its connection can take in this snapshot, its avatar, and what it is shown.
+    space: Option<usize>,
+    avatar: Option<EntityId>,
+    visible: Visible,
     /// Bytes that its next snapshot may have, as far as the configured rate goes.
     allowance: usize,
 }
@@ -55,7 +59,6 @@ pub struct Room<G: Game> {
     inputs: Vec<PlayerInput<G::Input>>,
     captured: Vec<Captured>,
     lanes: Vec<i32>,
-    visible: Visible,
     snapshot: Snapshot,
 }
 
@@ -106,7 +109,6 @@ impl<G: Game> Room<G> {
             inputs: Vec::new(),
             captured: Vec::new(),
             lanes: Vec::new(),
-            visible: Visible::default(),
             snapshot: Snapshot::default(),
         })
     }
@@ -139,6 +141,9 @@ impl<G: Game> Room<G> {
                 up_seen: None,
                 inputs: InputCounters::default(),
                 replication: Replication::default(),
+                space: None,
+                avatar: None,
+                visible: Visible::default(),
                 allowance: 0,
             },
         );
@@ -211,6 +216,8 @@ impl<G: Game> Room<G> {
         self.capture();
         self.encode_events();
         if self.tick.0.is_multiple_of(self.interval()) {
+            net.phase(Phase::Interest);
+            self.choose_visible(net);
             net.phase(Phase::Encode);
             self.send_snapshots(net);
             self.send_reliable(net);
@@ -272,18 +279,27 @@ impl<G: Game> Room<G> {
         self.reliable_events.extend(self.events.drain_reliable().map(encode));
     }
 
-    fn send_snapshots(&mut self, net: &mut impl Net) {
+    /// Asks the game what each client is shown whose connection can take a snapshot.
+    fn choose_visible(&mut self, net: &mut impl Net) {
         let budget = self.options.client_bytes_per_s / self.options.send_rate_hz as usize;
         for (&id, session) in &mut self.sessions {
             session.allowance = (session.allowance + budget).min(budget * SNAPSHOTS_KEPT_MAX);
-            let Some(space) = net.space(id) else {
+            session.space = net.space(id);
+            if session.space.is_none() {
                 self.counters.skipped += 1;
                 continue;
-            };
+            }
             let avatar = session.player.and_then(|player| self.avatars.get(usize::from(player.0)).copied().flatten());
-            self.visible.clear();
-            self.game.relevance(&Viewer { player: session.player, avatar }, &self.entities.scene, &mut self.visible);
-            avatar.into_iter().for_each(|avatar| self.visible.add(avatar));
+            session.avatar = avatar;
+            session.visible.clear();
+            self.game.relevance(&Viewer { player: session.player, avatar }, &self.entities.scene, &mut session.visible);
+            avatar.into_iter().for_each(|avatar| session.visible.add(avatar));
+        }
+    }
+
+    fn send_snapshots(&mut self, net: &mut impl Net) {
+        for (&id, session) in &mut self.sessions {
+            let (Some(space), avatar) = (session.space, session.avatar) else { continue };
             let inputs = session.player.map(|_| InputReport {
                 consumed: session.queue.consumed(),
                 substituted: session.queue.substituted(),
@@ -298,7 +314,7 @@ impl<G: Game> Room<G> {
             };
             let viewer =
                 snapshot::Reader { player: session.player, avatar, inputs, bytes_max: space.min(session.allowance) };
-            let datagram = self.snapshot.encode(room, &viewer, self.visible.sorted(), &mut session.replication);
+            let datagram = self.snapshot.encode(room, &viewer, session.visible.sorted(), &mut session.replication);
             session.allowance -= datagram.len();
             net.send(id, datagram);
         }

@@ -55,6 +55,8 @@ pub enum Phase {
     Step,
     /// The state is captured.
     Capture,
+    /// The game says what each client is shown.
+    Interest,
     /// Snapshots are chosen, encoded and handed to the connections.
     Encode,
 }

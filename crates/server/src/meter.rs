@@ -17,6 +17,7 @@ pub(crate) enum Part {
     Receive,
     Step,
     Capture,
+    Interest,
     Encode,
     Flush,
     /// It sleeps, or does what belongs to no tick.
@@ -28,6 +29,7 @@ impl From<Phase> for Part {
         match phase {
             Phase::Step => Self::Step,
             Phase::Capture => Self::Capture,
+            Phase::Interest => Self::Interest,
             Phase::Encode => Self::Encode,
         }
     }
@@ -118,6 +120,7 @@ impl Window {
             receive: of(Part::Receive),
             step: of(Part::Step),
             capture: of(Part::Capture),
+            interest: of(Part::Interest),
             encode: of(Part::Encode),
             flush: of(Part::Flush),
         }

@@ -39,6 +39,8 @@ pub struct Phases {
     pub step: Option<Percentiles>,
     /// Capturing the state.
     pub capture: Option<Percentiles>,
+    /// The game says what each client is shown.
+    pub interest: Option<Percentiles>,
     /// Choosing and encoding snapshots.
     pub encode: Option<Percentiles>,
     /// Encrypting and sending.
