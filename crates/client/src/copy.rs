@@ -35,6 +35,8 @@ pub(crate) struct Copy {
     newest: u32,
     decoded: Frames,
     interval: u32,
+    /// Snapshots of before count no more: everything was begun anew.
+    epoch: Tick,
     walk: Walk,
     state: Vec<i32>,
     guess: Vec<i32>,
@@ -88,14 +90,16 @@ impl Copy {
         if seen.earlier(behind) != known || seen.and(self.decoded) != seen {
             return Err(DecodeError::UnknownBaseline);
         }
-        if self.slots.iter().any(|slot| head.tick < slot.since) {
+        if head.tick < self.epoch || self.slots.iter().any(|slot| head.tick < slot.since) {
             return Err(DecodeError::Stale);
         }
         let mut datagram = Datagram { schema, model, tick: head.tick, behind, known: seen, input };
-        let anew = known == Frames::default();
-        if anew {
+        let mut anew = None;
+        if known == Frames::default() {
             let age = datagram.input.number(EPOCH_ORDER);
-            self.lapse(head.tick, head.tick.offset(-i64::from(age)));
+            self.epoch = self.epoch.max(head.tick.offset(-i64::from(age)));
+            self.lapse(head.tick, self.epoch);
+            anew = Some(self.epoch);
         }
         self.named.clear();
         self.take_leaves(&mut datagram)?;
@@ -141,8 +145,8 @@ impl Copy {
         Ok(())
     }
 
-    /// `anew`: the datagram builds on nothing, so that who lapsed and enters is who it was.
-    fn take_newcomers(&mut self, datagram: &mut Datagram<'_, '_>, anew: bool) -> Result<(), DecodeError> {
+    /// `anew`: the datagram builds on nothing since then, so that who lapsed by that and enters is who it was.
+    fn take_newcomers(&mut self, datagram: &mut Datagram<'_, '_>, anew: Option<Tick>) -> Result<(), DecodeError> {
         let count = take_count(SLOTS_MAX, "number of newcomers", datagram.input)?;
         let from = if count > 0 { self.own_state(datagram) } else { None };
         for _ in 0..count {
@@ -283,7 +287,7 @@ impl Slot {
         &mut self,
         datagram: &Datagram<'_, '_>,
         who: (usize, bool),
-        anew: bool,
+        anew: Option<Tick>,
         interval: u32,
         state: &[i32],
     ) -> Result<(), DecodeError> {
@@ -292,7 +296,7 @@ impl Slot {
             return Err(DecodeError::Stale);
         }
         let is_same = |shown: &Shown| {
-            let stays = shown.left.is_none() || (shown.lapsed && anew);
+            let stays = shown.left.is_none() || (shown.lapsed && anew.is_some() && shown.left >= anew);
             stays && (shown.kind, shown.avatar) == who
         };
         if !self.shown.as_ref().is_some_and(is_same) {

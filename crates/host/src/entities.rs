@@ -73,7 +73,7 @@ pub(crate) struct Entities {
     is_cut: Vec<[bool; 2]>,
     tick: Tick,
     interval: u32,
-    /// The last tick in which an id got another entity.
+    /// The last tick in which an id got another entity, or lost the one it had.
     pub(crate) replaced: Tick,
     pub(crate) scene: Scene,
 }
@@ -171,7 +171,9 @@ impl Entities {
         self.scene.clear();
         for place in &mut self.places {
             let Some(entity) = place.as_ref().filter(|entity| entity.captured == tick) else {
-                *place = None;
+                if place.take().is_some() {
+                    self.replaced = tick;
+                }
                 continue;
             };
             let newest = entity.versions.newest().expect("a captured entity has a version");

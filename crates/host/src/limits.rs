@@ -17,3 +17,6 @@ pub const CLIENT_BYTES_PER_S: usize = 64 * 1_024;
 /// Snapshots' worth of that rate that are kept for a client when less was sent: the next one's own, and what one quiet moment
 /// left over. More is forgotten, so that nobody is sent a burst.
 pub const SNAPSHOTS_KEPT_MAX: usize = 2;
+
+/// Ticks per second of a room: a datagram tells 12 bits of a tick, which must last longer than a connection lives in silence.
+pub const TICK_RATE_HZ_MAX: u32 = 200;

@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 
 use downbeat_replica::bits::BitReader;
-use downbeat_replica::limits::PLAYERS_MAX;
+use downbeat_replica::limits::{PLAYERS_MAX, ROOM_VERSIONS};
 use downbeat_replica::{
     Capture, Captured, Coding, ConfigError, DecodeError, EntityId, Events, Game, Hearers, InputFrames, Inputs,
-    LaneReader, LaneWriter, Micros, PlayerId, PlayerInput, Schema, Setup, Tick, Viewer, Visible, neutral, put_reliable,
+    LaneReader, LaneWriter, Micros, PlayerId, PlayerInput, Schema, Setup, Tick, Viewer, Visible, is_retained, neutral,
+    put_reliable,
 };
 use downbeat_wire::limits::UP_DATAGRAM_BYTES_MAX;
 use downbeat_wire::packet::{Acks, InputReport, UpHead};
 
 use crate::entities::Entities;
 use crate::inputs::InputQueue;
-use crate::limits::{REWIND_MAX, SNAPSHOT_BYTES_MIN, SNAPSHOTS_KEPT_MAX};
+use crate::limits::{REWIND_MAX, SNAPSHOT_BYTES_MIN, SNAPSHOTS_KEPT_MAX, TICK_RATE_HZ_MAX};
 use crate::replication::Replication;
 use crate::rewind::Past;
 use crate::snapshot::{self, EncodedEvent, Snapshot};
@@ -83,6 +84,18 @@ impl<G: Game> Room<G> {
             return Err(ConfigError(format!(
                 "the send rate of {} Hz does not divide the tick rate of {} Hz",
                 options.send_rate_hz, options.tick_rate_hz
+            )));
+        }
+        if options.tick_rate_hz > TICK_RATE_HZ_MAX {
+            return Err(ConfigError(format!(
+                "{} ticks a second; {TICK_RATE_HZ_MAX} are the most",
+                options.tick_rate_hz
+            )));
+        }
+        if !is_retained(1, options.tick_rate_hz / options.send_rate_hz, ROOM_VERSIONS as u32) {
+            return Err(ConfigError(format!(
+                "{} ticks to a snapshot: a room remembers {ROOM_VERSIONS}, so that none could build on another",
+                options.tick_rate_hz / options.send_rate_hz
             )));
         }
         let players_max = options.players_max.min(PLAYERS_MAX as u16);
@@ -315,7 +328,7 @@ impl<G: Game> Room<G> {
             let viewer =
                 snapshot::Reader { player: session.player, avatar, inputs, bytes_max: space.min(session.allowance) };
             let datagram = self.snapshot.encode(room, &viewer, session.visible.sorted(), &mut session.replication);
-            session.allowance -= datagram.len();
+            session.allowance = session.allowance.saturating_sub(datagram.len());
             net.send(id, datagram);
         }
     }
@@ -390,7 +403,8 @@ impl<G: Game> Room<G> {
             let (kind, state) = (&self.schema.entities[entity.kind], entity.versions.newest()?.lanes);
             kind.told(owner, state, &mut lanes);
             for lane in kind.entity_lanes() {
-                let slot = EntityId::from_lane(state[lane]).and_then(|id| session.replication.slot_of(id));
+                let named = Some(state[lane]).filter(|_| owner || !kind.lanes[lane].owner_only);
+                let slot = named.and_then(EntityId::from_lane).and_then(|id| session.replication.slot_of(id));
                 lanes[lane] = slot.map_or(0, |slot| EntityId::new(slot.into(), 0).to_lane());
             }
             Some(Told { slot, kind: entity.kind, lanes })

@@ -106,7 +106,8 @@ impl Snapshot {
         let (tick, interval) = (source.tick, source.entities.interval());
         let mut known = replication.begin(tick, interval);
         replication.show(tick, visible, reader.avatar, source.entities);
-        if replication.leaving.len() * LEAVE_BITS > reader.bytes_max * 8 / 2 {
+        let leaves_bits: usize = replication.leaving.iter().map(|leaving| leave_bits(leaving.slot)).sum();
+        if leaves_bits > reader.bytes_max * 8 / 2 {
             // To say who stays is shorter than to say who leaves.
             replication.restart(tick);
             known = Known::default();
@@ -125,10 +126,9 @@ impl Snapshot {
         put_count(replication.leaving.len(), &mut out);
         replication.leaving.iter().for_each(|leaving| leaving.why.encode(leaving.slot, &mut out));
 
-        let events = fitting_events(&source, reader, replication);
-        let room = (reader.bytes_max.saturating_sub(out.len_max() + SLACK_BYTES) as u32 * 8)
-            .saturating_sub(events.bits)
-            .saturating_mul(COST_OF_BIT);
+        let room = reader.bytes_max.saturating_sub(out.len_max() + SLACK_BYTES) as u32 * 8;
+        let events = fitting_events(&source, reader, replication, room.min(reader.bytes_max as u32 * 4));
+        let room = (room - events.bits).saturating_mul(COST_OF_BIT);
         let cut = self.choose(&mut source, reader, replication, room);
         source.counters.deferred += self.members.iter().filter(|member| !member.is_told).count() as u64;
         source.counters.events_dropped += events.dropped;
@@ -161,7 +161,7 @@ impl Snapshot {
             if source.entities.names_entities(kind) {
                 let table = &source.schema.entities[kind];
                 refs_cost = refs_bits(table) * COST_OF_BIT;
-                let refs = refs_of(table, source.entities.state(id), index);
+                let refs = refs_of(table, owner, source.entities.state(id), index);
                 if shown.refs != refs {
                     (shown.refs, shown.renamed) = (refs, tick);
                 }
@@ -369,9 +369,12 @@ impl Picks {
     }
 }
 
-fn refs_of(kind: &Kind, lanes: &[i32], index: &[(EntityId, u16)]) -> Refs {
+fn refs_of(kind: &Kind, owner: bool, lanes: &[i32], index: &[(EntityId, u16)]) -> Refs {
     let mut refs = Refs::default();
     for (slot, lane) in refs.iter_mut().zip(kind.entity_lanes()) {
+        if kind.lanes[lane].owner_only && !owner {
+            continue;
+        }
         let id = lanes.get(lane).and_then(|&lane| EntityId::from_lane(lane));
         *slot = id.and_then(|id| slot_in(index, id)).map_or(0, |slot| slot + 1);
     }
@@ -382,6 +385,11 @@ fn refs_bits(kind: &Kind) -> u32 {
     kind.entity_lanes().count() as u32 * SLOT_BITS_MAX
 }
 
+/// Bits of a leave: the slot in Exp-Golomb code of order 5, and why.
+const fn leave_bits(slot: u16) -> usize {
+    2 * (slot as usize + 32).ilog2() as usize - 5 + 2
+}
+
 /// The events that a datagram has room for.
 struct Events {
     count: usize,
@@ -389,10 +397,9 @@ struct Events {
     dropped: u64,
 }
 
-/// The events that the client hears of, as far as they fit: at most half of the datagram, and the rest is for the state.
-fn fitting_events(source: &Source<'_>, reader: &Reader, replication: &Replication) -> Events {
+/// The events that the client hears of, as far as they fit into `room` bits.
+fn fitting_events(source: &Source<'_>, reader: &Reader, replication: &Replication, room: u32) -> Events {
     let heard = || source.events.iter().filter(|event| hears(event.hearers, reader.player, replication));
-    let room = reader.bytes_max as u32 * 4;
     let (mut count, mut bits) = (0, 0);
     for event in heard().take(EVENTS_PER_DATAGRAM_MAX) {
         let more = event_bits_max(&source.schema.events[event.kind]);
@@ -424,8 +431,6 @@ const HEAD_BYTES_MAX: usize = 24;
 const COST_OF_BIT: u32 = 256;
 /// Counts, flags, and what costs are rounded by.
 const SLACK_BYTES: usize = 16;
-/// A leave, usually.
-const LEAVE_BITS: usize = 12;
 /// A gap between sleepers, at most.
 const WAKE_BITS: u32 = 30;
 /// At least this part of a datagram is for those who enter, if there are any.

@@ -81,6 +81,12 @@ impl G {
                 let own = Entity::Own(Own { at: t, secret: 1 });
                 v.push((if t < 40 { id(0) } else { id(1) }, true, own));
             }
+            5 => {
+                v.push((id(0), false, Entity::Rock(Rock { weight: 1 })));
+                if t < 40 {
+                    v.push((id(1), false, Entity::Rock(Rock { weight: 2 })));
+                }
+            }
             9 => v.push((id(0), false, Entity::Rock(Rock { weight: (t % 1000) as u16 }))),
             _ => {
                 // gone for one tick between two snapshots, then back under the same id
@@ -133,6 +139,10 @@ impl Game for G {
     }
     fn relevance(&self, _: &Viewer, scene: &Scene, out: &mut Visible) {
         let t = self.tick;
+        if self.which == 5 {
+            // It goes on naming one that is gone.
+            out.add(id(1));
+        }
         for i in scene.ids() {
             let hide = match self.which {
                 0 => i == id(1) && t >= 20,
@@ -268,6 +278,12 @@ fn an_id_that_changes_its_kind_is_another_entity() {
 fn an_id_that_was_gone_between_two_snapshots_is_another_entity() {
     let (r, c) = run(4, 300, 20, |t| (t != 42).then_some(0), |_, _, _, _| {});
     same(&r, &c);
+}
+#[test]
+fn naming_one_that_is_gone_shows_nothing() {
+    let (r, c) = run(5, 300, 60, |t| (t != 45).then_some(6), |_, _, _, _| {});
+    same(&r, &c);
+    assert_eq!(c.known().count(), 1);
 }
 #[test]
 fn a_new_avatar_counts_at_once() {
