@@ -251,6 +251,7 @@ fn looked(solids: &Solids, world: &World, told: Told, [a, b]: [&Zone; 2], until:
 
 #[cfg(test)]
 mod tests {
+    // The figures of docs/replication.md come from here: what they time is private. No clock is read outside this test.
     use std::time::Instant;
 
     use super::*;

@@ -27,7 +27,7 @@ pub const OWNER_BITS_MAX: u8 = 24;
 /// protocol: the server relies on it.
 pub const RETAINED_SNAPSHOTS: u32 = 32;
 
-/// Distinct versions of an entity that a room keeps. Older ones can neither be a baseline nor be rewound to.
+/// Distinct versions of an entity that a room keeps. From older ones nothing can be told, and none be rewound to.
 pub const ROOM_VERSIONS: usize = 64;
 
 /// Slots of one client: entities that it can know at a time. What exceeds it is not shown.
