@@ -5,7 +5,7 @@
 use std::f32::consts::{PI, TAU};
 
 use downbeat_replica::glam::Vec3;
-use downbeat_replica::{Capture, EntityId, EntityIds};
+use downbeat_replica::{Capture, EntityId, EntityIds, Scene};
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg32;
 
@@ -109,7 +109,8 @@ impl Crowd {
         }
     }
 
-    pub(crate) fn capture(&mut self, out: &mut Capture<'_, Entity>) {
+    /// Reports all walkers, and to `scene` where they are.
+    pub(crate) fn capture(&mut self, out: &mut Capture<'_, Entity>, scene: &mut Scene) {
         for walker in &mut self.walkers {
             let mut entity = Entity::Walker(walker.body);
             out.put(walker.id, &mut entity);
@@ -118,6 +119,7 @@ impl Crowd {
                 walker.rest_yaw += wrapped(walker.body.yaw - rounded.yaw);
                 walker.body = rounded;
             }
+            scene.push(walker.id, walker.body.position);
         }
     }
 }
@@ -198,7 +200,8 @@ mod tests {
 
     fn step_and_capture(crowd: &mut Crowd) {
         crowd.step();
-        crowd.capture(&mut Capture::new(&mut Vec::new(), &mut Vec::new(), &|_, _| None));
+        let (mut captured, mut lanes) = (Vec::new(), Vec::new());
+        crowd.capture(&mut Capture::new(&mut captured, &mut lanes, &|_, _| None), &mut Scene::default());
     }
 
     #[test]

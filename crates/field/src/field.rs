@@ -24,6 +24,8 @@ pub struct Field {
     crowd: Crowd,
     /// Ascending by the index of their ids, as everything is captured.
     avatars: Vec<Steered>,
+    /// Those whom others may be shown, where they were captured: private avatars are in nobody's way.
+    neighbours: Scene,
     /// Where players start.
     starts: Pcg32,
 }
@@ -55,7 +57,7 @@ impl Game for Field {
         let mut ids = EntityIds::default();
         let crowd = Crowd::new(&world, &mut ids, setup.seed, dt);
         let starts = Pcg32::seed_from_u64(setup.seed ^ PLAYERS_STREAM);
-        Ok(Self { world, dt, ids, crowd, avatars: Vec::new(), starts })
+        Ok(Self { world, dt, ids, crowd, avatars: Vec::new(), neighbours: Scene::default(), starts })
     }
 
     fn join(&mut self, player: PlayerId, _name: &str) {
@@ -87,12 +89,16 @@ impl Game for Field {
     }
 
     fn capture(&mut self, out: &mut Capture<'_, Entity>) {
-        self.crowd.capture(out);
+        self.neighbours.clear();
+        self.crowd.capture(out, &mut self.neighbours);
         for Steered { id, player, avatar } in &mut self.avatars {
             let mut entity = Entity::Avatar(*avatar);
             out.put_avatar(*id, *player, &mut entity);
             if let Entity::Avatar(rounded) = entity {
                 *avatar = rounded;
+            }
+            if self.world.avatars == Avatars::Public {
+                self.neighbours.push(*id, avatar.position);
             }
         }
     }
@@ -100,11 +106,7 @@ impl Game for Field {
     /// The nearest neighbours of the viewer's avatar; those of the origin for a viewer without one.
     fn relevance(&self, viewer: &Viewer, scene: &Scene, out: &mut Visible) {
         let center = viewer.avatar.and_then(|own| scene.position(own)).unwrap_or(Vec3::ZERO);
-        // Walkers came before all players and stay. Private avatars cannot be found by anybody.
-        let is_walker = |id: EntityId| id.index() < self.world.walkers;
-        let is_public = self.world.avatars == Avatars::Public;
-        let is_found = |id| Some(id) != viewer.avatar && (is_public || is_walker(id));
-        scene.nearest(center, self.world.visible, is_found, out);
+        self.neighbours.nearest(center, self.world.visible, |id| Some(id) != viewer.avatar, out);
         viewer.avatar.into_iter().for_each(|own| out.add(own));
     }
 

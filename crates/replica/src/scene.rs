@@ -168,6 +168,7 @@ impl Grid {
         self.lay(positions);
         // Counted first, then each cell's places are taken from its end.
         self.starts.clear();
+        self.starts.reserve(positions.len() / MEMBERS_PER_CELL + 2);
         self.starts.resize(self.axes[0].cells * self.axes[1].cells + 1, 0);
         for at in positions {
             let cell = self.cell(*at);
@@ -202,6 +203,7 @@ impl Grid {
     /// Collects who is within `radius` of `center` and passes `filter`.
     fn gather(&self, center: Vec3, radius: f32, filter: impl Fn(EntityId) -> bool, near: &mut Vec<Near>) {
         near.clear();
+        near.reserve(self.members.len());
         // A hair wider, for sums are rounded, and squares of next to nothing are nothing.
         let wide = radius * 1.001 + 1e-18;
         let [along, across] =
