@@ -77,8 +77,9 @@ struct Member {
 #[derive(Clone, Copy, Debug)]
 struct Newcomer {
     slot: u16,
-    /// The lower, the sooner.
+    /// The lower, the sooner; of equals who was told longest ago.
     turn: u8,
+    spelled: Tick,
     record: Option<Record>,
 }
 
@@ -178,7 +179,7 @@ impl Snapshot {
                     // What is on its way and true is not told again.
                     _ => continue,
                 };
-                newcomers.push(Newcomer { slot: slot as u16, turn, record: None });
+                newcomers.push(Newcomer { slot: slot as u16, turn, spelled: shown.spelled, record: None });
                 continue;
             };
             let record = source.entities.record(id, picked, owner, shown.renamed);
@@ -202,19 +203,28 @@ impl Snapshot {
         sleepers
     }
 
-    /// Decides who is told, most urgent first, so that all costs `room` at most (in 1/256 bit). Returns the share of the
-    /// members that are put off.
+    /// Decides who is told, so that all costs `room` at most (in 1/256 bit): of those who enter as many as what the client
+    /// knows leaves room for, or most of it, and of those known the most urgent. Returns the share of the members that are
+    /// put off.
     fn choose(&mut self, source: &mut Source<'_>, reader: &Reader, replication: &Replication, room: u32) -> Cut {
         let all = self.members.iter().map(|member| member.cost).fold(0, u32::saturating_add);
-        let share = if self.newcomers.is_empty() { room } else { room - room / NEWCOMERS_SHARE };
-        if all <= share {
-            self.choose_newcomers(source, reader, replication, room - all);
+        let own = self.members.iter().find(|member| member.priority == f32::INFINITY).map_or(0, |own| own.cost);
+        let kept = (room / MEMBERS_SHARE).max(own.saturating_mul(2)).min(all).min(room);
+        let room = room - self.choose_newcomers(source, reader, replication, room - kept);
+        if all <= room {
             return Cut::default();
         }
         let Self { members, order, .. } = self;
-        let fitting = u64::from(share) * members.len() as u64 / u64::from(all.max(1));
-        let cut = Cut::of(members.len() - (fitting as usize).min(members.len() - 1), members.len());
-        let mut left = i64::from(share) - members.len() as i64 * i64::from(cut.cost(false));
+        let mut fitting = (u64::from(room) * members.len() as u64 / u64::from(all)) as usize;
+        let cut = loop {
+            let cut = Cut::of(members.len() - fitting.min(members.len() - 1), members.len());
+            // To say that thousands are put off takes room, too: the fewer are told, the less.
+            if fitting == 0 || members.len() as u64 * u64::from(cut.cost(false)) <= u64::from(room / 2) {
+                break cut;
+            }
+            fitting /= 2;
+        };
+        let mut left = i64::from(room) - members.len() as i64 * i64::from(cut.cost(false));
         order.clear();
         order.extend(0..members.len() as u32);
         order.sort_unstable_by(|&a, &b| {
@@ -227,35 +237,44 @@ impl Snapshot {
             member.is_told = cost <= left;
             left -= if member.is_told { cost } else { 0 };
         }
-        self.choose_newcomers(source, reader, replication, room - share + left.max(0) as u32);
         cut
     }
 
-    fn choose_newcomers(&mut self, source: &mut Source<'_>, reader: &Reader, replication: &Replication, mut room: u32) {
+    /// Decides who enters: whom the client was never told of, then whom it was told of longest ago. Returns what they cost,
+    /// `room` at most.
+    fn choose_newcomers(
+        &mut self,
+        source: &mut Source<'_>,
+        reader: &Reader,
+        replication: &Replication,
+        room: u32,
+    ) -> u32 {
         if self.newcomers.is_empty() {
-            return;
+            return 0;
         }
-        self.newcomers.sort_unstable_by_key(|newcomer| (newcomer.turn, newcomer.slot));
+        self.newcomers.sort_unstable_by_key(|newcomer| (newcomer.turn, newcomer.spelled, newcomer.slot));
         let from = self.own_state(source, reader, replication);
-        let mut fitting = 0;
+        let (mut fitting, mut spent) = (0, 0);
         for newcomer in &mut self.newcomers {
             let shown = replication.slots[usize::from(newcomer.slot)].as_ref().expect("newcomers are shown");
-            let entity = source.entities.of(shown.id).expect("what is shown is in the table");
+            let kind = source.entities.of(shown.id).expect("what is shown is in the table").kind;
             let owner = reader.avatar == Some(shown.id);
-            let table = &source.schema.entities[entity.kind];
+            let table = &source.schema.entities[kind];
             let from = from.map(|kind| (&source.schema.entities[kind], true, &*self.avatar));
             guess(table, owner, from, &mut self.guess);
             let record = source.entities.enter(shown.id, owner, &self.guess);
-            let cost = record.cost + (SLOT_BITS_MAX + refs_bits(table)) * COST_OF_BIT;
-            if cost > room {
+            let head = Enter { slot: newcomer.slot, kind, avatar: owner };
+            let cost = record.cost + head.cost(source.schema.entities.len()) + refs_bits(table) * COST_OF_BIT;
+            if cost > room - spent {
                 break;
             }
-            room -= cost;
+            spent += cost;
             newcomer.record = Some(record);
             fitting += 1;
         }
         self.newcomers.truncate(fitting);
         self.newcomers.sort_unstable_by_key(|newcomer| newcomer.slot);
+        spent
     }
 
     /// The kind of the client's avatar, and in `self.avatar` the newest state of it that both ends know.
@@ -433,7 +452,8 @@ const COST_OF_BIT: u32 = 256;
 const SLACK_BYTES: usize = 16;
 /// A gap between sleepers, at most.
 const WAKE_BITS: u32 = 30;
-/// At least this part of a datagram is for those who enter, if there are any.
-const NEWCOMERS_SHARE: u32 = 4;
+/// At least this part of a datagram is for those whom the client knows, if they need it. Entering is not worth less: it is
+/// what ends a first state, and who fell out of what both ends know waits for it.
+const MEMBERS_SHARE: u32 = 4;
 /// By how much an entity becomes more urgent whose news are on their way.
 const ON_ITS_WAY: f32 = 1.0 / 16.0;

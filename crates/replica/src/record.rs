@@ -54,6 +54,14 @@ impl Enter {
         out.flag(self.avatar, SELDOM);
     }
 
+    /// What [`Self::encode`] costs, in 1/256 bit, rounded up.
+    #[must_use]
+    pub fn cost(self, kinds: usize) -> u32 {
+        let slot = 2 * (u32::from(self.slot) + (1 << SLOT_ORDER)).ilog2() + 1 - SLOT_ORDER;
+        let odds = if self.avatar { SELDOM } else { (1 << TOTAL_BITS) - SELDOM };
+        (slot + kind_bits(kinds)) * 256 + codec::cost(odds)
+    }
+
     /// Reads what [`Self::encode`] wrote.
     ///
     /// # Errors
