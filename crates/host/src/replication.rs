@@ -127,7 +127,7 @@ impl Replication {
         self.resting.extend(self.leaving.drain(..).map(|leaving| leaving.slot));
         for shown in self.slots.iter_mut().flatten() {
             shown.lapsed |= shown.spelled != Tick::ZERO;
-            (shown.told, shown.spelled) = (Frames::default(), Tick::ZERO);
+            shown.spelled = Tick::ZERO;
         }
     }
 

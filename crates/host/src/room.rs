@@ -271,14 +271,19 @@ impl<G: Game> Room<G> {
         self.game.capture(&mut capture);
         self.counters.clamped += u64::from(capture.clamped());
         self.counters.refused += u64::from(capture.refused());
-        self.entities.commit(self.tick, &self.schema, &self.captured, &self.lanes);
         self.avatars.fill(None);
-        for captured in &self.captured {
+        for captured in &mut self.captured {
             let player = captured.avatar.map(|player| usize::from(player.0));
-            if let Some(place) = player.and_then(|player| self.avatars.get_mut(player)) {
-                *place = Some(captured.id);
+            let Some(place) = player.and_then(|player| self.avatars.get_mut(player)) else { continue };
+            if place.is_some() {
+                // Which of its avatars to predict, a client could not know.
+                captured.avatar = None;
+                self.counters.refused += 1;
+                continue;
             }
+            *place = Some(captured.id);
         }
+        self.entities.commit(self.tick, &self.schema, &self.captured, &self.lanes);
     }
 
     fn encode_events(&mut self) {

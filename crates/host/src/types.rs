@@ -108,7 +108,7 @@ pub struct Counters {
     pub shown: u64,
     /// State values that were out of range and clamped.
     pub clamped: u64,
-    /// Entities that held a NaN and kept their previous state.
+    /// Entities that held a NaN and kept their previous state, and avatars of players who had one, which became nobody's.
     pub refused: u64,
     /// Events that did not fit.
     pub events_dropped: u64,

@@ -254,7 +254,8 @@ impl<'a, E: Kinds> Capture<'a, E> {
         self.add(id, None, entity);
     }
 
-    /// Reports the entity that `player` steers and predicts. A player has at most one.
+    /// Reports the entity that `player` steers and predicts. A player has at most one: each further one of the same tick is
+    /// counted, and told as an entity that nobody steers.
     pub fn put_avatar(&mut self, id: EntityId, player: PlayerId, entity: &mut E) {
         self.add(id, Some(player), entity);
     }

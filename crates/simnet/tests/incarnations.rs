@@ -61,7 +61,7 @@ impl G {
                 v.push((id(0), false, Entity::Thing(Thing { target: Some(id(1)), x: 1 })));
                 v.push((id(1), false, Entity::Rock(Rock { weight: 1 })));
             }
-            1 => {
+            1 | 7 => {
                 v.push((id(0), false, Entity::Rock(Rock { weight: 1 })));
                 v.push((id(1), false, Entity::Rock(Rock { weight: 2 })));
             }
@@ -85,6 +85,15 @@ impl G {
                 v.push((id(0), false, Entity::Rock(Rock { weight: 1 })));
                 if t < 40 {
                     v.push((id(1), false, Entity::Rock(Rock { weight: 2 })));
+                }
+            }
+            6 => {
+                let own = |at| Entity::Own(Own { at, secret: 1 });
+                v.push((id(1), true, own(t)));
+                match t {
+                    40..60 => v.push((id(2), true, own(t / 2))),
+                    60..80 => v.insert(0, (id(0), true, own(t))),
+                    _ => {}
                 }
             }
             9 => v.push((id(0), false, Entity::Rock(Rock { weight: (t % 1000) as u16 }))),
@@ -153,6 +162,7 @@ impl Game for G {
                         !(31..34).contains(&t)
                     }
                 }
+                7 => i == id(1) && !(35..53).contains(&t),
                 9 => (20..30).contains(&t),
                 _ => false,
             };
@@ -288,6 +298,39 @@ fn naming_one_that_is_gone_shows_nothing() {
 #[test]
 fn a_new_avatar_counts_at_once() {
     run(3, 300, 60, |t| (t != 40).then_some(6), |_, _, c, _| assert_eq!(c.counters().mispredicted, 0));
+}
+#[test]
+fn a_player_has_the_avatar_that_is_reported_first_and_others_are_nobodys() {
+    for loss in [101, 7] {
+        let (_, c) = run(
+            6,
+            300,
+            60,
+            |t| (t % loss > 0).then_some(0),
+            |t, room, c, _| {
+                if t % loss > 0 {
+                    same(room, c);
+                }
+                let own: Vec<_> = c.known().filter(|known| known.avatar).collect();
+                assert_eq!(own.len(), 1, "tick {t}: {own:?}");
+                assert_eq!(c.counters().mispredicted, 0, "tick {t}");
+                assert_eq!(room.counters().refused, u64::from(t.clamp(39, 79) - 39), "tick {t}");
+            },
+        );
+        assert_eq!(c.known().count(), 1);
+    }
+}
+#[test]
+fn what_is_late_from_before_all_was_begun_anew_tells_nothing() {
+    // Nothing arrives for so long that all is begun anew in tick 53: not even what was told of one who came and went.
+    let fate = |t: u32| match t {
+        40 => Some(16),
+        21..53 => None,
+        _ => Some(0),
+    };
+    let (r, c) = run(7, 300, 60, fate, |_, _, _, _| {});
+    same(&r, &c);
+    assert_eq!(c.known().count(), 1);
 }
 #[test]
 fn a_late_acknowledgement_of_an_earlier_stay_does_no_harm() {

@@ -162,6 +162,7 @@ fn watch<G: Game>(
 /// A stage with a curtain: what happens before it depends on the seed, and what behind it on a secret.
 struct Curtain {
     rules: Rules,
+    tick: Tick,
     ids: EntityIds,
     players: BTreeMap<PlayerId, (EntityId, Prop)>,
     shown: Troupe,
@@ -176,6 +177,9 @@ struct Rules {
     hidden_changes: u32,
     /// Whether one of those behind it can be seen.
     has_hole: bool,
+    /// Whom props name for their owners alone; 0 for nobody. Those that are the viewer's, and all others.
+    own_rivals: usize,
+    rivals: usize,
 }
 
 /// Props that come, change and go.
@@ -199,6 +203,8 @@ struct Prop {
     at: Vec3,
     #[field(range = 0..=1000)]
     mood: u16,
+    #[field(owner)]
+    rival: Option<EntityId>,
 }
 
 #[derive(Replicated, Clone)]
@@ -231,7 +237,7 @@ impl Troupe {
         while self.props.len() < self.size || rng.random_range(0..HZ) < self.changes {
             let mood = rng.random_range(0..=1_000);
             let entity = if rng.random() {
-                Entity::Prop(Prop { at: Vec3::ZERO, mood })
+                Entity::Prop(Prop { at: Vec3::ZERO, mood, rival: None })
             } else {
                 Entity::Lamp(Lamp { glow: mood, is_on: rng.random() })
             };
@@ -273,6 +279,7 @@ impl Game for Curtain {
         let secret = rules.secret;
         Ok(Self {
             rules: rules.clone(),
+            tick: Tick::ZERO,
             ids: EntityIds::default(),
             players: BTreeMap::new(),
             shown: troupe(setup.seed, 20, 3),
@@ -282,7 +289,7 @@ impl Game for Curtain {
 
     fn join(&mut self, player: PlayerId, _: &str) {
         let id = self.ids.spawn().expect("there are enough");
-        self.players.insert(player, (id, Prop { at: Vec3::ZERO, mood: 0 }));
+        self.players.insert(player, (id, Prop { at: Vec3::ZERO, mood: 0, rival: None }));
     }
 
     fn leave(&mut self, player: PlayerId) {
@@ -290,7 +297,8 @@ impl Game for Curtain {
         self.ids.free(id);
     }
 
-    fn step(&mut self, _: Tick, inputs: &Inputs<'_, Step>, _: &impl Rewind<Entity>, events: &mut Events<Event>) {
+    fn step(&mut self, tick: Tick, inputs: &Inputs<'_, Step>, _: &impl Rewind<Entity>, events: &mut Events<Event>) {
+        self.tick = tick;
         self.hidden.step(&mut self.ids, events);
         self.shown.step(&mut self.ids, events);
         for (player, (id, prop)) in &mut self.players {
@@ -312,6 +320,13 @@ impl Game for Curtain {
         let players = self.players.iter();
         all.extend(players.map(|(player, (id, prop))| (id.index(), (*id, Some(*player), Entity::Prop(prop.clone())))));
         for (id, player, mut entity) in all.into_values() {
+            let rivals = if player == Some(PlayerId(0)) { self.rules.own_rivals } else { self.rules.rivals };
+            if let Entity::Prop(prop) = &mut entity
+                && rivals > 0
+            {
+                let rival = (self.tick.0 as usize / 10 + rivals) % self.shown.props.len();
+                prop.rival = Some(self.shown.props[rival].0);
+            }
             match player {
                 Some(player) => out.put_avatar(id, player, &mut entity),
                 None => out.put(id, &mut entity),
@@ -355,7 +370,7 @@ fn what_is_hidden_changes_no_byte_of_what_a_viewer_is_sent() {
         assert!(nothing.datagrams.iter().map(Vec::len).sum::<usize>() > 50_000);
         for (secret, hidden_changes) in [(1, 0), (37, 2), (2_749, 9), (1_234_567_891, 10)] {
             let guests = if secret == 37 { &guests[..1] } else { &guests[..] };
-            let something = curtain(&Rules { secret, hidden_changes, has_hole: false }, space, guests);
+            let something = curtain(&Rules { secret, hidden_changes, ..Rules::default() }, space, guests);
             assert_eq!(nothing.difference(&something), 0, "bytes differ by secret {secret}, {space} bytes of space");
             assert_eq!(nothing.events, something.events);
         }
@@ -363,16 +378,25 @@ fn what_is_hidden_changes_no_byte_of_what_a_viewer_is_sent() {
 }
 
 #[test]
+fn whom_a_state_names_for_its_owner_alone_changes_no_byte_for_others() {
+    let sent = |rivals, own_rivals| curtain(&Rules { rivals, own_rivals, ..Rules::default() }, 1_162, &[]);
+    let nobody = sent(0, 0);
+    assert_eq!(sent(1, 0).difference(&nobody), 0);
+    assert_eq!(sent(7, 0).difference(&nobody), 0);
+    assert!(sent(0, 7).difference(&nobody) > 1_000, "the owner is told");
+}
+
+#[test]
 fn what_is_hidden_changes_no_byte_even_when_indices_are_used_again() {
     let nothing = curtain(&Rules::default(), 1_162, &[]);
-    let something = curtain(&Rules { secret: 37, hidden_changes: 37, has_hole: false }, 1_162, &[]);
+    let something = curtain(&Rules { secret: 37, hidden_changes: 37, ..Rules::default() }, 1_162, &[]);
     assert_eq!(nothing.difference(&something), 0);
 }
 
 #[test]
 fn one_that_can_be_seen_is_noticed() {
-    let hole = |secret| curtain(&Rules { secret, hidden_changes: 1, has_hole: true }, 1_162, &[]);
-    let nothing = curtain(&Rules { secret: 37, hidden_changes: 1, has_hole: false }, 1_162, &[]);
+    let hole = |secret| curtain(&Rules { secret, hidden_changes: 1, has_hole: true, ..Rules::default() }, 1_162, &[]);
+    let nothing = curtain(&Rules { secret: 37, hidden_changes: 1, ..Rules::default() }, 1_162, &[]);
     assert!(hole(37).difference(&nothing) > 10_000);
     assert!(hole(38).difference(&hole(37)) > 10_000);
 }
