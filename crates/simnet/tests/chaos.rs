@@ -193,6 +193,7 @@ proptest! {
         (population, spawn, despawn, change, see) in (5..80_u16, 1..900_u16, 0..200_u16, 0..1_000_u16, 100..1_000_u16),
         line in lines(),
         (budget, divisor, calm) in (0..2_usize, 1..=3_u32, any::<bool>()),
+        (silence_ms, moment_ms) in (prop_oneof![Just(0), 300..1_500_u64], 300..2_000_u64),
     ) {
         let calm_from = if calm { 239 } else { u32::MAX };
         let wild = Wildness { calm_from, population, spawn, despawn, change, see };
@@ -206,7 +207,14 @@ proptest! {
         };
         let player = |_, seed| Box::new(WanderPlayer::new(seed)) as _;
         let mut sim = Sim::<Chaos>::new(options, &wild, player).expect("it opens");
-        sim.run(Micros::from_millis(4_000));
+        sim.run(Micros::from_millis(moment_ms));
+        // After a long silence nothing is known any more, and all begins anew.
+        if silence_ms > 0 {
+            sim.set_link(&"loss=100%".parse().expect("the line is spelled right"));
+            sim.run(Micros::from_millis(silence_ms));
+            sim.set_link(&lossy);
+        }
+        sim.run(Micros::from_millis(4_000 - moment_ms - silence_ms));
         let healed = LinkSpec { reorder: Chance::NEVER, dup: Chance::NEVER, ..lossy.without_loss() };
         sim.set_link(&healed);
         sim.run(Micros::from_millis(500 + 4 * 160));

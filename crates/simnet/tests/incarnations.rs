@@ -49,6 +49,8 @@ struct G {
     tick: u32,
     player: Option<PlayerId>,
 }
+/// More than a datagram can tell to leave.
+const CROWD: u32 = 900;
 fn id(i: u32) -> EntityId {
     EntityId::new(i, 0)
 }
@@ -96,6 +98,8 @@ impl G {
                     _ => {}
                 }
             }
+            8 => v.extend((0..CROWD).map(|i| (id(i), false, Entity::Rock(Rock { weight: (i % 1000) as u16 })))),
+            10..13 => v.extend((0..3).map(|i| (id(i), false, Entity::Rock(Rock { weight: i as u16 })))),
             9 => v.push((id(0), false, Entity::Rock(Rock { weight: (t % 1000) as u16 }))),
             _ => {
                 // gone for one tick between two snapshots, then back under the same id
@@ -163,7 +167,11 @@ impl Game for G {
                     }
                 }
                 7 => i == id(1) && !(35..53).contains(&t),
+                8 => (60..90).contains(&t) && i.index() >= 10,
                 9 => (20..30).contains(&t),
+                10 => (i == id(1) && t >= 30) || (i == id(2) && t < 53),
+                11 => (i == id(1) && t >= 53) || (i == id(2) && t < 53),
+                12 => i == id(1) && t % 6 < 3,
                 _ => false,
             };
             if !hide {
@@ -183,6 +191,7 @@ impl Net for Out {
         Some(1100)
     }
     fn send(&mut self, _: SessionId, d: &[u8]) {
+        assert!(d.len() <= 1100);
         self.0 = d.to_vec();
         self.1 = true;
     }
@@ -324,13 +333,45 @@ fn a_player_has_the_avatar_that_is_reported_first_and_others_are_nobodys() {
 fn what_is_late_from_before_all_was_begun_anew_tells_nothing() {
     // Nothing arrives for so long that all is begun anew in tick 53: not even what was told of one who came and went.
     let fate = |t: u32| match t {
-        40 => Some(16),
+        35 => Some(20),
         21..53 => None,
         _ => Some(0),
     };
     let (r, c) = run(7, 300, 60, fate, |_, _, _, _| {});
     same(&r, &c);
     assert_eq!(c.known().count(), 1);
+}
+#[test]
+fn when_more_leave_than_fit_those_who_stay_are_told_anew_at_once() {
+    let settled = |t| !(1..20).contains(&t) && !(90..110).contains(&t);
+    let each = |t, room: &Room<G>, c: &mut Client<G>, _| {
+        if settled(t) {
+            same(room, c)
+        }
+    };
+    let (_, c) = run(8, 200, 60, |_| Some(0), each);
+    assert_eq!(c.known().count(), CROWD as usize);
+    let (r, c) = run(8, 200, 60, |t| (t != 60).then_some(6), |_, _, _, _| {});
+    same(&r, &c);
+}
+#[test]
+fn who_leaves_while_all_is_begun_anew_is_not_taken_for_who_enters() {
+    // The leave of one, and that another enters in tick 53, are told to one who knows nothing any more.
+    for which in [10, 11] {
+        let (r, c) = run(which, 300, 60, |t| (!(21..53).contains(&t)).then_some(0), |_, _, _, _| {});
+        same(&r, &c);
+        let entered: Vec<_> = c.known().map(|known| known.entered).collect();
+        assert_eq!(entered, [Tick(1), Tick(53)], "{which}");
+    }
+}
+#[test]
+fn slots_are_used_again() {
+    for silence in [0..0, 61..130] {
+        let fate = |t| (!silence.contains(&t)).then_some(2);
+        run(12, 400, 60, fate, |t, room, _, _| {
+            assert!(t < 200 || room.told(SessionId(0)).iter().all(|told| told.slot < 6), "tick {t}");
+        });
+    }
 }
 #[test]
 fn a_late_acknowledgement_of_an_earlier_stay_does_no_harm() {
