@@ -90,7 +90,7 @@ pub struct SnapshotFigures {
     pub events_dropped: u64,
     /// State values that were out of range and clamped.
     pub clamped: u64,
-    /// Entities that held a NaN and kept their previous state.
+    /// Entities that held a NaN and kept their previous state, and avatars of players who had one, which became nobody's.
     pub refused: u64,
 }
 
