@@ -346,7 +346,7 @@ fn when_more_leave_than_fit_those_who_stay_are_told_anew_at_once() {
     let settled = |t| !(1..20).contains(&t) && !(90..110).contains(&t);
     let each = |t, room: &Room<G>, c: &mut Client<G>, _| {
         if settled(t) {
-            same(room, c)
+            same(room, c);
         }
     };
     let (_, c) = run(8, 200, 60, |_| Some(0), each);
