@@ -249,10 +249,10 @@ impl<G: Game> Client<G> {
         let shown = self.clocks.as_mut().map_or(0.0, |(_, view)| view.advance(now));
         self.mirror.copy.forget_left(shown);
         self.others.clear();
-        let starved = shown > f64::from(self.mirror.newest().0);
+        let (starved, second) = (shown > f64::from(self.mirror.newest().0), f64::from(self.start.tick_rate_hz));
         for (slot, entity) in self.mirror.copy.all().filter(|(_, entity)| !entity.avatar) {
             let table = &self.mirror.coding().schema.entities[entity.kind];
-            if entity.at(table, shown, &mut self.space).is_none() {
+            if entity.at(table, shown, second, &mut self.space).is_none() {
                 continue;
             }
             let mut lanes = LaneReader::between(&self.space.lanes, &self.space.fractions);

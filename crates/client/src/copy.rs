@@ -1,11 +1,12 @@
 //! The client's copy of what it is shown: slots, each with the states that arrived of its entity.
 
+use crate::limits::EXTRAPOLATION_MAX;
 use crate::states::States;
 use downbeat_replica::codec::{self, History, Model, Walk, guess, wakes};
 use downbeat_replica::limits::SLOTS_MAX;
 use downbeat_replica::range::Decoder;
 use downbeat_replica::{
-    Cut, DecodeError, EPOCH_ORDER, Enter, Frames, Kind, Leave, Schema, Tick, interpolate, take_count, take_refs,
+    Between, Cut, DecodeError, EPOCH_ORDER, Enter, Frames, Kind, Leave, Schema, Tick, take_count, take_refs,
 };
 use downbeat_wire::packet::DownHead;
 
@@ -408,20 +409,27 @@ impl Shown {
         self.states.as_of(tick)
     }
 
-    /// Its state at the moment `at`, in the room's units; `None` when it was not there yet or not any more.
-    pub(crate) fn at(&self, table: &Kind, at: f64, space: &mut Space) -> Option<()> {
+    /// Its state at the moment `at`, in the room's units; `None` when it was not there yet or not any more. `second` is how
+    /// many ticks it has.
+    pub(crate) fn at(&self, table: &Kind, at: f64, second: f64, space: &mut Space) -> Option<()> {
         let Space { lanes, fractions, from, to } = space;
         if at < f64::from(self.entered.0) || self.left.is_some_and(|left| at >= f64::from(left.0)) {
             return None;
         }
         let after = self.states.after(at);
-        let first = self.states.back(after).or_else(|| self.states.back(after.checked_sub(1)?))?;
-        let second = after.checked_sub(1).and_then(|after| self.states.back(after)).unwrap_or(first);
-        table.untold(self.avatar, first.lanes, from);
-        table.untold(self.avatar, second.lanes, to);
-        let (start, end) = (f64::from(first.held.0), f64::from(second.tick.0));
-        let t = if at > start && end > start { (at - start) / (end - start) } else { 0.0 };
-        interpolate(table, from, to, t as f32, lanes, fractions);
+        let (before, later) = match after.checked_sub(1) {
+            Some(later) => (self.states.back(after), self.states.back(later)?),
+            // The moment has not arrived. Who was last told to have changed goes on as it went, for a while.
+            None => (self.states.back(1), self.states.back(0)?),
+        };
+        let before = before.unwrap_or(later);
+        table.untold(self.avatar, before.lanes, from);
+        table.untold(self.avatar, later.lanes, to);
+        let (start, end) = (f64::from(before.held.0), f64::from(later.tick.0));
+        let rests = after == 0 && self.told_last > later.tick;
+        let at = if rests { end } else { at.min(end + EXTRAPOLATION_MAX.as_secs_f64() * second) };
+        let t = if end > start { (at - start) / (end - start) } else { f64::from(at >= end) };
+        Between { kind: table, from, to, seconds: (end - start) / second }.at(t as f32, lanes, fractions);
         Some(())
     }
 }

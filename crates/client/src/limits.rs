@@ -36,3 +36,6 @@ pub const RELIABLE_LATE_MAX: Micros = Micros::from_millis(1_000);
 
 /// Ticks per second of the fastest room; what a server says beyond it is taken for this.
 pub const TICK_RATE_HZ_MAX: u32 = 1_000;
+
+/// How long an entity whose next state does not arrive is shown to go on as it went. Then it stands still.
+pub const EXTRAPOLATION_MAX: Micros = Micros::from_millis(100);

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use downbeat_replica::codec::{History, Known, Model, Op, Walk, guess, wakes};
 use downbeat_replica::range::{Decoder, Encoder};
-use downbeat_replica::{Coding, Kind, Schema, interpolate};
+use downbeat_replica::{Between, Coding, Kind, Schema};
 
 use crate::bytes::Bytes;
 use crate::puppets::Puppets;
@@ -124,7 +124,7 @@ fn show(table: &Kind, owner: bool, states: &[Vec<i32>]) {
     table.untold(owner, &states[0], &mut from);
     table.untold(owner, &states[1], &mut to);
     for t in [0.0, 0.3, 1.0, 1.5] {
-        interpolate(table, &from, &to, t, &mut lanes, &mut fractions);
+        Between { kind: table, from: &from, to: &to, seconds: 0.05 }.at(t, &mut lanes, &mut fractions);
         assert_eq!(lanes.len(), table.lanes.len());
     }
     assert!(table.position(&from).is_finite());

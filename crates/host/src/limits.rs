@@ -20,3 +20,16 @@ pub const SNAPSHOTS_KEPT_MAX: usize = 2;
 
 /// Ticks per second of a room: a datagram tells 12 bits of a tick, which must last longer than a connection lives in silence.
 pub const TICK_RATE_HZ_MAX: u32 = 200;
+
+/// Datagrams of a client from which is learned how late its snapshots come: four seconds of them at 60 a second.
+pub const LEADS_REMEMBERED: usize = 256;
+
+/// So many of them may be worse than what a shot is rewound by.
+pub const LEADS_LEFT_OUT: usize = 2;
+
+/// All of them are looked at again after so many new ones.
+pub const LEADS_LOOKED_AT_EVERY: usize = 16;
+
+/// Ticks by which a client's view of the others may lie farther back than the lateness of its snapshots explains: its
+/// clock moves at most 5 % faster than time, so that it lags when the line gets better.
+pub const VIEW_TOLERANCE_TICKS: u32 = 3;

@@ -95,6 +95,11 @@ impl Replication {
         self.sent.acknowledge(acks)
     }
 
+    /// The number of the last snapshot that ends in these 16 bits.
+    pub(crate) const fn number(&self, low: u16) -> u32 {
+        self.sent.number(low)
+    }
+
     /// Begins the snapshot of `tick`: slots are freed whose leaves arrived, and if nothing is known any more, all begins
     /// anew. Returns the snapshots that this one builds on.
     pub(crate) fn begin(&mut self, tick: Tick, interval: u32) -> downbeat_wire::packet::Known {

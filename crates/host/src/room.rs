@@ -16,7 +16,7 @@ use crate::entities::Entities;
 use crate::inputs::InputQueue;
 use crate::limits::{REWIND_MAX, SNAPSHOT_BYTES_MIN, SNAPSHOTS_KEPT_MAX, TICK_RATE_HZ_MAX};
 use crate::replication::Replication;
-use crate::rewind::Past;
+use crate::rewind::{Leads, Past};
 use crate::snapshot::{self, EncodedEvent, Snapshot};
 use crate::types::{
     Counters, InputCounters, JoinError, Net, PeerError, Phase, RoomOptions, SessionId, SessionReport, Told,
@@ -27,6 +27,7 @@ pub(crate) struct Session {
     queue: InputQueue,
     up_seen: Option<Acks>,
     inputs: InputCounters,
+    leads: Leads,
     pub(crate) replication: Replication,
     /// What its connection can take in this snapshot, its avatar, and what it is shown.
     space: Option<usize>,
@@ -153,6 +154,7 @@ impl<G: Game> Room<G> {
                 queue: InputQueue::new(&self.neutral),
                 up_seen: None,
                 inputs: InputCounters::default(),
+                leads: Leads::default(),
                 replication: Replication::default(),
                 space: None,
                 avatar: None,
@@ -208,8 +210,13 @@ impl<G: Game> Room<G> {
         if session.player.is_none() && !self.frames.is_empty() {
             return Err(PeerError::SpectatorInput);
         }
+        let interval = self.options.tick_rate_hz / self.options.send_rate_hz;
+        if let (Some(newest), Some(acks)) = (self.frames.newest(), head.acks) {
+            session.leads.note(newest, Tick(session.replication.number(acks.newest) * interval));
+        }
         let before = session.inputs;
-        for frame in self.frames.iter() {
+        for (tick, view, lanes) in self.frames.iter() {
+            let frame = (tick, session.leads.plausible(tick, view, interval), lanes);
             let starts = next_starts + frame.0.since(next) * tick_length.0 as i64;
             session.queue.receive(frame, self.tick, starts - at.0 as i64, &mut session.inputs);
         }
@@ -257,7 +264,14 @@ impl<G: Game> Room<G> {
 
     fn step(&mut self) {
         let limit_ticks = (REWIND_MAX.0 / self.tick_length().0) as u32;
-        let past = Past { entities: &self.entities, schema: &self.schema, present: self.tick, limit_ticks };
+        let past = Past {
+            entities: &self.entities,
+            schema: &self.schema,
+            present: self.tick,
+            limit_ticks,
+            interval: self.interval(),
+            tick_rate_hz: self.options.tick_rate_hz,
+        };
         self.game.step(self.tick, &Inputs::new(&self.inputs), &past, &mut self.events);
     }
 

@@ -66,6 +66,11 @@ impl Sent {
         true
     }
 
+    /// The number of the last snapshot that ends in these 16 bits.
+    pub(crate) const fn number(&self, low: u16) -> u32 {
+        self.newest.saturating_sub((self.newest as u16).wrapping_sub(low) as u32)
+    }
+
     /// Those that arrived.
     pub(crate) const fn arrived(&self) -> Frames {
         self.arrived

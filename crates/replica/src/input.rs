@@ -192,6 +192,12 @@ impl InputFrames {
         self.heads.is_empty()
     }
 
+    /// The newest tick that one is meant for.
+    #[must_use]
+    pub fn newest(&self) -> Option<Tick> {
+        self.heads.last().map(|head| head.0)
+    }
+
     /// The frames, oldest first: the tick each is meant for, what the player saw of the others, and the lanes.
     pub fn iter(&self) -> impl Iterator<Item = (Tick, ViewTick, &[i32])> {
         let width = self.lanes.len() / self.heads.len().max(1);

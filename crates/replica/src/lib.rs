@@ -37,7 +37,7 @@ pub use game::{
 pub use glam;
 pub use ids::{EntityId, EntityIds, PlayerId};
 pub use input::{Input, InputFrame, InputFrames, ViewTick, neutral, substitute};
-pub use interpolate::interpolate;
+pub use interpolate::Between;
 pub use lanes::{LaneReader, LaneWriter};
 pub use record::{
     Cut, EPOCH_ORDER, Enter, Leave, Refs, SLOT_BITS_MAX, event_bits_max, put_count, put_event, put_refs, take_count,

@@ -60,3 +60,10 @@ pub const TRAINING_SAMPLES_MAX: usize = 150_000;
 
 /// How long a held input stands in for missing ones; after that the player does nothing.
 pub const SUBSTITUTE_MAX: Micros = Micros::from_millis(250);
+
+/// An entity that moved farther between two states than this many times what its faster velocity explains, and
+/// [`JUMP_M`] metres more, was moved: it is not shown in between.
+pub const JUMP_TIMES_SPEED: f64 = 2.0;
+
+/// See [`JUMP_TIMES_SPEED`]; a step up a stair, or out of a wall, is shorter.
+pub const JUMP_M: f64 = 1.5;

@@ -85,6 +85,18 @@ pub struct Field {
     pub lanes: Range<usize>,
 }
 
+impl Field {
+    /// The reals of this field in a state with these `lanes`, up to three of them; zero for other representations.
+    pub(crate) fn reals(&self, lanes: &[i32]) -> glam::Vec3 {
+        let Repr::Linear { min, step } = self.repr else { return glam::Vec3::ZERO };
+        let mut reals = [0.0; 3];
+        for (real, &lane) in reals.iter_mut().zip(&lanes[self.lanes.clone()]) {
+            *real = (min + f64::from(lane) * step) as f32;
+        }
+        glam::Vec3::from_array(reals)
+    }
+}
+
 /// One `i32` of a kind's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lane {
@@ -189,13 +201,7 @@ impl Kind {
     /// The position of an entity with these `lanes` in metres; the origin for kinds that have none.
     #[must_use]
     pub fn position(&self, lanes: &[i32]) -> glam::Vec3 {
-        let Some(field) = self.field_with(Role::Position) else { return glam::Vec3::ZERO };
-        let Repr::Linear { min, step } = field.repr else { return glam::Vec3::ZERO };
-        let mut at = [0.0; 3];
-        for (at, &lane) in at.iter_mut().zip(&lanes[field.lanes.clone()]) {
-            *at = (min + f64::from(lane) * step) as f32;
-        }
-        glam::Vec3::from_array(at)
+        self.field_with(Role::Position).map_or(glam::Vec3::ZERO, |field| field.reals(lanes))
     }
 }
 

@@ -167,15 +167,20 @@ const fn octahedral_max(bits: u8) -> i32 {
 
 /// Octahedral coordinates: Meyer et al., "On floating-point normal vectors", 2010.
 fn put_unit(unit: Vec3, bits: u8, lanes: &mut LaneWriter<'_>) {
-    let [x, y, z] = unit.to_array().map(f64::from);
+    for lane in octahedral(unit.to_array().map(f64::from), bits) {
+        lanes.real(lane, octahedral_max(bits));
+    }
+}
+
+/// The lanes of a unit vector, before rounding.
+pub(crate) fn octahedral([x, y, z]: [f64; 3], bits: u8) -> [f64; 2] {
     let sum = x.abs() + y.abs() + z.abs();
     let (mut u, mut v) = if sum > 0.0 { (x / sum, y / sum) } else { (sum, sum) };
     if z < 0.0 {
         (u, v) = ((1.0 - v.abs()).copysign(u), (1.0 - u.abs()).copysign(v));
     }
     let half = f64::from(octahedral_max(bits) / 2);
-    lanes.real((u + 1.0) * half, octahedral_max(bits));
-    lanes.real((v + 1.0) * half, octahedral_max(bits));
+    [(u + 1.0) * half, (v + 1.0) * half]
 }
 
 fn take_unit(bits: u8, lanes: &mut LaneReader<'_>) -> Vec3 {
@@ -199,25 +204,10 @@ impl Value for Quat {
         Repr::Quat { bits: spec.bits }
     }
 
-    /// Smallest three: the largest component follows from the others, which lie within ±1/√2.
     fn put(&self, spec: &Spec, lanes: &mut LaneWriter<'_>) {
-        let components = self.to_array().map(f64::from);
-        let length = components.iter().map(|c| c * c).sum::<f64>().sqrt();
-        let mut largest = 0;
-        for i in 1..4 {
-            if components[i].abs() > components[largest].abs() {
-                largest = i;
-            }
-        }
-        let sign = 1_f64.copysign(components[largest]);
-        let max = (1 << spec.bits) - 1;
+        let (largest, others) = smallest_three(self.to_array().map(f64::from), spec.bits);
         lanes.int(largest as i64, 3);
-        for (i, component) in components.iter().enumerate() {
-            if i != largest {
-                let unit = component * sign / length * std::f64::consts::SQRT_2;
-                lanes.real((unit + 1.0) * 0.5 * f64::from(max), max);
-            }
-        }
+        others.iter().for_each(|&lane| lanes.real(lane, (1 << spec.bits) - 1));
     }
 
     fn take(spec: &Spec, lanes: &mut LaneReader<'_>) -> Self {
@@ -234,6 +224,22 @@ impl Value for Quat {
         components[largest] = f64::max(rest, 0.0).sqrt();
         Self::from_array(components.map(|c| c as f32)).normalize()
     }
+}
+
+/// The lanes of a rotation before rounding: the index of its largest component, which follows from the others; these lie
+/// within ±1/√2.
+pub(crate) fn smallest_three(components: [f64; 4], bits: u8) -> (usize, [f64; 3]) {
+    let length = components.iter().map(|c| c * c).sum::<f64>().sqrt();
+    let mut largest = 0;
+    for i in 1..4 {
+        if components[i].abs() > components[largest].abs() {
+            largest = i;
+        }
+    }
+    let sign = 1_f64.copysign(components[largest]);
+    let max = f64::from((1 << bits) - 1);
+    let lane = |i: usize| (components[i] * sign / length * std::f64::consts::SQRT_2 + 1.0) * 0.5 * max;
+    (largest, std::array::from_fn(|i| lane(if i < largest { i } else { i + 1 })))
 }
 
 impl Value for bool {

@@ -4,7 +4,7 @@ use downbeat_replica::codec::{History, Known, Model, Op, Walk, guess};
 use downbeat_replica::glam::{Quat, Vec2, Vec3};
 use downbeat_replica::range::Decoder;
 use downbeat_replica::{
-    EntityId, Kind, Lane, PlayerId, Replicated, Repr, Schema, SchemaError, interpolate, take_event, take_refs,
+    Between, EntityId, Kind, Lane, PlayerId, Replicated, Repr, Schema, SchemaError, take_event, take_refs,
 };
 use proptest::prelude::*;
 
@@ -91,7 +91,9 @@ fn use_up(schema: &Schema, noise: &[u8]) {
             }
             let greatest: Vec<i32> = kind.lanes.iter().map(|lane| lane.max).collect();
             let (mut between, base) = (Vec::new(), back.clone());
-            interpolate(kind, &base, &greatest, 0.3, &mut between, &mut fractions);
+            let states = Between { kind, from: &base, to: &greatest, seconds: 0.05 };
+            states.at(0.3, &mut between, &mut fractions);
+            states.at(1.3, &mut between, &mut fractions);
             let _ = (kind.position(&greatest), kind.player(&greatest));
             let mut told = Vec::new();
             kind.told(owner, &greatest, &mut told);
