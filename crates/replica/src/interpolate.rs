@@ -24,9 +24,10 @@ pub struct Between<'a> {
 impl Between<'_> {
     /// Writes the state at `t`, as whole lanes and fractions. 0 is `from`, 1 is `to`; beyond 1 it moves on as it moved last.
     ///
-    /// - A position follows a cubic Hermite curve where the kind tells a velocity, with tangents limited so that it is
-    ///   monotone in each axis (Fritsch and Carlson, "Monotone piecewise cubic interpolation", 1980): it does not swing
-    ///   through a wall that the entity ran into. Without a velocity it goes straight.
+    /// - A position follows a cubic Hermite curve where the kind tells a velocity. Where the velocities do not explain the
+    ///   way, something happened in between, such as a wall: the tangents are then limited so that the curve is monotone in
+    ///   each axis (Fritsch and Carlson, "Monotone piecewise cubic interpolation", 1980) and does not swing through it.
+    ///   Without a velocity it goes straight.
     /// - Rotations and unit vectors turn evenly the short way (Shoemake, "Animating rotation with quaternion curves", 1985),
     ///   angles too.
     /// - Other reals go straight; what is discrete changes at `to`.
@@ -70,25 +71,32 @@ impl Between<'_> {
     }
 
     fn move_on(&self, field: &Field, t: f64, lanes: &mut [i32], fractions: &mut [f32]) {
-        let velocity = self.motion().map(|(_, velocity)| velocity);
+        let motion = self.motion();
+        let smooth = motion.is_some_and(|(position, velocity)| self.is_smooth(position, velocity));
         for (axis, i) in field.lanes.clone().enumerate() {
             let (from, to) = (f64::from(self.from[i]), f64::from(self.to[i]));
-            let tangents = velocity.and_then(|velocity| {
-                let (Repr::Linear { step, .. }, Repr::Linear { min, step: per_lane }) = (field.repr, velocity.repr)
-                else {
-                    return None;
-                };
-                let lane = velocity.lanes.start + axis;
-                let slope = |lanes: &[i32]| (min + f64::from(lanes[lane]) * per_lane) * self.seconds / step;
+            let slopes = motion.and_then(|(position, velocity)| {
+                let Repr::Linear { step, .. } = position.repr else { return None };
+                let slope = |lanes| f64::from(velocity.reals(lanes)[axis]) * self.seconds / step;
                 Some((slope(self.from), slope(self.to)))
             });
-            let exact = match tangents {
-                Some((start, end)) if t < 1.0 => hermite(from, to, start, end, t),
+            let exact = match slopes {
+                Some(slopes) if t < 1.0 && smooth => hermite(from, to, slopes, t),
+                Some(slopes) if t < 1.0 => hermite(from, to, monotone(to - from, slopes), t),
                 Some((_, end)) => to + end * (t - 1.0),
                 None => from + (to - from) * t,
             };
             put(exact.clamp(0.0, f64::from(self.kind.lanes[i].max)), i, lanes, fractions);
         }
+    }
+
+    /// Whether the way is that of an even acceleration from the one velocity to the other, as precisely as they are told.
+    fn is_smooth(&self, position: &Field, velocity: &Field) -> bool {
+        let Repr::Linear { step, .. } = velocity.repr else { return false };
+        let way = position.reals(self.to) - position.reals(self.from);
+        let (start, end) = (velocity.reals(self.from), velocity.reals(self.to));
+        let unexplained = way.distance((start + end) * (0.5 * self.seconds as f32));
+        f64::from(unexplained) <= (SMOOTH_SHARE * f64::from(start.length() + end.length()) + 2.0 * step) * self.seconds
     }
 
     fn blend(&self, field: &Field, t: f64, lanes: &mut [i32], fractions: &mut [f32]) {
@@ -132,14 +140,19 @@ impl Between<'_> {
 /// A flag, the index of the largest component, and the three others.
 const OPTIONAL_QUAT_LANES: usize = 5;
 
-/// The cubic from `from` to `to` with these slopes at its ends, each cut so that the curve is monotone.
-fn hermite(from: f64, to: f64, start: f64, end: f64, t: f64) -> f64 {
-    let way = to - from;
-    // A slope of up to three times the mean one keeps the curve monotone; one against it would not.
-    let cut = |slope: f64| if slope * way > 0.0 { slope.abs().min(3.0 * way.abs()).copysign(way) } else { 0.0 };
-    let (start, end) = (cut(start), cut(end));
+/// A way is smooth that differs from what the velocities explain by less than this share of them.
+const SMOOTH_SHARE: f64 = 0.03;
+
+/// The cubic from `from` to `to` with these slopes at its ends.
+fn hermite(from: f64, to: f64, (start, end): (f64, f64), t: f64) -> f64 {
     let (t2, t3) = (t * t, t * t * t);
-    from + way * (3.0 * t2 - 2.0 * t3) + start * (t3 - 2.0 * t2 + t) + end * (t3 - t2)
+    from + (to - from) * (3.0 * t2 - 2.0 * t3) + start * (t3 - 2.0 * t2 + t) + end * (t3 - t2)
+}
+
+/// The slopes, cut so that the cubic over `way` is monotone: up to three times the mean slope it is, against it never.
+fn monotone(way: f64, (start, end): (f64, f64)) -> (f64, f64) {
+    let cut = |slope: f64| if slope * way > 0.0 { slope.abs().min(3.0 * way.abs()).copysign(way) } else { 0.0 };
+    (cut(start), cut(end))
 }
 
 /// The point at `t` on the shorter arc between two unit vectors, at even speed.
