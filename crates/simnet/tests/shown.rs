@@ -129,7 +129,7 @@ fn watch(line: &str, send_rate_hz: u32) -> (Sim<Ring>, Looks) {
 
 #[test]
 fn a_rider_is_shown_on_its_curve_and_nowhere_while_out_of_sight() {
-    // Straight from one snapshot to the next it would be up to 3, 17 and 123 mm off.
+    // Straight from one snapshot to the next it would be 3 to 31 mm off.
     for (line, send_rate_hz, error_max) in
         [("latency=30ms", 60, 0.002), ("latency=30ms,jitter=10ms,loss=10%", 60, 0.02), ("latency=30ms", 20, 0.002)]
     {
@@ -144,13 +144,13 @@ fn a_rider_is_shown_on_its_curve_and_nowhere_while_out_of_sight() {
             if is_out_of_sight(tick) && is_out_of_sight(tick - sure) {
                 assert_eq!(at, None, "{line}: {shown}");
             }
-            if (tick - sure..=tick + 1).all(|tick| !is_out_of_sight(tick)) {
+            if (tick - sure..=tick + sure).all(|tick| !is_out_of_sight(tick)) {
                 let off = at.expect("it is in sight").distance(rider(shown).at);
                 seen += 1;
                 worst = worst.max(off);
             }
         }
-        assert!(seen > 300 && worst < error_max, "{line} at {send_rate_hz}: {worst} m off, {seen} looks");
+        assert!(seen > 250 && worst < error_max, "{line} at {send_rate_hz}: {worst} m off, {seen} looks");
     }
 }
 
