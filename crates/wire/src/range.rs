@@ -159,10 +159,18 @@ impl<'a> Decoder<'a> {
     #[inline]
     pub fn symbol(&mut self, cumulative: &[u16]) -> u8 {
         let unit = self.range >> TOTAL_BITS;
-        // Foreign bytes can exceed the range.
-        let value = (self.code / unit).min((1 << TOTAL_BITS) - 1) as u16;
-        let symbol = cumulative.iter().map(|&low| u16::from(low <= value)).sum::<u16>() - 1;
-        let symbol = usize::from(symbol);
+        let symbol = if let &[_, second] = cumulative {
+            // Half of all decisions are between two, and a multiplication takes less than a division.
+            usize::from(self.code >= unit * u64::from(second))
+        } else {
+            // Foreign bytes can exceed the range.
+            let value = (self.code / unit).min((1 << TOTAL_BITS) - 1) as u16;
+            // A table of residuals is known to be as long as it is, so that its search is one run of vectors.
+            match <&[u16; 64]>::try_from(cumulative).ok() {
+                Some(table) => usize::from(table.iter().map(|&low| u16::from(low <= value)).sum::<u16>()) - 1,
+                None => cumulative.iter().filter(|&&low| low <= value).count() - 1,
+            }
+        };
         let low = cumulative[symbol];
         let high = cumulative.get(symbol + 1).copied().unwrap_or(1 << TOTAL_BITS);
         self.narrow(unit * u64::from(low), unit * u64::from(high - low));

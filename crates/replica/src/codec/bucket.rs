@@ -9,6 +9,17 @@ pub(crate) const SYMBOLS: usize = 64;
 pub(crate) const ESCAPE: u8 = 63;
 const EXACT: u32 = 8;
 
+/// Symbols up to here are residuals told by themselves: no raw bits follow.
+pub(crate) const EXACT_SYMBOLS: u8 = 2 * EXACT as u8;
+
+/// The residual of a symbol up to [`EXACT_SYMBOLS`].
+#[inline]
+pub(crate) const fn exact(symbol: u8) -> i32 {
+    let size = (symbol as i32 + 1) >> 1;
+    let sign = -(symbol as i32 & 1);
+    (size ^ sign) - sign
+}
+
 /// The symbol of a residual and the raw bits behind it.
 #[inline]
 pub(crate) fn split(residual: i32) -> (u8, u32) {

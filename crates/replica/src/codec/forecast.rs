@@ -6,8 +6,8 @@
 
 use crate::codec::history::{History, STATES};
 use crate::codec::math::{self, Quat, size};
-use crate::codec::net::Net;
-use crate::codec::plan::{Form, PULLS, Part, Plan};
+use crate::codec::net::{FEATURE_SCALE, Net};
+use crate::codec::plan::{DRIFTS, Form, PULLS, Part, Plan};
 
 /// What a pull of 1 moves, in lane steps.
 const PULL: f32 = 4.0;
@@ -62,40 +62,51 @@ impl Forecast {
         self.features.resize(plan.features, 0.0);
         self.courses.resize(plan.parts.len(), Course::default());
         let spans = spans(history);
-        self.features[0] = size(history.states[0].age as f32);
+        let newest = history.states[0];
+        self.features[0] = scaled(newest.age as f32);
         for (part, course) in plan.parts.iter().zip(&mut self.courses) {
             let features = &mut self.features[part.feature..];
             match part.form {
-                Form::Hold if part.is_switch() => features[0] = history.states[0].lanes[part.lanes.start] as f32 * 4.0,
+                Form::Hold if part.is_switch => features[0] = newest.lanes[part.lanes.start] as f32,
                 Form::Hold => {}
                 Form::Quat => {
                     let (speed, accel, from) = turning(part, history, spans);
                     *course = Course { speed, accel, from };
-                    let [head, axes @ ..] = features else { unreachable!("a plan counts its features") };
-                    *head = size(norm(speed));
-                    axes[0] = size(norm(accel));
-                    for i in 0..3 {
-                        axes[1 + 2 * i] = size(speed[i].abs());
-                        axes[2 + 2 * i] = size(accel[i].abs());
+                    let [speeds, accels] = sizes(speed, accel);
+                    let axis = |i: usize| [speeds[i], accels[i]];
+                    let [a, b, c, d] = [axis(3), axis(0), axis(1), axis(2)];
+                    features[..8].copy_from_slice(&[a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1]]);
+                }
+                Form::Linear | Form::Swept { .. } if part.axes == 3 => {
+                    let [s0, s1, s2] = history.states.map(|state| lanes_of::<3>(part, state.lanes));
+                    let (speed, accel) = moving(part, [s0, s1, s2], spans);
+                    (course.speed, course.accel) = (speed, accel);
+                    let [speeds, accels] = sizes(speed, accel);
+                    let places = s0.map(|place| scaled(place as f32));
+                    (features[0], features[1]) = (speeds[3], accels[3]);
+                    for (i, features) in features[2..].as_chunks_mut().0.iter_mut().take(3).enumerate() {
+                        *features = axis(speed[i], accel[i], speeds[i], accels[i], places[i]);
                     }
                 }
                 Form::Linear | Form::Swept { .. } => {
-                    let (speed, accel) = moving(part, history, spans);
-                    (course.speed, course.accel) = (speed, accel);
-                    features[0] = size(norm(speed));
-                    features[1] = size(norm(accel));
-                    for (i, features) in features[2..].chunks_exact_mut(5).take(part.axes()).enumerate() {
-                        let (size_speed, size_accel) = (size(speed[i].abs()), size(accel[i].abs()));
-                        features[0] = size_speed;
-                        features[1] = size_accel;
-                        features[2] = if speed[i] < 0.0 { -size_speed } else { size_speed };
-                        features[3] = if accel[i] < 0.0 { -size_accel } else { size_accel };
-                        features[4] = size(history.states[0].lanes[part.lanes.start + i] as f32);
+                    (course.speed, course.accel) = ([0.0; 3], [0.0; 3]);
+                    for i in 0..part.axes {
+                        let lane = part.lanes.start + i;
+                        let states = history.states.map(|state| [state.lanes[lane]]);
+                        let ([speed], [accel]) = moving(part, states, spans);
+                        (course.speed[i], course.accel[i]) = (speed, accel);
+                        let sizes = (scaled(speed.abs()), scaled(accel.abs()));
+                        // Of one axis alone these are the norms, too.
+                        (features[0], features[1]) = sizes;
+                        let place = scaled(newest.lanes[lane] as f32);
+                        features[2 + 5 * i..][..5].copy_from_slice(&axis(speed, accel, sizes.0, sizes.1, place));
+                    }
+                    if part.axes > 1 {
+                        (features[0], features[1]) = (scaled(norm(course.speed)), scaled(norm(course.accel)));
                     }
                 }
             }
         }
-        Net::scale(&mut self.features);
     }
 
     /// Finds the drifts.
@@ -104,6 +115,13 @@ impl Forecast {
         if plan.drifts > 0 {
             net.outputs(&net.hidden(situation, &self.features), &mut self.drifts);
         }
+    }
+
+    /// The drifts of a part that moves.
+    #[inline]
+    #[must_use]
+    pub(crate) fn drifts(&self, part: &Part) -> &[f32; DRIFTS] {
+        drifts_of(&self.drifts, part)
     }
 
     /// How part `i` moved, seen from the heading that `state` has by now.
@@ -117,21 +135,50 @@ impl Forecast {
     }
 }
 
+/// Those of a part that moves.
+#[inline]
+#[must_use]
+pub(crate) fn drifts_of<'a>(drifts: &'a [f32], part: &Part) -> &'a [f32; DRIFTS] {
+    drifts[part.drift..].first_chunk().expect("a part that moves has drifts")
+}
+
 /// The time until now in units of each interval.
 fn spans(history: &History<'_>) -> [f32; STATES - 1] {
     let [s0, s1, s2] = history.states;
     [s0.age as f32 / (s1.age - s0.age) as f32, s0.age as f32 / (s2.age - s1.age) as f32]
 }
 
+/// [`size`], on the scale of features.
 #[inline]
-fn moving(part: &Part, history: &History<'_>, spans: [f32; 2]) -> ([f32; 3], [f32; 3]) {
-    let [s0, s1, s2] = history.states.map(|state| &state.lanes[part.lanes.clone()]);
-    let along = |to: &[i32], from: &[i32], axis: usize, span: f32| match axis < to.len() && axis < from.len() {
-        true => part.difference(to[axis], from[axis]) as f32 * span,
-        false => 0.0,
-    };
-    let speed: [f32; 3] = std::array::from_fn(|axis| along(s0, s1, axis, spans[0]));
-    (speed, std::array::from_fn(|axis| speed[axis] - along(s1, s2, axis, spans[1])))
+fn scaled(x: f32) -> f32 {
+    size(x) * FEATURE_SCALE
+}
+
+/// Scaled sizes of speed and acceleration: of each axis, then of the norm. All at once, so that they are vectors.
+#[inline]
+fn sizes(speed: [f32; 3], accel: [f32; 3]) -> [[f32; 4]; 2] {
+    let with_norm = |v: [f32; 3]| [v[0].abs(), v[1].abs(), v[2].abs(), norm(v)];
+    [speed, accel].map(|v| with_norm(v).map(scaled))
+}
+
+/// The features of an axis.
+#[inline]
+fn axis(speed: f32, accel: f32, size_speed: f32, size_accel: f32, place: f32) -> [f32; 5] {
+    let along = |way: f32, size: f32| if way < 0.0 { -size } else { size };
+    [size_speed, size_accel, along(speed, size_speed), along(accel, size_accel), place]
+}
+
+#[inline]
+fn lanes_of<const N: usize>(part: &Part, lanes: &[i32]) -> [i32; N] {
+    *lanes[part.lanes.start..].first_chunk().expect("a state has the lanes of its kind")
+}
+
+#[inline]
+fn moving<const N: usize>(part: &Part, [s0, s1, s2]: [[i32; N]; STATES], spans: [f32; 2]) -> ([f32; N], [f32; N]) {
+    let along =
+        |to: [i32; N], from: [i32; N], span: f32| std::array::from_fn(|i| part.difference(to[i], from[i]) as f32 * span);
+    let (speed, before): ([f32; N], [f32; N]) = (along(s0, s1, spans[0]), along(s1, s2, spans[1]));
+    (speed, std::array::from_fn(|i| speed[i] - before[i]))
 }
 
 #[inline]

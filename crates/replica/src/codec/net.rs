@@ -11,15 +11,20 @@ pub(crate) const HIDDEN: usize = 16;
 /// Outputs are padded to a multiple of this.
 const LANES: usize = 8;
 /// Features are sizes of up to some 16; weights like them smaller.
-const FEATURE_SCALE: f32 = 0.25;
+pub(crate) const FEATURE_SCALE: f32 = 0.25;
 
 /// Adds `by * row` to `sum`.
 #[inline]
 pub(crate) fn add(sum: &mut [f32], by: f32, row: &[f32]) {
-    for (sum, row) in sum.chunks_exact_mut(LANES).zip(row.chunks_exact(LANES)) {
-        for (sum, row) in sum.iter_mut().zip(row) {
-            *sum += by * row;
-        }
+    for (sum, row) in sum.as_chunks_mut::<LANES>().0.iter_mut().zip(row.as_chunks().0) {
+        add_row(sum, by, row);
+    }
+}
+
+#[inline]
+fn add_row<const N: usize>(sum: &mut [f32; N], by: f32, row: &[f32; N]) {
+    for (sum, row) in sum.iter_mut().zip(row) {
+        *sum += by * row;
     }
 }
 
@@ -52,20 +57,13 @@ impl Net {
         }
     }
 
-    /// Brings features to the scale of the weights.
-    #[inline]
-    pub(crate) fn scale(features: &mut [f32]) {
-        features.iter_mut().for_each(|feature| *feature *= FEATURE_SCALE);
-    }
-
-    /// The hidden units; `features` are scaled.
+    /// The hidden units; `features` are times [`FEATURE_SCALE`].
     #[inline]
     #[must_use]
     pub(crate) fn hidden(&self, situation: usize, features: &[f32]) -> [f32; HIDDEN] {
-        let mut hidden = [0.0; HIDDEN];
-        hidden.copy_from_slice(&self.situation[situation * HIDDEN..][..HIDDEN]);
-        for (&feature, row) in features.iter().zip(self.input.chunks_exact(HIDDEN)) {
-            add(&mut hidden, feature, row);
+        let mut hidden = self.situation.as_chunks().0[situation];
+        for (&feature, row) in features.iter().zip(self.input.as_chunks::<HIDDEN>().0) {
+            add_row(&mut hidden, feature, row);
         }
         hidden.map(|unit| if unit > 0.0 { unit } else { 0.0 })
     }
@@ -74,14 +72,24 @@ impl Net {
     #[inline]
     pub(crate) fn outputs(&self, hidden: &[f32; HIDDEN], outputs: &mut [f32]) {
         // Some columns at a time, so that their sums stay in registers.
-        for (column, outputs) in outputs.chunks_exact_mut(LANES).take(self.stride / LANES).enumerate() {
-            let column = column * LANES;
-            let mut sums: [f32; LANES] = std::array::from_fn(|i| self.bias[column + i]);
-            for (&unit, row) in hidden.iter().zip(self.output.chunks_exact(self.stride)) {
-                add(&mut sums, unit, &row[column..column + LANES]);
-            }
-            outputs.copy_from_slice(&sums);
+        let (pairs, last) = outputs[..self.stride].as_chunks_mut::<{ 2 * LANES }>();
+        for (pair, sums) in pairs.iter_mut().enumerate() {
+            *sums = self.columns(hidden, pair * 2 * LANES);
         }
+        if let Some(sums) = last.first_chunk_mut::<LANES>() {
+            *sums = self.columns(hidden, self.stride - LANES);
+        }
+    }
+
+    /// The outputs of `N` columns.
+    #[inline]
+    fn columns<const N: usize>(&self, hidden: &[f32; HIDDEN], first: usize) -> [f32; N] {
+        let part = |row: &[f32]| *row[first..].first_chunk().expect("a row has whole columns");
+        let mut sums = part(&self.bias);
+        for (&unit, row) in hidden.iter().zip(self.output.chunks_exact(self.stride)) {
+            add_row(&mut sums, unit, &part(row));
+        }
+        sums
     }
 
     /// All weights, in the order of a model file.

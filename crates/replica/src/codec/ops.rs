@@ -83,7 +83,7 @@ const LOG: [u8; 1 << LOG_BITS] = {
 impl Io for Vec<Op> {
     type Error = Infallible;
 
-    #[inline]
+    #[inline(always)]
     fn symbol(&mut self, model: &KindModel, ask: Ask<'_>, symbol: u8) -> Result<u8, Infallible> {
         self.push(Op::symbol(model.tables.find(model.plan.class[ask.slot], model.level(&ask), symbol)));
         Ok(symbol)
@@ -109,7 +109,7 @@ impl Io for Vec<Op> {
 impl Io for Decoder<'_> {
     type Error = DecodeError;
 
-    #[inline]
+    #[inline(always)]
     fn symbol(&mut self, model: &KindModel, ask: Ask<'_>, _: u8) -> Result<u8, DecodeError> {
         self.check()?;
         Ok(Decoder::symbol(self, model.tables.bounds(model.plan.class[ask.slot], model.level(&ask))))

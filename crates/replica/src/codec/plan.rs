@@ -38,6 +38,10 @@ pub(crate) struct Part {
     pub max: i32,
     /// Whether the largest value is followed by 0.
     pub wraps: bool,
+    /// Axes along which it moves.
+    pub axes: usize,
+    /// Whether it is one bit, so that a change says it all.
+    pub is_switch: bool,
     /// Where its features begin.
     pub feature: usize,
     /// Where its drifts begin.
@@ -49,26 +53,11 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// Axes along which it moves.
-    #[must_use]
-    pub(crate) fn axes(&self) -> usize {
-        match self.form {
-            Form::Hold => 0,
-            _ => self.lanes.len().min(3),
-        }
-    }
-
-    /// Whether it is one bit, so that a change says it all.
-    #[must_use]
-    pub(crate) fn is_switch(&self) -> bool {
-        self.form == Form::Hold && self.max == 1 && self.lanes.len() == 1
-    }
-
     fn features(&self) -> usize {
         match self.form {
-            Form::Hold => usize::from(self.is_switch()),
+            Form::Hold => usize::from(self.is_switch),
             Form::Quat => 2 + 2 * 3,
-            Form::Linear | Form::Swept { .. } => 2 + 5 * self.axes(),
+            Form::Linear | Form::Swept { .. } => 2 + 5 * self.axes,
         }
     }
 
@@ -160,7 +149,10 @@ impl Plan {
         let max = largest(if form == Form::Quat { lanes.start + 1..lanes.end } else { lanes.clone() });
         // Modulo a power of two; of anything else the way round is not a matter of bits.
         let wraps = lanes.len() == 1 && kind.lanes[lanes.start].wraps && max > 0 && max & max.wrapping_add(1) == 0;
-        let part = Part { form, lanes, max, wraps, feature: self.features, drift: self.drifts, flag: 0, slot: 0 };
+        let axes = if form == Form::Hold { 0 } else { lanes.len().min(3) };
+        let is_switch = form == Form::Hold && max == 1 && lanes.len() == 1;
+        let (feature, drift) = (self.features, self.drifts);
+        let part = Part { form, lanes, max, wraps, axes, is_switch, feature, drift, flag: 0, slot: 0 };
         self.features += part.features();
         self.drifts += if form == Form::Hold { 0 } else { DRIFTS };
         self.parts.push(part);
@@ -169,7 +161,7 @@ impl Plan {
     /// Adds the slots of the value of part `i`: a table each for the largest component of a rotation, one for all lanes.
     fn values(&mut self, i: usize) {
         self.parts[i].slot = self.slots();
-        let (is_switch, is_quat) = (self.parts[i].is_switch(), self.parts[i].form == Form::Quat);
+        let (is_switch, is_quat) = (self.parts[i].is_switch, self.parts[i].form == Form::Quat);
         if is_switch {
             return;
         }

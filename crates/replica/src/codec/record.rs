@@ -87,10 +87,10 @@ impl Walk {
         let base = history.states[0].lanes;
         let mut changed = 0_u64;
         for (i, part) in model.plan.parts.iter().enumerate() {
-            let differs = differ(&state[part.lanes.clone()], &base[part.lanes.clone()]);
-            let differs = if model.always >> i & 1 == 1 && !part.is_switch() {
+            let differs = if model.always >> i & 1 == 1 && !part.is_switch {
                 true
             } else {
+                let differs = differ(&state[part.lanes.clone()], &base[part.lanes.clone()]);
                 let differs = self.decide(model, io, part.flag, [0.0; 2], differs.into())? != 0;
                 self.outcome(model, part.flag, f32::from(differs));
                 differs
@@ -100,7 +100,7 @@ impl Walk {
         for (i, part) in model.plan.parts.iter().enumerate() {
             if changed >> i & 1 == 0 {
                 part.lanes.clone().for_each(|lane| state[lane] = base[lane]);
-            } else if part.is_switch() {
+            } else if part.is_switch {
                 state[part.lanes.start] = 1 - base[part.lanes.start].clamp(0, 1);
             } else if part.form == Form::Quat {
                 self.rotation(model, i, io, state)?;
@@ -120,25 +120,28 @@ impl Walk {
         state: &mut [i32],
     ) -> Result<(), I::Error> {
         let (plan, part) = (&model.plan, &model.plan.parts[i]);
-        let course = self.forecast.course(plan, i, history, state);
-        let mut lean = Lean::new(model.along[i]);
-        if part.axes() == 3 && model.along[i] != 0.0 {
-            (0..3).for_each(|axis| lean.length(course.along(axis, &self.forecast.drifts[part.drift..])));
+        let base = history.states[0].lanes;
+        let mut moves = 0;
+        if part.axes > 0 {
+            moves = part.axes;
+            let course = self.forecast.course(plan, i, history, state);
+            let way = course.way(self.forecast.drifts(part));
+            // All at once, so that they are vectors.
+            let [sizes, accels] = [way, course.accel].map(|v| v.map(|x| math::size(x.abs())));
+            let mut lean = Lean::new(model.along[i]);
+            if moves == 3 && model.along[i] != 0.0 {
+                way.into_iter().for_each(|way| lean.length(way));
+            }
+            for axis in 0..moves {
+                let (lane, motion) = (part.lanes.start + axis, way[axis]);
+                let there = base[lane].wrapping_add(math::round(motion + lean.shift(motion)));
+                let own = [sizes[axis], accels[axis]];
+                self.lane(model, part, Guess { slot: part.slot + axis, lane, there, mirrored: motion < 0.0, own }, io, state)?;
+                lean.missed(part.difference(state[lane], base[lane]) as f32 - motion, motion);
+            }
         }
-        for (axis, lane) in part.lanes.clone().enumerate() {
-            let there = history.states[0].lanes[lane];
-            let mut guess = Guess { slot: part.slot + axis, lane, there, mirrored: false, own: [0.0; 2] };
-            let mut motion = 0.0;
-            if axis < part.axes() {
-                motion = course.along(axis, &self.forecast.drifts[part.drift..]);
-                guess.there = there.wrapping_add(math::round(motion + lean.shift(motion)));
-                guess.mirrored = motion < 0.0;
-                guess.own = [math::size(motion.abs()), math::size(course.accel[axis].abs())];
-            }
-            self.lane(model, part, guess, io, state)?;
-            if axis < part.axes() {
-                lean.missed(part.difference(state[lane], history.states[0].lanes[lane]) as f32 - motion, motion);
-            }
+        for (slot, lane) in (part.slot..).zip(part.lanes.clone()).skip(moves) {
+            self.lane(model, part, Guess { slot, lane, there: base[lane], mirrored: false, own: [0.0; 2] }, io, state)?;
         }
         Ok(())
     }
@@ -147,7 +150,7 @@ impl Walk {
     fn rotation<I: Io>(&mut self, model: &KindModel, i: usize, io: &mut I, state: &mut [i32]) -> Result<(), I::Error> {
         let part = &model.plan.parts[i];
         let course = &self.forecast.courses[i];
-        let way = course.way(&self.forecast.drifts[part.drift..]);
+        let way = course.way(self.forecast.drifts(part));
         let from = course.from;
         let q = math::turn(from, way.map(|x| x / part.max as f32));
         let (ranks, lanes) = (math::ranked(&q), part.lanes.start);
@@ -178,7 +181,7 @@ impl Walk {
     }
 
     /// A lane beside its guess. Residuals count along the motion, so that tables need not know its sign.
-    #[inline]
+    #[inline(always)]
     fn lane<I: Io>(
         &mut self,
         model: &KindModel,
@@ -193,15 +196,17 @@ impl Walk {
         let along = |residual: i32| if mirrored { residual.wrapping_neg() } else { residual };
         let (symbol, raw) = bucket::split(along(part.difference(state[lane], there)));
         let symbol = self.decide(model, io, slot, own, symbol)?;
-        let bits = bucket::raw_bits(symbol);
-        let raw = if bits > 0 { io.raw(raw, bits)? } else { 0 };
-        let residual = along(bucket::join(symbol, raw));
+        let residual = along(if symbol <= bucket::EXACT_SYMBOLS {
+            bucket::exact(symbol)
+        } else {
+            bucket::join(symbol, io.raw(raw, bucket::raw_bits(symbol))?)
+        });
         self.outcome(model, slot, math::size(residual.unsigned_abs() as f32));
         state[lane] = part.held(there.wrapping_add(residual), max);
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn decide<I: Io>(
         &mut self,
         model: &KindModel,

@@ -14,7 +14,7 @@ pub(crate) const LEVELS: usize = 24;
 pub(crate) struct Tables {
     /// Symbols of each class, and where its first table begins.
     classes: Vec<(usize, usize)>,
-    /// Lower bounds of symbols, table by table.
+    /// Lower bounds of symbols and the total behind them, table by table.
     low: Vec<u16>,
 }
 
@@ -36,14 +36,15 @@ impl Tables {
             self.low.push(sum as u16);
             sum += count;
         }
+        self.low.push(1 << TOTAL_BITS);
     }
 
     /// The level of a score.
     #[inline]
     #[must_use]
     pub(crate) fn level(score: f32) -> usize {
-        // The cast saturates at 0.
-        ((score + 0.5) as usize).min(LEVELS - 1)
+        // The cast saturates.
+        ((score + 0.5) as i32).clamp(0, LEVELS as i32 - 1) as usize
     }
 
     /// Lower bounds of the symbols of a class at a level.
@@ -51,17 +52,16 @@ impl Tables {
     #[must_use]
     pub(crate) fn bounds(&self, class: usize, level: usize) -> &[u16] {
         let (symbols, start) = self.classes[class];
-        &self.low[start + level * symbols..][..symbols]
+        &self.low[start + level * (symbols + 1)..][..symbols]
     }
 
     /// Lower bound and count of one symbol.
     #[inline]
     #[must_use]
     pub(crate) fn find(&self, class: usize, level: usize, symbol: u8) -> (u16, u16) {
-        let bounds = self.bounds(class, level);
-        let symbol = usize::from(symbol);
-        let low = bounds[symbol];
-        (low, bounds.get(symbol + 1).copied().unwrap_or(1 << TOTAL_BITS) - low)
+        let (symbols, start) = self.classes[class];
+        let [low, high] = self.low[start + level * (symbols + 1) + usize::from(symbol)..][..2] else { unreachable!() };
+        (low, high - low)
     }
 
     /// The counts, in the order of classes, levels and symbols: what a model file holds.

@@ -88,7 +88,7 @@ fn always(plan: &Plan, recording: &dyn Recording, lags: [u32; 2]) -> u64 {
             *changes += u64::from(state[part.lanes.clone()] != history.states[0].lanes[part.lanes.clone()]);
         }
     });
-    let often = |(i, &count): (usize, &u64)| !plan.parts[i].is_switch() && count * 100 >= records * 99;
+    let often = |(i, &count): (usize, &u64)| !plan.parts[i].is_switch && count * 100 >= records * 99;
     changes.iter().enumerate().filter(|&part| often(part)).map(|(i, _)| 1 << i).sum()
 }
 

@@ -5,7 +5,8 @@ use crate::codec::model::KindModel;
 use crate::codec::net::Net;
 use crate::codec::plan::{Form, PULLS};
 use crate::codec::record::{Lean, Walk};
-use crate::codec::{forecast::Course, math};
+use crate::codec::forecast::{Course, drifts_of};
+use crate::codec::math;
 
 /// Misses below this, in lane steps, hardly differ in price.
 const FINE: f32 = 1.5;
@@ -47,8 +48,8 @@ pub(super) fn fit(model: &mut KindModel, recording: &dyn Recording, passes: usiz
                 slopes.fill(0.0);
                 for (&part, (course, went)) in parts.iter().zip(&aims.courses[i * parts.len()..]) {
                     let part = &plan.parts[part];
-                    let way = course.way(&drifts[part.drift..]);
-                    for axis in 0..part.axes() {
+                    let way = course.way(drifts_of(&drifts, part));
+                    for axis in 0..part.axes {
                         let miss = went[axis] - way[axis];
                         // Of the miss, in bits.
                         let slope = -miss / ((FINE + miss.abs()) * (FINE + miss.abs()));
@@ -82,13 +83,13 @@ fn spreads(model: &KindModel, net: &Net, aims: &Aims, parts: &[usize]) -> Vec<f3
     let plan = &model.plan;
     let mut spreads = vec![0.0; plan.parts.len()];
     let mut drifts = vec![0.0; net.stride];
-    for (place, &part) in parts.iter().enumerate().filter(|(_, part)| plan.parts[**part].axes() == 3) {
+    for (place, &part) in parts.iter().enumerate().filter(|(_, part)| plan.parts[**part].axes == 3) {
         let mut costs = [0.0_f64; ALONG.len()];
         for i in 0..aims.situations.len() {
             let features = &aims.features[i * plan.features..][..plan.features];
             net.outputs(&net.hidden(aims.situations[i], features), &mut drifts);
             let (course, went) = aims.courses[i * parts.len() + place];
-            let way = course.way(&drifts[plan.parts[part].drift..]);
+            let way = course.way(drifts_of(&drifts, &plan.parts[part]));
             for (cost, along) in costs.iter_mut().zip(ALONG) {
                 let mut lean = Lean::new(along);
                 way.iter().for_each(|&way| lean.length(way));
@@ -122,7 +123,7 @@ fn collect(model: &KindModel, recording: &dyn Recording, parts: &[usize]) -> Aim
                 math::half_turn(course.from, now).map(|x| x * part.max as f32)
             } else {
                 let lane = |axis| part.lanes.start + axis;
-                std::array::from_fn(|axis| match axis < part.axes() {
+                std::array::from_fn(|axis| match axis < part.axes {
                     true => part.difference(state[lane(axis)], base[lane(axis)]) as f32,
                     false => 0.0,
                 })
