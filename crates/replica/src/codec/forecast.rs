@@ -175,8 +175,9 @@ fn lanes_of<const N: usize>(part: &Part, lanes: &[i32]) -> [i32; N] {
 
 #[inline]
 fn moving<const N: usize>(part: &Part, [s0, s1, s2]: [[i32; N]; STATES], spans: [f32; 2]) -> ([f32; N], [f32; N]) {
-    let along =
-        |to: [i32; N], from: [i32; N], span: f32| std::array::from_fn(|i| part.difference(to[i], from[i]) as f32 * span);
+    let along = |to: [i32; N], from: [i32; N], span: f32| {
+        std::array::from_fn(|i| part.difference(to[i], from[i]) as f32 * span)
+    };
     let (speed, before): ([f32; N], [f32; N]) = (along(s0, s1, spans[0]), along(s1, s2, spans[1]));
     (speed, std::array::from_fn(|i| speed[i] - before[i]))
 }

@@ -1,12 +1,12 @@
 //! Fits the drifts: where a part will be, given how it moved.
 
 use super::{Adam, BATCH, Luck, Recording};
+use crate::codec::forecast::{Course, drifts_of};
+use crate::codec::math;
 use crate::codec::model::KindModel;
 use crate::codec::net::Net;
 use crate::codec::plan::{Form, PULLS};
 use crate::codec::record::{Lean, Walk};
-use crate::codec::forecast::{Course, drifts_of};
-use crate::codec::math;
 
 /// Misses below this, in lane steps, hardly differ in price.
 const FINE: f32 = 1.5;
