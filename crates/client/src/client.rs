@@ -16,7 +16,7 @@ use crate::limits::{EVENTS_WAITING_MAX, HISTORY_TICKS, LATENCIES_MAX, RELIABLE_W
 use crate::mirror::{Mirror, Taken, rates};
 use crate::prediction::{Confirmation, Prediction, Step, Tables};
 use crate::reliable::{Reliable, forget_strangers};
-use crate::types::{Counters, KnownEntity, Received, Start, View};
+use crate::types::{Counters, KnownEntity, Received, Start, View, Waiting};
 
 /// A client of a match. All times are of one clock of the caller's choice.
 pub struct Client<G: Game> {
@@ -356,5 +356,10 @@ impl<G: Game> Client<G> {
     #[must_use]
     pub const fn counters(&self) -> &Counters {
         &self.counters
+    }
+    /// What waits for its moment: for tests and tools.
+    #[must_use]
+    pub fn waiting(&self) -> Waiting {
+        Waiting { events: self.events.len(), reliable: self.reliable.waiting(), inputs: self.mirror.sender.waiting() }
     }
 }

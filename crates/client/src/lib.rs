@@ -19,4 +19,4 @@ mod window;
 
 pub use client::Client;
 pub use mirror::Mirror;
-pub use types::{Counters, KnownEntity, Received, Start, View};
+pub use types::{Counters, KnownEntity, Received, Start, View, Waiting};

@@ -47,6 +47,11 @@ impl Sender {
         }
     }
 
+    /// Inputs that are kept.
+    pub(crate) const fn waiting(&self) -> usize {
+        self.frames.len()
+    }
+
     /// How many past inputs each datagram repeats: enough that one in 500 is lost for good at the measured loss.
     pub(crate) fn redundancy(&self) -> usize {
         match self.loss {

@@ -72,6 +72,17 @@ pub struct Counters {
     pub starved: u64,
 }
 
+/// What waits inside a client; [`limits`](crate::limits) says how much of each may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Events that may be lost, for their moment.
+    pub events: usize,
+    /// Reliable events, for theirs.
+    pub reliable: usize,
+    /// Inputs, for the server to say that it needs them no more.
+    pub inputs: usize,
+}
+
 /// What the player sees and steers by.
 #[derive(Debug)]
 pub struct View<'a, G: Game> {

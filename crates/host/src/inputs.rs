@@ -108,6 +108,11 @@ impl InputQueue {
         Taken { lanes: &self.last.lanes, view: self.last.view, substituted }
     }
 
+    /// How many wait for their tick.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.iter().filter(|frame| frame.tick != Tick::ZERO).count()
+    }
+
     /// The newest tick that ran on an input of the client; zero before the first.
     pub(crate) const fn consumed(&self) -> Tick {
         self.consumed

@@ -8,11 +8,13 @@ pub mod limits;
 mod replication;
 mod rewind;
 mod room;
+mod schedule;
 mod sent;
 mod snapshot;
 mod types;
 
 pub use room::Room;
+pub use schedule::Schedule;
 pub use types::{
     Counters, InputCounters, JoinError, Net, PeerError, Phase, RoomOptions, SessionId, SessionReport, Told,
 };

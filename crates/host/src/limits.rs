@@ -33,3 +33,7 @@ pub const LEADS_LOOKED_AT_EVERY: usize = 16;
 /// Ticks by which a client's view of the others may lie farther back than the lateness of its snapshots explains: its
 /// clock moves at most 5 % faster than time, so that it lags when the line gets better.
 pub const VIEW_TOLERANCE_TICKS: u32 = 3;
+
+/// Ticks that are made up for at once after a stall. What was missed beyond that is not: the schedule moves, and the
+/// match was slower for a moment.
+pub const CATCH_UP_TICKS_MAX: u64 = 4;

@@ -409,7 +409,23 @@ impl<G: Game> Room<G> {
 
     /// Figures of one session.
     pub fn session(&self, session: SessionId) -> Option<SessionReport> {
-        self.sessions.get(&session).map(|session| SessionReport { player: session.player, inputs: session.inputs })
+        self.sessions.get(&session).map(|session| SessionReport {
+            player: session.player,
+            inputs: session.inputs,
+            inputs_waiting: session.queue.waiting(),
+            slots: session.replication.slots.len(),
+        })
+    }
+
+    /// What the last tick ran on, ascending by player: for tests and tools.
+    pub fn inputs(&self) -> &[PlayerInput<G::Input>] {
+        &self.inputs
+    }
+
+    /// Which slot means which entity to a client, and the tick in which that appeared: for tests and tools.
+    pub fn shown(&self, session: SessionId) -> impl Iterator<Item = (u16, EntityId, Tick)> {
+        let shown = self.sessions.get(&session).map_or(&[][..], |session| session.replication.shown());
+        shown.iter().filter_map(|&(id, slot)| Some((slot, id, self.entities.of(id)?.born)))
     }
 
     /// What a client would know if everything had arrived: for tests and tools.

@@ -151,4 +151,8 @@ pub struct SessionReport {
     pub player: Option<PlayerId>,
     /// Its inputs.
     pub inputs: InputCounters,
+    /// Inputs that wait for their tick.
+    pub inputs_waiting: usize,
+    /// Slots that it has ever had at a time.
+    pub slots: usize,
 }

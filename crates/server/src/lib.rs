@@ -16,7 +16,6 @@ mod notice;
 mod os;
 mod progress;
 mod report;
-mod schedule;
 mod server;
 mod shard;
 mod stop;

@@ -9,10 +9,6 @@ pub const SESSIONS_MAX: usize = 1 << 16;
 /// Connections beyond the places of all rooms, so that those who are too many can be told so.
 pub const CONNECTIONS_SPARE: usize = 256;
 
-/// Ticks that are made up for at once after a stall. What was missed beyond that is not: the schedule moves, and the
-/// match was slower for a moment.
-pub const CATCH_UP_TICKS_MAX: u64 = 4;
-
 /// Longest work between two looks at the socket inside a tick.
 pub const DRAIN_INTERVAL: Micros = Micros::from_millis(1);
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_host::Schedule;
 use downbeat_replica::codec::{Model, ModelError};
 use downbeat_replica::{ConfigError, Game, Schema};
 use downbeat_transport::{
@@ -22,7 +23,6 @@ use crate::notice::{Notice, Notify};
 use crate::os;
 use crate::progress::Progress;
 use crate::report::ServerReport;
-use crate::schedule::Schedule;
 use crate::shard::{Rules, Shard, Told};
 use crate::stop::{Stop, Urgency};
 

@@ -1,127 +1,46 @@
-//! The loop: the earliest thing that is due happens next. Deliveries come before ticks, ticks before inputs.
+//! The loop: the earliest thing that is due happens next. Faults begin and end before deliveries, deliveries come before
+//! ticks, ticks before frames.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use downbeat_client::{Client, Start, View};
-use downbeat_host::{Net, Room, RoomOptions, SessionId, Told};
-use downbeat_link::{LinkSpec, Pipe};
-use downbeat_replica::hash::Fnv;
-use downbeat_replica::{Coding, ConfigError, Game, Input, LaneReader, Micros, Replicated, Tick};
+use downbeat_client::{Client, Start};
+use downbeat_host::{Net, Room, RoomOptions, Schedule, SessionId};
+use downbeat_link::{Chance, LinkSpec, Queue};
+use downbeat_replica::{Coding, ConfigError, Game, Micros, PlayerId, Tick};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-use crate::stream::{PACKET_OVERHEAD_BYTES, Stream};
-
-/// What a simulation is set up with.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// Decides everything random: the match, the links, the players.
-    pub seed: u64,
-    /// Players, all from the beginning.
-    pub clients: u16,
-    /// Each client's link, one way; both ways are alike.
-    pub link: LinkSpec,
-    /// Ticks per second.
-    pub tick_rate_hz: u32,
-    /// Snapshots per second.
-    pub send_rate_hz: u32,
-    /// Largest datagram in bytes.
-    pub datagram_bytes_max: usize,
-    /// Snapshot bytes per second and client at most.
-    pub client_bytes_per_s: usize,
-}
-
-impl Options {
-    /// Two clients at 60 Hz on a perfect line.
-    #[must_use]
-    pub const fn new(seed: u64) -> Self {
-        Self {
-            seed,
-            clients: 2,
-            link: LinkSpec::PERFECT,
-            tick_rate_hz: 60,
-            send_rate_hz: 60,
-            datagram_bytes_max: 1_162,
-            client_bytes_per_s: 1 << 20,
-        }
-    }
-}
-
-/// Who decides on a client's inputs.
-pub trait Player<G: Game> {
-    /// The input of `tick`, seeing `view`.
-    fn decide(&mut self, tick: Tick, view: &View<'_, G>) -> G::Input;
-}
-
-impl<G: Game, F: FnMut(Tick, &View<'_, G>) -> G::Input> Player<G> for F {
-    fn decide(&mut self, tick: Tick, view: &View<'_, G>) -> G::Input {
-        self(tick, view)
-    }
-}
-
-/// Random inputs of any game, each held for up to a second.
-#[derive(Debug)]
-pub struct WanderPlayer {
-    rng: Pcg64,
-    until: Tick,
-    lanes: Vec<i32>,
-}
-
-impl WanderPlayer {
-    /// A player whose inputs `seed` decides.
-    #[must_use]
-    pub fn new(seed: u64) -> Self {
-        Self { rng: Pcg64::seed_from_u64(seed), until: Tick::ZERO, lanes: Vec::new() }
-    }
-}
-
-impl<G: Game> Player<G> for WanderPlayer {
-    fn decide(&mut self, tick: Tick, _: &View<'_, G>) -> G::Input {
-        let kind = G::Input::kind();
-        if tick >= self.until {
-            self.until = tick.offset(self.rng.random_range(5..60));
-            self.lanes = kind.lanes.iter().map(|lane| self.rng.random_range(0..=lane.max)).collect();
-        } else {
-            // What was pressed is pressed once.
-            for field in kind.fields.iter().filter(|field| field.action) {
-                let neutral = G::Input::default().lanes();
-                self.lanes[field.lanes.clone()].copy_from_slice(&neutral[field.lanes.clone()]);
-            }
-        }
-        G::Input::read(&mut LaneReader::new(&self.lanes))
-    }
-}
-
-struct Seat<G: Game> {
-    session: SessionId,
-    client: Client<G>,
-    player: Box<dyn Player<G>>,
-    up: Pipe<Vec<u8>>,
-    down: Pipe<Vec<u8>>,
-    reliable: Stream,
-    /// What the room would have told it in each of the last ticks.
-    truth: VecDeque<(Tick, Vec<Told>)>,
-    /// Whether its copy equalled the truth of the newest tick that arrived.
-    converged: bool,
-    wrong: u64,
-}
+use crate::carrier::{Arrival, Arrived, Carrier, End, Lines};
+use crate::checks::{Findings, Invariant, check_session, check_tick};
+use crate::faults::{is_away, is_cut_off, is_stalled, next_change};
+use crate::options::Options;
+use crate::player::Player;
+use crate::seat::Seat;
+use crate::trace::Trace;
 
 /// A room and its clients.
 pub struct Sim<G: Game> {
     options: Options,
     room: Room<G>,
+    world: Arc<G::World>,
+    coding: Arc<Coding>,
     seats: Vec<Seat<G>>,
+    carrier: Box<dyn Carrier>,
     now: Micros,
-    next_tick: Micros,
-    trace: Fnv,
+    schedule: Schedule,
+    /// The room's last tick.
+    last: Tick,
+    /// Since when links do nothing but delay.
+    calm_since: Option<Micros>,
+    /// When faults were looked at last; `None` before the first time.
+    looked_at: Option<Micros>,
+    findings: Findings,
+    trace: Trace,
     datagram: Vec<u8>,
-    down_bytes: u64,
-    up_bytes: u64,
 }
 
 impl<G: Game> Sim<G> {
-    /// Opens the room and lets all clients in. `player` makes the player of each client from its index and a seed.
+    /// Opens the room for all clients. `player` makes the player of each from its index and a seed.
     ///
     /// # Errors
     /// When the game's configuration cannot be.
@@ -138,53 +57,26 @@ impl<G: Game> Sim<G> {
             spectators_max: 0,
             client_bytes_per_s: options.client_bytes_per_s,
         };
-        let mut room = Room::new(config, room_options)?;
+        let room = Room::new(config, room_options)?;
         let (world, coding) = Client::<G>::shared(config)?;
         let mut rng = Pcg64::seed_from_u64(options.seed);
-        let mut seats = Vec::new();
-        for i in 0..options.clients {
-            let session = SessionId(i.into());
-            let player_id = room.join(session, "bot", false).expect("there is a place for each client");
-            seats.push(Seat {
-                session,
-                client: Self::client(&options, player_id, Arc::clone(&world), Arc::clone(&coding)),
-                player: player(i.into(), rng.random()),
-                up: Pipe::new(&options.link, rng.random()),
-                down: Pipe::new(&options.link, rng.random()),
-                reliable: Stream::new(&options.link, options.seed.rotate_left(32) ^ u64::from(i)),
-                truth: VecDeque::new(),
-                converged: false,
-                wrong: 0,
-            });
-        }
+        let seat = |i| Seat::new(i, options.machine(i), player(i, rng.random()));
         Ok(Self {
-            options,
+            seats: (0..options.clients.into()).map(seat).collect(),
             room,
-            seats,
+            world,
+            coding,
+            carrier: Box::new(Lines::new(&options)),
             now: Micros::default(),
-            next_tick: Micros::default(),
-            trace: Fnv::default(),
+            schedule: Schedule::new(Micros::default(), options.tick_rate_hz),
+            last: Tick::ZERO,
+            calm_since: None,
+            looked_at: None,
+            findings: Findings::default(),
+            trace: Trace::default(),
             datagram: Vec::new(),
-            down_bytes: 0,
-            up_bytes: 0,
+            options,
         })
-    }
-
-    fn client(
-        options: &Options,
-        player: Option<downbeat_replica::PlayerId>,
-        world: Arc<G::World>,
-        coding: Arc<Coding>,
-    ) -> Client<G> {
-        let rtt = options.link.latency + options.link.latency;
-        let start = Start {
-            player,
-            tick_rate_hz: options.tick_rate_hz,
-            send_rate_hz: options.send_rate_hz,
-            tick: Tick::ZERO,
-            rtt,
-        };
-        Client::new(world, coding, start)
     }
 
     /// Plays on for `time`.
@@ -192,118 +84,286 @@ impl<G: Game> Sim<G> {
         let end = self.now + time;
         while let Some(at) = self.next_at().filter(|at| *at <= end) {
             self.now = self.now.max(at);
+            self.change();
             self.deliver();
-            if self.next_tick <= self.now {
-                self.tick();
-            }
-            self.sample();
+            self.tick();
+            self.frames();
         }
         self.now = end;
     }
 
     fn next_at(&self) -> Option<Micros> {
-        let seats = self.seats.iter().flat_map(|seat| {
-            let times = [seat.up.next_at(), seat.down.next_at(), seat.reliable.next_at(), seat.client.next_input_at()];
-            times.into_iter().flatten()
-        });
-        seats.chain([self.next_tick]).min()
+        let awake = |end| !self.is_stalled(end);
+        let seats = self.seats.iter().filter(|seat| awake(End::Client(seat.index)));
+        let seats = seats.flat_map(|seat| [self.carrier.next_at(End::Client(seat.index)), seat.next_frame_at()]);
+        let server = [self.carrier.next_at(End::Server), Some(self.schedule.due())];
+        let server = server.into_iter().filter(|_| awake(End::Server));
+        let change = match self.looked_at {
+            Some(at) => next_change(&self.options.faults, at),
+            None => Some(self.now),
+        };
+        seats.chain(server).chain([change]).flatten().min()
+    }
+
+    fn is_stalled(&self, end: End) -> bool {
+        is_stalled(&self.options.faults, self.now, end)
+    }
+
+    /// Lets faults begin and end.
+    fn change(&mut self) {
+        let faults = &self.options.faults;
+        if self.looked_at.is_some_and(|at| next_change(faults, at).is_none_or(|next| next > self.now)) {
+            return;
+        }
+        self.looked_at = Some(self.now);
+        self.set_lines();
+        for seat in &mut self.seats {
+            let is_here = !is_away(&self.options.faults, self.now, seat.index);
+            if is_here == seat.is_here {
+                continue;
+            }
+            seat.is_here = is_here;
+            if is_here {
+                self.carrier.open(self.now, seat.index);
+            } else {
+                seat.client = None;
+                self.carrier.close(self.now, seat.index);
+            }
+        }
+    }
+
+    fn set_lines(&mut self) {
+        for client in 0..self.seats.len() {
+            let (up, down) = self.options.links(client);
+            let now_like = |spec: LinkSpec| {
+                let spec = if self.calm_since.is_some() { calm(&spec) } else { spec };
+                let is_cut_off = is_cut_off(&self.options.faults, self.now, client);
+                if is_cut_off { LinkSpec { loss: Chance::ALWAYS, burst_thousandths: None, ..spec } } else { spec }
+            };
+            self.carrier.set_line(client, &now_like(up), &now_like(down));
+        }
     }
 
     fn deliver(&mut self) {
-        for seat in &mut self.seats {
-            while let Some((at, datagram)) = seat.up.poll(self.now) {
-                note(&mut self.trace, at, seat.session, &datagram);
-                self.room.receive(seat.session, at, &datagram).expect("clients of ours send nothing wrong");
+        if !self.is_stalled(End::Server) {
+            while let Some(arrival) = self.carrier.poll(self.now, End::Server) {
+                self.arrive_at_server(&arrival);
             }
-            while let Some(bytes) = seat.reliable.poll(self.now) {
-                note(&mut self.trace, self.now, seat.session, &bytes);
-                seat.client.receive_reliable(self.now, &bytes).expect("a room of ours sends nothing wrong");
+        }
+        for index in 0..self.seats.len() {
+            let end = End::Client(index);
+            if self.is_stalled(end) {
+                continue;
             }
-            while let Some((at, datagram)) = seat.down.poll(self.now) {
-                note(&mut self.trace, at, seat.session, &datagram);
-                // An undecodable datagram is as good as lost; the client counts it.
-                if seat.client.receive(at, &datagram).is_ok_and(|received| received.newest) {
-                    seat.check();
+            while let Some(Arrival { at, what, .. }) = self.carrier.poll(self.now, end) {
+                let seat = &mut self.seats[index];
+                match what {
+                    Arrived::Datagram(datagram) => {
+                        self.trace.arrived(at, end, index, &datagram);
+                        seat.receive(self.now, at, &datagram, &mut self.findings);
+                    }
+                    Arrived::Reliable(bytes) => {
+                        self.trace.arrived(at, end, index, &bytes);
+                        seat.receive_reliable(at, &bytes);
+                    }
+                    Arrived::Opened | Arrived::Closed => {}
                 }
             }
         }
     }
 
-    fn tick(&mut self) {
-        let tick_length = Micros(1_000_000 / u64::from(self.options.tick_rate_hz));
-        let mut outbox =
-            Outbox { datagrams: BTreeMap::new(), reliable: BTreeMap::new(), space: self.options.datagram_bytes_max };
-        self.room.tick(self.next_tick, &mut outbox);
-        for seat in &mut self.seats {
-            seat.truth.push_back((self.room.present(), self.room.told(seat.session)));
-            if seat.truth.len() > TRUTHS_KEPT {
-                seat.truth.pop_front();
+    fn arrive_at_server(&mut self, arrival: &Arrival) {
+        let &Arrival { client, at, .. } = arrival;
+        match &arrival.what {
+            Arrived::Opened => self.let_in(client),
+            Arrived::Closed => {
+                if let Some(session) = self.seats[client].session.take() {
+                    self.room.leave(session);
+                }
             }
-            if let Some(bytes) = outbox.reliable.remove(&seat.session) {
-                seat.reliable.send(self.now, bytes);
+            Arrived::Datagram(datagram) => {
+                let Some(session) = self.seats[client].session else { return };
+                self.trace.arrived(at, End::Server, client, datagram);
+                if let Err(error) = self.room.receive(session, at, datagram) {
+                    let what = || format!("the server says of client {client}: {error}");
+                    self.findings.broken(self.now, Invariant::Wellformed, what);
+                }
             }
-            if let Some(datagram) = outbox.datagrams.remove(&seat.session) {
-                self.down_bytes += datagram.len() as u64;
-                let bytes = datagram.len() + PACKET_OVERHEAD_BYTES;
-                seat.down.send(self.now, datagram, bytes);
-            }
+            Arrived::Reliable(_) => {}
         }
-        self.next_tick = self.next_tick + tick_length;
     }
 
-    fn sample(&mut self) {
-        for seat in &mut self.seats {
-            let mut sampled = false;
-            while let Some(tick) = seat.client.poll_input(self.now) {
-                let input = seat.player.decide(tick, &seat.client.view(self.now));
-                seat.client.input(self.now, tick, &input);
-                sampled = true;
+    /// A client is connected. It knows its place at once: hello and welcome are not simulated.
+    fn let_in(&mut self, index: usize) {
+        let seat = &mut self.seats[index];
+        let session = session_of(index, seat.visits, self.options.clients);
+        let player = self.room.join(session, "bot", false).expect("there is a place for each client");
+        let (up, down) = self.options.links(index);
+        let start = Start {
+            player,
+            tick_rate_hz: self.options.tick_rate_hz,
+            send_rate_hz: self.options.send_rate_hz,
+            tick: self.room.present(),
+            rtt: up.latency + down.latency,
+        };
+        let client = Client::new(Arc::clone(&self.world), Arc::clone(&self.coding), start);
+        seat.enter(session, player, seat.is_here.then_some(client));
+    }
+
+    /// Runs the ticks that are due. After a stall the schedule makes up for some, as the server's does.
+    fn tick(&mut self) {
+        if self.is_stalled(End::Server) {
+            return;
+        }
+        while self.schedule.due() <= self.now {
+            let clients = self.options.clients;
+            let mut outbox = Outbox { carrier: &mut *self.carrier, now: self.now, clients };
+            self.room.tick(self.schedule.due(), &mut outbox);
+            self.carrier.flush(self.now, End::Server);
+            self.check();
+            self.schedule.advance(self.now);
+        }
+    }
+
+    fn frames(&mut self) {
+        for index in 0..self.seats.len() {
+            if self.is_stalled(End::Client(index)) {
+                continue;
             }
-            if sampled {
-                seat.client.transmit(&mut self.datagram);
-                self.up_bytes += self.datagram.len() as u64;
-                let bytes = self.datagram.len() + PACKET_OVERHEAD_BYTES;
-                seat.up.send(self.now, self.datagram.clone(), bytes);
+            let is_settled = self.is_settled(index);
+            let seat = &mut self.seats[index];
+            if seat.next_frame_at().is_none_or(|at| at > self.now) {
+                continue;
             }
+            if seat.frame(self.now, is_settled, &mut self.findings, &mut self.datagram) {
+                self.carrier.send(self.now, End::Client(index), index, &self.datagram);
+            }
+            self.carrier.flush(self.now, End::Client(index));
+        }
+    }
+
+    /// Looks at the tick that just ran.
+    fn check(&mut self) {
+        let (room, now) = (&self.room, self.now);
+        let present = room.present();
+        self.trace.ticked(now, present);
+        if let Err(wrong) = check_tick(self.last, present, room.players(), room.inputs()) {
+            self.findings.broken(now, Invariant::ServerTicks, || wrong);
+        }
+        self.last = present;
+        if let Some(wrong) = self.carrier.overflow() {
+            self.findings.broken(now, Invariant::Queues, || wrong);
+        }
+        let counters = room.counters();
+        if (counters.clamped, counters.refused) != (0, 0) {
+            self.findings.broken(now, Invariant::Wellformed, || format!("{counters:?}"));
+        }
+        for index in 0..self.seats.len() {
+            self.check_inputs(index);
+            self.check_session(index);
+            if self.is_settled(index) {
+                self.check_copy(index);
+            }
+        }
+    }
+
+    fn check_inputs(&mut self, index: usize) {
+        let (seat, kind) = (&self.seats[index], &self.room.schema().input);
+        let is_own = |player: PlayerId| seat.session.is_some() && seat.player_id == Some(player);
+        let Some(input) = self.room.inputs().iter().find(|input| is_own(input.player)) else { return };
+        if let Err(wrong) = seat.sampled.check(self.last, kind, input) {
+            self.findings.broken(self.now, Invariant::ActionsOnce, || format!("client {index}: {wrong}"));
+        }
+    }
+
+    /// Notes what the room tells a client, and looks at what it keeps for it.
+    fn check_session(&mut self, index: usize) {
+        let Self { room, seats, trace, findings, now, last, options, .. } = self;
+        let seat = &mut seats[index];
+        let Some(session) = seat.session else { return };
+        if last.0.is_multiple_of(options.tick_rate_hz / options.send_rate_hz) {
+            let told = room.told(session);
+            seat.shown_max = seat.shown_max.max(told.len());
+            let client = seat.client.as_ref();
+            seat.truth.note(*last, room.shown(session), told, |slot, lanes, is_someone_new| {
+                trace.state(lanes);
+                // The snapshot that says so has not arrived: what the client holds under this name is someone else.
+                let held = || client.and_then(|client| client.known().find(|known| known.slot == slot));
+                if let Some(held) = Some(()).filter(|()| is_someone_new).and_then(|()| held()) {
+                    findings.broken(*now, Invariant::NamesInUse, || format!("client {index} still shows {held:?}"));
+                }
+            });
+        }
+        let report = room.session(session).expect("it takes part");
+        if let Err((invariant, wrong)) = check_session(&report, seat.shown_max) {
+            findings.broken(*now, invariant, || format!("client {index}: {wrong}"));
+        }
+    }
+
+    /// Whether all faults ended so long ago that client `index` must have recovered.
+    fn is_settled(&self, index: usize) -> bool {
+        let Some(calm_since) = self.calm_since else { return false };
+        let (up, down) = self.options.links(index);
+        let round_trip = longest(&up) + longest(&down);
+        self.seats[index].client.is_some() && self.now >= calm_since + round_trip + round_trip + SETTLING
+    }
+
+    fn check_copy(&mut self, index: usize) {
+        let seat = &self.seats[index];
+        let Some(client) = &seat.client else { return };
+        let (_, down) = self.options.links(index);
+        let interval = Micros(1_000_000 / u64::from(self.options.send_rate_hz));
+        let age = Micros(self.last.since(client.newest()).max(0) as u64 * self.schedule.length().0);
+        let age_max = down.latency + down.jitter + interval + interval;
+        if !seat.converged || age > age_max {
+            let newest = client.newest();
+            let what = || format!("client {index} differs at {newest:?} of {:?}", self.last);
+            self.findings.broken(self.now, Invariant::Converges, what);
         }
     }
 
     /// Changes every client's link from now on.
     pub fn set_link(&mut self, link: &LinkSpec) {
-        for seat in &mut self.seats {
-            seat.up.set_spec(link);
-            seat.down.set_spec(link);
-            seat.reliable.set_spec(link);
+        self.options.link = *link;
+        for machine in &mut self.options.machines {
+            (machine.up, machine.down) = (None, None);
         }
+        self.set_lines();
     }
 
-    /// Takes client `index` out of the match and out of the simulation.
-    pub fn leave(&mut self, index: usize) {
-        let seat = self.seats.remove(index);
-        self.room.leave(seat.session);
+    /// While it is calm, links do nothing but delay, and clients must converge: no fault may begin meanwhile.
+    pub fn set_calm(&mut self, is_calm: bool) {
+        self.calm_since = is_calm.then_some(self.now);
+        self.set_lines();
     }
 
     /// Whether every client's copy equals, lane by lane, what the server has for it, as of the newest snapshot that
     /// arrived.
     #[must_use]
     pub fn converged(&self) -> bool {
-        self.seats.iter().all(|seat| seat.converged)
+        self.seats.iter().filter(|seat| seat.client.is_some()).all(|seat| seat.converged)
     }
 
     /// How often a client held a state that was never its entity's.
     #[must_use]
     pub fn wrong_states(&self) -> u64 {
-        self.seats.iter().map(|seat| seat.wrong).sum()
+        self.findings.count(Invariant::TrueStates)
     }
 
-    /// The clients.
+    /// What was found broken so far.
+    #[must_use]
+    pub const fn findings(&self) -> &Findings {
+        &self.findings
+    }
+
+    /// The clients that take part.
     pub fn clients(&self) -> impl Iterator<Item = &Client<G>> {
-        self.seats.iter().map(|seat| &seat.client)
+        self.seats.iter().filter_map(|seat| seat.client.as_ref())
     }
 
-    /// The clients, to ask what can only be taken once.
+    /// The clients that take part, to ask what can only be taken once. Their times are those of their own clocks.
     pub fn clients_mut(&mut self) -> impl Iterator<Item = &mut Client<G>> {
-        self.seats.iter_mut().map(|seat| &mut seat.client)
+        self.seats.iter_mut().filter_map(|seat| seat.client.as_mut())
     }
 
     /// The room.
@@ -311,68 +371,59 @@ impl<G: Game> Sim<G> {
         &self.room
     }
 
-    /// Payload bytes of all datagrams so far: down and up.
-    #[must_use]
-    pub const fn bytes(&self) -> (u64, u64) {
-        (self.down_bytes, self.up_bytes)
-    }
-
-    /// Hash of every datagram that arrived, with its time.
+    /// Hash of everything that arrived, where and when, and of all states.
     #[must_use]
     pub const fn trace_hash(&self) -> u64 {
-        self.trace.finish()
+        self.trace.hash()
     }
 }
 
-impl<G: Game> Seat<G> {
-    /// Compares the client's copy with what the room had.
-    fn check(&mut self) {
-        let newest = self.client.newest();
-        let Some((_, truth)) = self.truth.iter().find(|(tick, _)| *tick == newest) else { return };
-        let mut known: Vec<_> = self
-            .client
-            .known()
-            .map(|entity| Told { slot: entity.slot, kind: entity.kind, lanes: entity.lanes })
-            .collect();
-        known.sort_unstable_by_key(|told| told.slot);
-        let mut truth = truth.clone();
-        truth.sort_unstable_by_key(|told| told.slot);
-        self.converged = known == truth;
-        for told in &known {
-            let ever = self.truth.iter().any(|(tick, truth)| *tick <= newest && truth.contains(told));
-            // What is older than the kept truths cannot be judged.
-            let judged = self.truth.front().is_some_and(|(tick, _)| tick.0 == 1) || self.converged;
-            self.wrong += u64::from(!ever && judged);
-        }
+/// The link without anything that has to be recovered from.
+fn calm(link: &LinkSpec) -> LinkSpec {
+    LinkSpec { latency: link.latency, jitter: link.jitter, ..LinkSpec::PERFECT }
+}
+
+/// The longest that a datagram is under way.
+fn longest(link: &LinkSpec) -> Micros {
+    let queue = match link.queue {
+        Some(Queue::Time(time)) => time,
+        Some(Queue::Bytes(bytes)) => link.rate_bits.map_or(Micros(0), |bits| Micros(bytes * 8_000_000 / bits)),
+        None => Micros(0),
+    };
+    link.latency + link.jitter + queue
+}
+
+/// Sessions are never used again: a client that comes back is another one.
+fn session_of(client: usize, visits: u32, clients: u16) -> SessionId {
+    SessionId(client as u32 + visits * u32::from(clients))
+}
+
+/// The way from the room to its clients, while it ticks.
+struct Outbox<'a> {
+    carrier: &'a mut dyn Carrier,
+    now: Micros,
+    clients: u16,
+}
+
+impl Outbox<'_> {
+    fn client(&self, session: SessionId) -> usize {
+        (session.0 % u32::from(self.clients)) as usize
     }
 }
 
-fn note(trace: &mut Fnv, at: Micros, session: SessionId, datagram: &[u8]) {
-    trace.write(&at.0.to_le_bytes());
-    trace.write(&session.0.to_le_bytes());
-    trace.write(datagram);
-}
-
-struct Outbox {
-    datagrams: BTreeMap<SessionId, Vec<u8>>,
-    reliable: BTreeMap<SessionId, Vec<u8>>,
-    space: usize,
-}
-
-impl Net for Outbox {
-    fn space(&mut self, _: SessionId) -> Option<usize> {
-        Some(self.space)
+impl Net for Outbox<'_> {
+    fn space(&mut self, session: SessionId) -> Option<usize> {
+        self.carrier.space(self.now, self.client(session))
     }
 
     fn send(&mut self, session: SessionId, datagram: &[u8]) {
-        assert!(datagram.len() <= self.space, "{} bytes do not fit into {}", datagram.len(), self.space);
-        self.datagrams.insert(session, datagram.to_vec());
+        self.carrier.send(self.now, End::Server, self.client(session), datagram);
     }
 
     fn send_reliable(&mut self, session: SessionId, bytes: &[u8]) {
-        self.reliable.insert(session, bytes.to_vec());
+        self.carrier.send_reliable(self.now, self.client(session), bytes);
     }
 }
 
-/// Ticks of truth that are kept to judge copies by.
-const TRUTHS_KEPT: usize = 1_200;
+/// What clients have beyond two round trips.
+const SETTLING: Micros = Micros::from_millis(500);

@@ -9,6 +9,7 @@ use downbeat_replica::Micros;
 pub(crate) struct Stream {
     link: Link,
     under_way: VecDeque<(Try, Vec<u8>)>,
+    read_to: Micros,
 }
 
 /// What became of the last try to send something.
@@ -21,7 +22,7 @@ enum Try {
 
 impl Stream {
     pub(crate) fn new(spec: &LinkSpec, seed: u64) -> Self {
-        Self { link: Link::new(spec, seed), under_way: VecDeque::new() }
+        Self { link: Link::new(spec, seed), under_way: VecDeque::new(), read_to: Micros::default() }
     }
 
     pub(crate) fn set_spec(&mut self, spec: &LinkSpec) {
@@ -33,17 +34,28 @@ impl Stream {
         self.under_way.push_back((fate, bytes));
     }
 
-    /// The next bytes that have arrived by `now`.
-    pub(crate) fn poll(&mut self, now: Micros) -> Option<Vec<u8>> {
+    /// The next bytes that have arrived by `now`, with the time of their arrival.
+    pub(crate) fn poll(&mut self, now: Micros) -> Option<(Micros, Vec<u8>)> {
         for (fate, bytes) in &mut self.under_way {
-            if let Try::Lost(at) = *fate
+            // The sender tries again on time, however late the receiver looks.
+            while let Try::Lost(at) = *fate
                 && at <= now
             {
-                *fate = try_to_send(&mut self.link, now, bytes.len());
+                *fate = try_to_send(&mut self.link, at, bytes.len());
             }
         }
-        let has_arrived = |(fate, _): &mut (Try, _)| matches!(fate, Try::Arrives(at) if *at <= now);
-        self.under_way.pop_front_if(has_arrived).map(|(_, bytes)| bytes)
+        let &(Try::Arrives(at), _) = self.under_way.front()? else { return None };
+        if at > now {
+            return None;
+        }
+        // What was held up by those before it came with the last of them.
+        self.read_to = self.read_to.max(at);
+        self.under_way.pop_front().map(|(_, bytes)| (self.read_to, bytes))
+    }
+
+    /// Bytes that have not been taken yet.
+    pub(crate) fn bytes(&self) -> usize {
+        self.under_way.iter().map(|(_, bytes)| bytes.len()).sum()
     }
 
     /// When to poll next.

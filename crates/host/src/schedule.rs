@@ -1,12 +1,12 @@
 //! Ticks are due at fixed times, whatever a tick took: what is late is made up for, up to a point.
 
-use downbeat_wire::Micros;
+use downbeat_replica::Micros;
 
 use crate::limits::CATCH_UP_TICKS_MAX;
 
 /// When ticks are due.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Schedule {
+pub struct Schedule {
     begin: Micros,
     rate_hz: u64,
     /// Ticks since `begin`.
@@ -15,7 +15,8 @@ pub(crate) struct Schedule {
 
 impl Schedule {
     /// The first tick is due at `begin`.
-    pub(crate) const fn new(begin: Micros, rate_hz: u32) -> Self {
+    #[must_use]
+    pub const fn new(begin: Micros, rate_hz: u32) -> Self {
         Self { begin, rate_hz: rate_hz as u64, count: 0 }
     }
 
@@ -25,23 +26,26 @@ impl Schedule {
     }
 
     /// When the next tick is due.
-    pub(crate) const fn due(&self) -> Micros {
+    #[must_use]
+    pub const fn due(&self) -> Micros {
         self.nth(self.count)
     }
 
     /// When the one after it is.
-    pub(crate) const fn following(&self) -> Micros {
+    #[must_use]
+    pub const fn following(&self) -> Micros {
         self.nth(self.count + 1)
     }
 
     /// Length of a tick.
-    pub(crate) const fn length(&self) -> Micros {
+    #[must_use]
+    pub const fn length(&self) -> Micros {
         Micros(1_000_000 / self.rate_hz)
     }
 
     /// A tick was run. When more than [`CATCH_UP_TICKS_MAX`] are due at `now`, all but that many are left out; returns
     /// how many.
-    pub(crate) const fn advance(&mut self, now: Micros) -> u64 {
+    pub const fn advance(&mut self, now: Micros) -> u64 {
         self.count += 1;
         let due_by_now = now.0.saturating_sub(self.begin.0) * self.rate_hz / 1_000_000 + 1;
         let behind = due_by_now.saturating_sub(self.count);
