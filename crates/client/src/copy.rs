@@ -149,7 +149,7 @@ impl Copy {
     /// `anew`: the datagram builds on nothing since then, so that who lapsed by that and enters is who it was.
     fn take_newcomers(&mut self, datagram: &mut Datagram<'_, '_>, anew: Option<Tick>) -> Result<(), DecodeError> {
         let count = take_count(SLOTS_MAX, "number of newcomers", datagram.input)?;
-        let from = if count > 0 { self.own_state(datagram) } else { None };
+        let from = if count > 0 { self.own_state(datagram)? } else { None };
         for _ in 0..count {
             let Enter { slot, kind, avatar } = Enter::decode(datagram.schema.entities.len(), datagram.input)?;
             self.named.push(slot);
@@ -177,16 +177,20 @@ impl Copy {
         &mut self.slots[usize::from(slot)]
     }
 
-    /// The kind of the avatar, and in `self.avatar` its newest state that both ends know.
-    fn own_state(&mut self, datagram: &Datagram<'_, '_>) -> Option<usize> {
+    /// The kind of the avatar, and in `self.avatar` its newest state that both ends know; `None` when there is none.
+    ///
+    /// # Errors
+    /// When there is one that is no longer held, since the datagram was overtaken: the server guesses from it.
+    fn own_state(&mut self, datagram: &Datagram<'_, '_>) -> Result<Option<usize>, DecodeError> {
         let known = |shown: &&Shown| shown.avatar && shown.is_known(datagram.known);
         let mut shown = self.slots.iter().enumerate().filter_map(|(slot, place)| Some((slot, place.shown.as_ref()?)));
-        let (_, shown) = shown.find(|(slot, shown)| known(shown) && !self.named.contains(&(*slot as u16)))?;
-        let age = shown.told.and(datagram.known).newest()?;
-        let lanes = shown.states.as_of(Tick(self.newest.checked_sub(age)? * self.interval))?;
+        let shown = shown.find(|(slot, shown)| known(shown) && !self.named.contains(&(*slot as u16)));
+        let Some((_, shown)) = shown else { return Ok(None) };
+        let number = shown.told.and(datagram.known).newest().and_then(|age| self.newest.checked_sub(age));
+        let lanes = number.and_then(|number| shown.states.as_of(Tick(number * self.interval)));
         self.avatar.clear();
-        self.avatar.extend_from_slice(lanes);
-        Some(shown.kind)
+        self.avatar.extend_from_slice(lanes.ok_or(DecodeError::UnknownBaseline)?);
+        Ok(Some(shown.kind))
     }
 
     /// Those that both ends know: first who is awake, then the sleepers that wake.

@@ -71,3 +71,17 @@ fn a_fight_converges_after_loss_ends() {
     assert_eq!(sim.wrong_states(), 0);
     assert!(died.get() > 0, "in a fight somebody dies, and is told of in an event");
 }
+
+/// Who enters is told beside a guess from the avatar's state that both ends know. A datagram that was overtaken on a long
+/// line may guess from one that the client has let go of.
+#[test]
+fn a_newcomer_in_a_datagram_that_was_overtaken_is_never_guessed_wrong() {
+    for seed in 0..6 {
+        let lossy = link("latency=110ms,jitter=35ms,loss=10%,burst=3,reorder=6%");
+        let options =
+            Options { link: lossy, clients: 5, tick_rate_hz: 128, send_rate_hz: 128, ..Options::new(seed) };
+        let mut sim = sim(options);
+        sim.run(Micros::from_millis(15_000));
+        assert!(sim.findings().is_empty(), "{}", sim.findings());
+    }
+}
