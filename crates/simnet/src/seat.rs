@@ -87,7 +87,7 @@ impl<G: Game> Seat<G> {
         }
         if acted {
             client.transmit(out);
-        } else {
+        } else if self.machine.frames != Frames::WhenDue {
             self.player.watch(&client.view(local));
         }
         if let Err((invariant, what)) = check_client(&client.waiting()) {

@@ -78,8 +78,7 @@ fn a_fight_converges_after_loss_ends() {
 fn a_newcomer_in_a_datagram_that_was_overtaken_is_never_guessed_wrong() {
     for seed in 0..6 {
         let lossy = link("latency=110ms,jitter=35ms,loss=10%,burst=3,reorder=6%");
-        let options =
-            Options { link: lossy, clients: 5, tick_rate_hz: 128, send_rate_hz: 128, ..Options::new(seed) };
+        let options = Options { link: lossy, clients: 5, tick_rate_hz: 128, send_rate_hz: 128, ..Options::new(seed) };
         let mut sim = sim(options);
         sim.run(Micros::from_millis(15_000));
         assert!(sim.findings().is_empty(), "{}", sim.findings());
