@@ -28,6 +28,8 @@ pub enum Trouble {
     ServerStalls,
     /// This client does not take part: it leaves when this begins (or is not there yet), and joins when it ends.
     Away(u16),
+    /// The address of this client changes, at the beginning; on model links alone, nothing happens.
+    Moves(u16),
 }
 
 impl Fault {
@@ -50,6 +52,7 @@ impl fmt::Display for Fault {
             Trouble::ClientStalls(client) => write!(f, "client {client} stalls"),
             Trouble::ServerStalls => write!(f, "the server stalls"),
             Trouble::Away(client) => write!(f, "client {client} is away"),
+            Trouble::Moves(client) => write!(f, "client {client} has another address"),
         }
     }
 }
@@ -74,6 +77,15 @@ pub(crate) fn is_stalled(faults: &[Fault], now: Micros, end: End) -> bool {
 /// Whether `client` takes no part at `now`.
 pub(crate) fn is_away(faults: &[Fault], now: Micros, client: usize) -> bool {
     faults.iter().any(|fault| matches!(fault.what, Trouble::Away(of) if usize::from(of) == client) && fault.is_on(now))
+}
+
+/// The clients whose addresses change after `before` and until `now`.
+pub(crate) fn moves(faults: &[Fault], before: Micros, now: Micros) -> impl Iterator<Item = usize> {
+    let moved = move |fault: &&Fault| fault.from > before && fault.from <= now;
+    faults.iter().filter(moved).filter_map(|fault| match fault.what {
+        Trouble::Moves(client) => Some(client.into()),
+        _ => None,
+    })
 }
 
 /// When the next fault after `now` begins or ends.

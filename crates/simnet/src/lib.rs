@@ -5,7 +5,7 @@
 //! | [`Sim`] | the loop: the earliest thing that is due happens next |
 //! | [`Options`], [`Machine`], [`Fault`] | what a simulation is set up with, and what goes wrong in it |
 //! | [`Player`] | who decides on a client's inputs |
-//! | `carrier` | what carries datagrams between both ends: model links |
+//! | `carrier` | what carries datagrams between both ends: model links, or QUIC over them |
 //! | [`Invariant`] | what must hold all the time |
 //! | [`Scenario`] | a simulation that is drawn from its seed, whole |
 #![forbid(unsafe_code)]
@@ -25,7 +25,7 @@ mod trace;
 pub use checks::{Findings, Invariant};
 pub use clock::LocalClock;
 pub use faults::{Fault, Trouble};
-pub use options::{Frames, Machine, Options};
+pub use options::{Frames, Layer, Machine, Options};
 pub use player::{Player, WanderPlayer};
 pub use scenario::{Scenario, Verdict};
 pub use sim::Sim;

@@ -15,25 +15,28 @@ struct Arguments {
     /// Plays so many seeds, on all processors.
     #[arg(long, value_name = "COUNT")]
     swarm: Option<u64>,
+    /// Lets datagrams travel over QUIC, with all that it does, instead of model links alone.
+    #[arg(long)]
+    quic: bool,
     /// Virtual seconds of each.
     #[arg(long, default_value_t = SECONDS, value_parser = clap::value_parser!(u32).range(5..=3_600))]
     seconds: u32,
 }
 
 fn main() -> ExitCode {
-    let Arguments { seed, swarm: count, seconds } = Arguments::parse();
+    let Arguments { seed, swarm: count, seconds, quic } = Arguments::parse();
     let failed = match count {
-        Some(count) => many(seed, count, seconds),
-        None => one(seed, seconds),
+        Some(count) => many(seed, count, seconds, quic),
+        None => one(seed, seconds, quic),
     };
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Plays one seed and tells all about it. Returns how many invariants failed.
-fn one(seed: u64, seconds: u32) -> u64 {
+fn one(seed: u64, seconds: u32, is_quic: bool) -> u64 {
     println!("seed {seed:#x}, {seconds} s");
-    print!("{}", Scenario::draw(seed, seconds));
-    let verdict = play(seed, seconds);
+    print!("{}", Scenario::draw(seed, seconds, is_quic));
+    let verdict = play(seed, seconds, is_quic);
     for invariant in Invariant::ALL {
         match verdict.findings.of(invariant) {
             None => println!("passed: {invariant}"),
@@ -47,10 +50,10 @@ fn one(seed: u64, seconds: u32) -> u64 {
 }
 
 /// Plays `count` seeds. Returns how many failed.
-fn many(first: u64, count: u64, seconds: u32) -> u64 {
+fn many(first: u64, count: u64, seconds: u32, is_quic: bool) -> u64 {
     println!("seeds {first:#x} to {:#x}, {seconds} s each", first.wrapping_add(count.saturating_sub(1)));
-    let (passed, trace) = swarm(first, count, seconds, |failure| {
-        println!("{} # {}", rerun(failure.seed, seconds), failure.what);
+    let (passed, trace) = swarm(first, count, seconds, is_quic, |failure| {
+        println!("{} # {}", rerun(failure.seed, seconds, is_quic), failure.what);
     });
     println!("trace-hash {trace:016x}");
     println!("{passed} passed, {} failed", count - passed);

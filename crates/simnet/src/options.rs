@@ -27,6 +27,8 @@ pub struct Options {
     pub machines: Vec<Machine>,
     /// What goes wrong.
     pub faults: Vec<Fault>,
+    /// What carries datagrams.
+    pub layer: Layer,
 }
 
 impl Options {
@@ -43,6 +45,7 @@ impl Options {
             client_bytes_per_s: 1 << 20,
             machines: Vec::new(),
             faults: Vec::new(),
+            layer: Layer::Links,
         }
     }
 
@@ -60,8 +63,21 @@ impl Options {
     }
 }
 
-/// What a client plays on.
+/// What carries datagrams between the ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layer {
+    /// Model links alone. Who connects is in at once.
+    #[default]
+    Links,
+    /// QUIC over model links.
+    Quic {
+        /// Whether clients must prove their addresses before their handshake (Retry).
+        must_prove: bool,
+    },
+}
+
+/// What a client plays on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Machine {
     /// Its way to the server, where that is not [`Options::link`].
     pub up: Option<LinkSpec>,
@@ -71,6 +87,14 @@ pub struct Machine {
     pub clock: LocalClock,
     /// When it looks and acts.
     pub frames: Frames,
+    /// Largest UDP payload in bytes that its ways carry, 1,200 or more. Model links alone carry everything.
+    pub mtu: u16,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self { up: None, down: None, clock: LocalClock::default(), frames: Frames::default(), mtu: 1_472 }
+    }
 }
 
 /// When a client looks and acts.

@@ -13,7 +13,7 @@ use rand_pcg::Pcg64;
 use crate::checks::{Findings, Invariant};
 use crate::clock::LocalClock;
 use crate::faults::{Fault, Trouble};
-use crate::options::{Frames, Machine, Options};
+use crate::options::{Frames, Layer, Machine, Options};
 use crate::player::WanderPlayer;
 use crate::sim::Sim;
 
@@ -59,11 +59,11 @@ impl Verdict {
 }
 
 impl Scenario {
-    /// What `seed` stands for when it is played for `seconds`.
+    /// What `seed` stands for when it is played for `seconds`, over QUIC or model links alone.
     #[must_use]
-    pub fn draw(seed: u64, seconds: u32) -> Self {
+    pub fn draw(seed: u64, seconds: u32, is_quic: bool) -> Self {
         let mut dice = Dice(Pcg64::seed_from_u64(seed));
-        let storms = storms(seconds);
+        let storms = storms(seconds, is_quic);
         let game = if dice.percent(50) {
             Match::Arena(downbeat_arena::Config::default())
         } else {
@@ -75,6 +75,7 @@ impl Scenario {
         let tick_rate_hz = dice.one_of(&[30, 60, 60, 64, 128]);
         let divisor = dice.one_of(&[1, 1, 1, 2, 4]);
         let divisor = if tick_rate_hz % divisor == 0 { divisor } else { 1 };
+        let layer = if is_quic { Layer::Quic { must_prove: dice.percent(50) } } else { Layer::Links };
         let machines = (0..clients).map(|_| dice.machine()).collect();
         let faults = storms.iter().flat_map(|storm| dice.faults(storm, clients)).collect();
         let options = Options {
@@ -84,6 +85,7 @@ impl Scenario {
             client_bytes_per_s: 64 * 1_024,
             machines,
             faults,
+            layer,
             ..Options::new(seed)
         };
         Self { options, game, storms }
@@ -122,10 +124,15 @@ impl fmt::Display for Scenario {
             }
         }
         let (ticks, sends) = (options.tick_rate_hz, options.send_rate_hz);
+        match options.layer {
+            Layer::Links => {}
+            Layer::Quic { must_prove: true } => write!(f, " over QUIC with Retry")?,
+            Layer::Quic { must_prove: false } => write!(f, " over QUIC")?,
+        }
         writeln!(f, ", {} clients, {ticks} ticks/s, {sends} snapshots/s", options.clients)?;
         for index in 0..options.clients.into() {
             let (machine, (up, down)) = (options.machine(index), options.links(index));
-            write!(f, "client {index}: up {up}; down {down}; clock {}; ", machine.clock)?;
+            write!(f, "client {index}: up {up}; down {down}; clock {}; mtu {}; ", machine.clock, machine.mtu)?;
             match machine.frames {
                 Frames::WhenDue => writeln!(f, "acts when due")?,
                 Frames::Every { length, phase } => {
@@ -141,13 +148,15 @@ impl fmt::Display for Scenario {
     }
 }
 
-/// Ten seconds each, or what there is: three fifths of it stormy.
-fn storms(seconds: u32) -> Vec<Storm> {
-    let count = u64::from(seconds / ROUND_S).max(1);
+/// Ten seconds each, or what there is: three fifths of it stormy. QUIC needs more time to recover: twenty seconds, half of
+/// them stormy.
+fn storms(seconds: u32, is_quic: bool) -> Vec<Storm> {
+    let (round_s, stormy_percent) = if is_quic { (20, 50) } else { (10, 60) };
+    let count = u64::from(seconds / round_s).max(1);
     let length = Micros(u64::from(seconds) * 1_000_000 / count);
     let storm = |n: u64| {
         let from = Micros(n * length.0);
-        Storm { from, calm: from + Micros(length.0 * 3 / 5), end: from + length }
+        Storm { from, calm: from + Micros(length.0 * stormy_percent / 100), end: from + length }
     };
     (0..count).map(storm).collect()
 }
@@ -180,7 +189,8 @@ impl Dice {
                 Frames::Every { length, phase: Micros(self.0.random_range(0..length.0)) }
             }
         };
-        Machine { up: Some(up), down: Some(down), clock, frames }
+        let mtu = self.one_of(&[1_200, 1_280, 1_372, 1_452, 1_472]);
+        Machine { up: Some(up), down: Some(down), clock, frames, mtu }
     }
 
     fn link(&mut self) -> LinkSpec {
@@ -220,10 +230,11 @@ impl Dice {
         }
         for _ in 0..self.0.random_range(0..=5) {
             let client = self.0.random_range(0..clients);
-            let (what, lasts) = match self.0.random_range(0..4) {
+            let (what, lasts) = match self.0.random_range(0..5) {
                 0 => (Trouble::Outage(client), self.millis(50, 3_000)),
                 1 => (Trouble::ClientStalls(client), self.millis(50, 600)),
                 2 => (Trouble::ServerStalls, self.millis(20, 300)),
+                3 => (Trouble::Moves(client), Micros(0)),
                 _ => (Trouble::Away(client), self.millis(200, 3_000)),
             };
             let lasts = lasts.min(storm.calm.since(storm.from));
@@ -234,6 +245,3 @@ impl Dice {
         faults
     }
 }
-
-/// A storm and its calm take this long.
-const ROUND_S: u32 = 10;

@@ -19,8 +19,9 @@ pub(crate) struct Seat<G: Game> {
     /// As the room knows it, which hears later that it went.
     pub(crate) session: Option<SessionId>,
     pub(crate) player_id: Option<PlayerId>,
-    /// How often it was let in.
+    /// How often it was let in, and when last.
     pub(crate) visits: u32,
+    pub(crate) since: Micros,
     /// By its own clock.
     next_frame: Micros,
     pub(crate) truth: Truth,
@@ -42,6 +43,7 @@ impl<G: Game> Seat<G> {
             session: None,
             player_id: None,
             visits: 0,
+            since: Micros::default(),
             next_frame: Micros::default(),
             truth: Truth::default(),
             sampled: Sampled::default(),
@@ -50,12 +52,19 @@ impl<G: Game> Seat<G> {
         }
     }
 
-    /// The server let it in; `client` is missing when it went meanwhile.
-    pub(crate) fn enter(&mut self, session: SessionId, player_id: Option<PlayerId>, client: Option<Client<G>>) {
+    /// The server let it in `now`; `client` is missing when it went meanwhile.
+    pub(crate) fn enter(
+        &mut self,
+        now: Micros,
+        session: SessionId,
+        player_id: Option<PlayerId>,
+        client: Option<Client<G>>,
+    ) {
         (self.session, self.player_id, self.client) = (Some(session), player_id, client);
         (self.truth, self.sampled, self.shown_max) = (Truth::default(), Sampled::default(), 0);
         self.converged = false;
         self.visits += 1;
+        self.since = now;
     }
 
     /// When it looks or acts next, in true time.

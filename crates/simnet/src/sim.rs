@@ -10,10 +10,10 @@ use downbeat_replica::{Coding, ConfigError, Game, Micros, PlayerId, Tick};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-use crate::carrier::{Arrival, Arrived, Carrier, End, Lines};
+use crate::carrier::{Arrival, Arrived, Carrier, End, carrier};
 use crate::checks::{Findings, Invariant, check_session, check_tick};
-use crate::faults::{is_away, is_cut_off, is_stalled, next_change};
-use crate::options::Options;
+use crate::faults::{is_away, is_cut_off, is_stalled, moves, next_change};
+use crate::options::{Layer, Options};
 use crate::player::Player;
 use crate::seat::Seat;
 use crate::trace::Trace;
@@ -66,7 +66,7 @@ impl<G: Game> Sim<G> {
             room,
             world,
             coding,
-            carrier: Box::new(Lines::new(&options)),
+            carrier: carrier(&options),
             now: Micros::default(),
             schedule: Schedule::new(Micros::default(), options.tick_rate_hz),
             last: Tick::ZERO,
@@ -115,8 +115,9 @@ impl<G: Game> Sim<G> {
         if self.looked_at.is_some_and(|at| next_change(faults, at).is_none_or(|next| next > self.now)) {
             return;
         }
-        self.looked_at = Some(self.now);
+        let before = self.looked_at.replace(self.now).unwrap_or_default();
         self.set_lines();
+        moves(&self.options.faults, before, self.now).for_each(|client| self.carrier.rebind(client));
         for seat in &mut self.seats {
             let is_here = !is_away(&self.options.faults, self.now, seat.index);
             if is_here == seat.is_here {
@@ -145,14 +146,16 @@ impl<G: Game> Sim<G> {
     }
 
     fn deliver(&mut self) {
-        if !self.is_stalled(End::Server) {
+        // A tick begins with a look at what has arrived.
+        let is_tick = self.schedule.due() <= self.now;
+        if !self.is_stalled(End::Server) && (is_tick || self.is_due(End::Server)) {
             while let Some(arrival) = self.carrier.poll(self.now, End::Server) {
                 self.arrive_at_server(&arrival);
             }
         }
         for index in 0..self.seats.len() {
             let end = End::Client(index);
-            if self.is_stalled(end) {
+            if self.is_stalled(end) || !self.is_due(end) {
                 continue;
             }
             while let Some(Arrival { at, what, .. }) = self.carrier.poll(self.now, end) {
@@ -166,7 +169,8 @@ impl<G: Game> Sim<G> {
                         self.trace.arrived(at, end, index, &bytes);
                         seat.receive_reliable(at, &bytes);
                     }
-                    Arrived::Opened | Arrived::Closed => {}
+                    Arrived::Closed(why) => self.lose(index, &why),
+                    Arrived::Opened => {}
                 }
             }
         }
@@ -176,7 +180,8 @@ impl<G: Game> Sim<G> {
         let &Arrival { client, at, .. } = arrival;
         match &arrival.what {
             Arrived::Opened => self.let_in(client),
-            Arrived::Closed => {
+            Arrived::Closed(why) => {
+                self.lose(client, why);
                 if let Some(session) = self.seats[client].session.take() {
                     self.room.leave(session);
                 }
@@ -193,9 +198,23 @@ impl<G: Game> Sim<G> {
         }
     }
 
+    fn is_due(&self, end: End) -> bool {
+        self.carrier.next_at(end).is_some_and(|at| at <= self.now)
+    }
+
+    /// The connection of a client is over.
+    fn lose(&mut self, index: usize, why: &str) {
+        if self.seats[index].client.take().is_some() {
+            let what = || format!("the connection of client {index} ended: {why}");
+            self.findings.broken(self.now, Invariant::StaysConnected, what);
+        }
+    }
+
     /// A client is connected. It knows its place at once: hello and welcome are not simulated.
     fn let_in(&mut self, index: usize) {
         let seat = &mut self.seats[index];
+        // Whose end was not heard of makes room for itself.
+        seat.session.take().into_iter().for_each(|ghost| self.room.leave(ghost));
         let session = session_of(index, seat.visits, self.options.clients);
         let player = self.room.join(session, "bot", false).expect("there is a place for each client");
         let (up, down) = self.options.links(index);
@@ -207,7 +226,7 @@ impl<G: Game> Sim<G> {
             rtt: up.latency + down.latency,
         };
         let client = Client::new(Arc::clone(&self.world), Arc::clone(&self.coding), start);
-        seat.enter(session, player, seat.is_here.then_some(client));
+        seat.enter(self.now, session, player, seat.is_here.then_some(client));
     }
 
     /// Runs the ticks that are due. After a stall the schedule makes up for some, as the server's does.
@@ -305,7 +324,9 @@ impl<G: Game> Sim<G> {
         let Some(calm_since) = self.calm_since else { return false };
         let (up, down) = self.options.links(index);
         let round_trip = longest(&up) + longest(&down);
-        self.seats[index].client.is_some() && self.now >= calm_since + round_trip + round_trip + SETTLING
+        let seat = &self.seats[index];
+        let since = calm_since.max(seat.since);
+        seat.client.is_some() && self.now >= since + round_trip + round_trip + settling(self.options.layer, round_trip)
     }
 
     fn check_copy(&mut self, index: usize) {
@@ -314,7 +335,7 @@ impl<G: Game> Sim<G> {
         let (_, down) = self.options.links(index);
         let interval = Micros(1_000_000 / u64::from(self.options.send_rate_hz));
         let age = Micros(self.last.since(client.newest()).max(0) as u64 * self.schedule.length().0);
-        let age_max = down.latency + down.jitter + interval + interval;
+        let age_max = longest(&down) + interval + interval + SLACK;
         if !seat.converged || age > age_max {
             let newest = client.newest();
             let what = || format!("client {index} differs at {newest:?} of {:?}", self.last);
@@ -373,8 +394,8 @@ impl<G: Game> Sim<G> {
 
     /// Hash of everything that arrived, where and when, and of all states.
     #[must_use]
-    pub const fn trace_hash(&self) -> u64 {
-        self.trace.hash()
+    pub fn trace_hash(&self) -> u64 {
+        self.trace.hash() ^ self.carrier.trace_hash()
     }
 }
 
@@ -425,5 +446,16 @@ impl Net for Outbox<'_> {
     }
 }
 
-/// What clients have beyond two round trips.
-const SETTLING: Micros = Micros::from_millis(500);
+/// What clients have beyond two round trips until they must have converged. Over QUIC the congestion controller comes first:
+/// `docs/congestion.md` says after how long the whole rate is there again.
+fn settling(layer: Layer, round_trip: Micros) -> Micros {
+    let whole_rate = match layer {
+        Layer::Links => Micros(0),
+        Layer::Quic { .. } if round_trip <= Micros::from_millis(150) => Micros::from_millis(3_500),
+        Layer::Quic { .. } => Micros::from_millis(5_500),
+    };
+    whole_rate + Micros::from_millis(500)
+}
+
+/// By how much more than its time under way the newest snapshot may be old: looks into sockets are apart.
+const SLACK: Micros = Micros::from_millis(2);

@@ -20,12 +20,12 @@ pub struct Failure {
     pub what: String,
 }
 
-/// Plays the scenario of `seed` for `seconds`; whether it panics, too.
+/// Plays the scenario of `seed` for `seconds`, over QUIC or not; whether it panics, too.
 #[must_use]
-pub fn play(seed: u64, seconds: u32) -> Verdict {
+pub fn play(seed: u64, seconds: u32, is_quic: bool) -> Verdict {
     remember_panics();
     PANIC.set(Some(String::new()));
-    let verdict = catch_unwind(AssertUnwindSafe(|| Scenario::draw(seed, seconds).play()));
+    let verdict = catch_unwind(AssertUnwindSafe(|| Scenario::draw(seed, seconds, is_quic).play()));
     let said = PANIC.take().unwrap_or_default();
     verdict.unwrap_or_else(|_| {
         let mut findings = Findings::default();
@@ -36,7 +36,7 @@ pub fn play(seed: u64, seconds: u32) -> Verdict {
 
 /// Plays `count` seeds from `first` on, on all processors. `failed` hears of each that fails. Returns how many did not, and
 /// the hash of all their traces.
-pub fn swarm(first: u64, count: u64, seconds: u32, failed: impl FnMut(&Failure) + Send) -> (u64, u64) {
+pub fn swarm(first: u64, count: u64, seconds: u32, is_quic: bool, failed: impl FnMut(&Failure) + Send) -> (u64, u64) {
     let next = AtomicU64::new(0);
     let state = Mutex::new((vec![0; count as usize], 0, failed));
     let work = || {
@@ -46,7 +46,7 @@ pub fn swarm(first: u64, count: u64, seconds: u32, failed: impl FnMut(&Failure) 
                 return;
             }
             let seed = first.wrapping_add(n);
-            let verdict = play(seed, seconds);
+            let verdict = play(seed, seconds, is_quic);
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
             let (traces, passed, failed) = &mut *state;
             traces[n as usize] = verdict.trace_hash;
@@ -67,9 +67,10 @@ pub fn swarm(first: u64, count: u64, seconds: u32, failed: impl FnMut(&Failure) 
 
 /// The line that plays a seed again.
 #[must_use]
-pub fn rerun(seed: u64, seconds: u32) -> String {
+pub fn rerun(seed: u64, seconds: u32, is_quic: bool) -> String {
+    let layer = if is_quic { " --quic" } else { "" };
     let seconds = if seconds == SECONDS { String::new() } else { format!(" --seconds {seconds}") };
-    format!("cargo run --release -p downbeat-simnet -- --seed {seed:#x}{seconds}")
+    format!("cargo run --release -p downbeat-simnet --{layer} --seed {seed:#x}{seconds}")
 }
 
 /// Virtual seconds of a scenario if nothing is said.

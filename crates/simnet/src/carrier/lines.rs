@@ -71,7 +71,7 @@ impl Carrier for Lines {
 
     fn close(&mut self, now: Micros, client: usize) {
         self.lines[client].is_open = false;
-        self.tell(now, client, Arrived::Closed);
+        self.tell(now, client, Arrived::Closed(String::new()));
     }
 
     fn set_line(&mut self, client: usize, up: &LinkSpec, down: &LinkSpec) {

@@ -1,12 +1,16 @@
 //! What carries datagrams from one end to the other: the seam between the loop and the layer beneath it.
 
 mod lines;
+mod quic;
 mod stream;
+mod wires;
 
 use downbeat_link::LinkSpec;
 use downbeat_replica::Micros;
 
-pub(crate) use lines::Lines;
+use crate::options::{Layer, Options};
+use lines::Lines;
+use quic::Quic;
 
 /// One end of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,8 +38,8 @@ pub(crate) enum Arrived {
     Datagram(Vec<u8>),
     /// At a client: the next bytes of the reliable stream.
     Reliable(Vec<u8>),
-    /// At the server: the client is gone.
-    Closed,
+    /// The connection is over; why, if nobody asked for it.
+    Closed(String),
 }
 
 /// Connections between one server and its clients. Times are true time.
@@ -45,6 +49,11 @@ pub(crate) trait Carrier {
 
     /// The client goes; `Closed` follows at the server.
     fn close(&mut self, now: Micros, client: usize);
+
+    /// The client's address changes, where there are addresses.
+    fn rebind(&mut self, client: usize) {
+        let _ = client;
+    }
 
     /// Changes what the ways of a client are like from now on; what is under way stays under way.
     fn set_line(&mut self, client: usize, up: &LinkSpec, down: &LinkSpec);
@@ -69,4 +78,17 @@ pub(crate) trait Carrier {
 
     /// What went beyond a limit, if something did.
     fn overflow(&self) -> Option<String>;
+
+    /// Hash of what happened beneath what the ends are given.
+    fn trace_hash(&self) -> u64 {
+        0
+    }
+}
+
+/// The layer that `options` ask for.
+pub(crate) fn carrier(options: &Options) -> Box<dyn Carrier> {
+    match options.layer {
+        Layer::Links => Box::new(Lines::new(options)),
+        Layer::Quic { must_prove } => Box::new(Quic::new(options, must_prove)),
+    }
 }

@@ -35,13 +35,15 @@ pub enum Invariant {
     Memory,
     /// Neither end takes what the other sends for malformed or forged, and no state is out of its range.
     Wellformed,
+    /// No connection ends that nobody closed.
+    StaysConnected,
     /// Nothing panics.
     NoPanic,
 }
 
 impl Invariant {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Converges,
         Self::TrueStates,
         Self::NamesInUse,
@@ -51,6 +53,7 @@ impl Invariant {
         Self::Queues,
         Self::Memory,
         Self::Wellformed,
+        Self::StaysConnected,
         Self::NoPanic,
     ];
 }
@@ -67,6 +70,7 @@ impl fmt::Display for Invariant {
             Self::Queues => "no queue passes its limit",
             Self::Memory => "memory is bounded",
             Self::Wellformed => "nothing is malformed",
+            Self::StaysConnected => "no connection ends that nobody closed",
             Self::NoPanic => "nothing panics",
         })
     }
