@@ -37,6 +37,8 @@ fn one(seed: u64, seconds: u32, is_quic: bool) -> u64 {
     println!("seed {seed:#x}, {seconds} s");
     print!("{}", Scenario::draw(seed, seconds, is_quic));
     let verdict = play(seed, seconds, is_quic);
+    let (ticks, snapshots, inputs) = verdict.played;
+    println!("{ticks} ticks, {snapshots} snapshots sent, {inputs} inputs run");
     for invariant in Invariant::ALL {
         match verdict.findings.of(invariant) {
             None => println!("passed: {invariant}"),

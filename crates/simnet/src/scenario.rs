@@ -28,7 +28,7 @@ pub struct Scenario {
 
 #[derive(Clone, Debug)]
 enum Match {
-    Arena(downbeat_arena::Config),
+    Arena,
     Field(downbeat_field::Config),
 }
 
@@ -47,6 +47,8 @@ pub struct Verdict {
     pub findings: Findings,
     /// Hash of everything that happened.
     pub trace_hash: u64,
+    /// Ticks that the room ran, snapshots that it sent, and inputs that it ran on.
+    pub played: (u32, u64, u64),
 }
 
 impl Verdict {
@@ -65,7 +67,7 @@ impl Scenario {
         let mut dice = Dice(Pcg64::seed_from_u64(seed));
         let storms = storms(seconds, is_quic);
         let game = if dice.percent(50) {
-            Match::Arena(downbeat_arena::Config::default())
+            Match::Arena
         } else {
             let avatars = if dice.percent(50) { Avatars::Private } else { Avatars::Public };
             let (walkers, visible) = (dice.0.random_range(10..=200), dice.0.random_range(4..=32));
@@ -74,7 +76,7 @@ impl Scenario {
         let clients = dice.0.random_range(1..=8);
         let tick_rate_hz = dice.one_of(&[30, 60, 60, 64, 128]);
         let divisor = dice.one_of(&[1, 1, 1, 2, 4]);
-        let divisor = if tick_rate_hz % divisor == 0 { divisor } else { 1 };
+        let divisor = if u32::is_multiple_of(tick_rate_hz, divisor) { divisor } else { 1 };
         let layer = if is_quic { Layer::Quic { must_prove: dice.percent(50) } } else { Layer::Links };
         let machines = (0..clients).map(|_| dice.machine()).collect();
         let faults = storms.iter().flat_map(|storm| dice.faults(storm, clients)).collect();
@@ -95,7 +97,7 @@ impl Scenario {
     #[must_use]
     pub fn play(&self) -> Verdict {
         match &self.game {
-            Match::Arena(config) => self.play_game::<Arena>(config),
+            Match::Arena => self.play_game::<Arena>(&downbeat_arena::Config::default()),
             Match::Field(config) => self.play_game::<Field>(config),
         }
     }
@@ -109,7 +111,9 @@ impl Scenario {
             sim.set_calm(true);
             sim.run(storm.end.since(storm.calm));
         }
-        Verdict { findings: sim.findings().clone(), trace_hash: sim.trace_hash() }
+        let counters = sim.room().counters();
+        let played = (sim.room().present().0, counters.snapshots, counters.inputs.consumed);
+        Verdict { findings: sim.findings().clone(), trace_hash: sim.trace_hash(), played }
     }
 }
 
@@ -117,7 +121,7 @@ impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let options = &self.options;
         match &self.game {
-            Match::Arena(_) => write!(f, "arena")?,
+            Match::Arena => write!(f, "arena")?,
             Match::Field(config) => {
                 let (walkers, visible) = (config.walkers, config.visible);
                 write!(f, "field of {walkers} walkers, {visible} of them visible, avatars {:?}", config.avatars)?;
@@ -135,8 +139,8 @@ impl fmt::Display for Scenario {
             write!(f, "client {index}: up {up}; down {down}; clock {}; mtu {}; ", machine.clock, machine.mtu)?;
             match machine.frames {
                 Frames::WhenDue => writeln!(f, "acts when due")?,
-                Frames::Every { length, phase } => {
-                    writeln!(f, "a frame every {} us, first at {} us", length.0, phase.0)?
+                Frames::Every { length: Micros(length), phase: Micros(phase) } => {
+                    writeln!(f, "a frame every {length} us, first at {phase} us")?;
                 }
             }
         }

@@ -30,7 +30,7 @@ pub fn play(seed: u64, seconds: u32, is_quic: bool) -> Verdict {
     verdict.unwrap_or_else(|_| {
         let mut findings = Findings::default();
         findings.broken(Micros::default(), Invariant::NoPanic, || said);
-        Verdict { findings, trace_hash: 0 }
+        Verdict { findings, trace_hash: 0, played: (0, 0, 0) }
     })
 }
 

@@ -139,12 +139,11 @@ impl Carrier for Lines {
     fn flush(&mut self, _: Micros, _: End) {}
 
     fn overflow(&self) -> Option<String> {
-        let overflown = self.lines.iter().enumerate().find_map(|(client, line)| {
+        self.lines.iter().enumerate().find_map(|(client, line)| {
             let (lost, waiting) = (line.up.overflowed() + line.down.overflowed(), line.reliable.bytes());
             let is_over = lost > 0 || waiting > STREAM_BYTES_MAX;
             is_over.then(|| format!("client {client}: {lost} datagrams too many, {waiting} bytes of the stream wait"))
-        });
-        overflown
+        })
     }
 }
 
