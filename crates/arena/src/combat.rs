@@ -6,6 +6,7 @@ use glam::Vec3;
 use crate::advance::{aimed_pitch, bounded};
 use crate::aim::look;
 use crate::brush::SKIN;
+use crate::flight::{End, launched, spent, wall};
 use crate::game::{Firing, Flight};
 use crate::limits::{HEALTH_MAX, RESPAWN_TICKS_MAX, ROCKETS_MAX};
 use crate::order::{draw, mix};
@@ -31,7 +32,10 @@ impl Arena {
             let way = look(firing.input.input.yaw, aimed_pitch(&firing.input.input));
             match firing.weapon {
                 Weapon::Rifle => self.fire_rifle(firing, eyes, way, past, events),
-                Weapon::Rocket => self.launch(firing.player, eyes, way),
+                Weapon::Rocket => {
+                    let rocket = launched(&self.world, &shooter.body, &firing.input.input, self.tick);
+                    self.launch(rocket);
+                }
             }
         }
     }
@@ -67,13 +71,11 @@ impl Arena {
         }
     }
 
-    fn launch(&mut self, owner: PlayerId, eyes: Vec3, way: Vec3) {
+    fn launch(&mut self, rocket: Rocket) {
         if self.rockets.len() >= ROCKETS_MAX {
             return;
         }
         let Some(id) = self.ids.spawn() else { return };
-        let velocity = way * self.world.rules().rocket.speed_mps;
-        let rocket = Rocket { position: eyes, velocity, owner, fired: self.tick.0 };
         self.rockets.push(Flight { id, rocket, burst: false });
     }
 
@@ -87,43 +89,38 @@ impl Arena {
     }
 
     pub(crate) fn fly_rockets(&mut self, events: &mut Events<Event>) {
-        let life = u32::from(ticks(self.world.rules().rocket.life_s, self.dt));
+        let ends: Vec<_> = self.rockets.iter().map(|flight| self.end(&flight.rocket)).collect();
         let mut bursts = Vec::new();
-        for (i, flight) in self.rockets.iter().enumerate() {
-            let step = flight.rocket.velocity * self.dt;
-            let (way, length) = (flight.rocket.velocity.normalize_or_zero(), step.length());
-            let mut end = None;
-            if let Some(wall) = self.world.cast(flight.rocket.position, step) {
-                // It bursts in front of the wall, so that the burst sees what it reaches.
-                end = Some((wall.fraction * length, wall.normal * (2.0 * SKIN)));
-            }
-            for other in self.crowd().filter(|other| other.player != flight.rocket.owner) {
-                let reach = end.map_or(length, |(at, _)| at);
-                let met = self.world.ray_to_player(flight.rocket.position, way, other.feet);
-                if let Some(at) = met.filter(|&at| at <= reach) {
-                    end = Some((at, Vec3::ZERO));
-                }
-            }
-            let old = self.tick.0.wrapping_sub(flight.rocket.fired) >= life;
-            if let Some((at, off)) = end.or(old.then_some((length, Vec3::ZERO))) {
-                bursts.push((
-                    draw(self.seed, self.tick, flight.rocket.owner),
-                    i,
-                    flight.rocket.position + way * at + off,
-                ));
-            }
+        for (i, (flight, end)) in self.rockets.iter_mut().zip(ends).enumerate() {
+            let Some(end) = end else {
+                flight.rocket.fly(self.dt);
+                continue;
+            };
+            flight.rocket.burst(end);
+            flight.burst = true;
+            bursts.push((draw(self.seed, self.tick, flight.rocket.owner), i));
         }
-        for flight in &mut self.rockets {
-            flight.rocket.position += flight.rocket.velocity * self.dt;
-        }
-        bursts.sort_unstable_by_key(|&(order, i, _)| (order, i));
-        for (_, i, at) in bursts {
-            let flight = &mut self.rockets[i];
-            (flight.rocket.position, flight.burst) = (at, true);
-            let (id, owner) = (flight.id, flight.rocket.owner);
+        bursts.sort_unstable();
+        for (_, i) in bursts {
+            let Flight { id, rocket, .. } = &self.rockets[i];
+            let (id, owner, at) = (*id, rocket.owner, rocket.position);
             events.emit(Hearers::Viewers(id), Event::Explosion(Explosion { at }));
             self.burst(at, owner, events);
         }
+    }
+
+    /// How a rocket's flight ends in this tick, if it does: at a wall, at a player, or of age.
+    fn end(&self, rocket: &Rocket) -> Option<End> {
+        let (way, length) = (rocket.velocity.normalize_or_zero(), (rocket.velocity * self.dt).length());
+        let mut end = wall(&self.world, rocket, self.dt);
+        for other in self.crowd().filter(|other| other.player != rocket.owner) {
+            let reach = end.map_or(length, |end| end.reach);
+            let met = self.world.ray_to_player(rocket.position, way, other.feet);
+            if let Some(reach) = met.filter(|&at| at <= reach) {
+                end = Some(End { reach, off: Vec3::ZERO });
+            }
+        }
+        end.or_else(|| spent(&self.world, rocket, self.tick, self.dt))
     }
 
     /// Harms and throws everybody near `at` who is not behind a wall.

@@ -9,6 +9,7 @@ use downbeat_replica::{
 use glam::Vec3;
 
 use crate::advance::{Neighbour, advance};
+use crate::flight::{launched, spent, wall};
 use crate::limits::PLAYERS_MAX;
 use crate::order::draw;
 use crate::sight::Sight;
@@ -160,6 +161,27 @@ impl Game for Arena {
         });
         let me = own.player;
         advance(context.world, own, input, context.dt, others.filter(|other| other.player != me));
+    }
+
+    fn predict_spawn(context: &Context<'_, Self>, before: &Entity, own: &Entity, input: &Input) -> Option<Entity> {
+        let (Entity::Player(before), Entity::Player(own)) = (before, own) else { return None };
+        if own.rockets == before.rockets {
+            return None;
+        }
+        // The server flies it on in the tick of the launch; one that bursts at once is not worth showing.
+        let mut rocket = Entity::Rocket(launched(context.world, own, input, context.tick));
+        Self::predict_flight(context, &mut rocket).then_some(rocket)
+    }
+
+    fn predict_flight(context: &Context<'_, Self>, spawned: &mut Entity) -> bool {
+        let Entity::Rocket(rocket) = spawned else { return false };
+        let end = wall(context.world, rocket, context.dt)
+            .or_else(|| spent(context.world, rocket, context.tick, context.dt));
+        match end {
+            Some(end) => rocket.burst(end),
+            None => rocket.fly(context.dt),
+        }
+        end.is_none()
     }
 }
 

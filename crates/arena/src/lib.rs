@@ -1,7 +1,7 @@
 //! The reference game: a small arena shooter of 2 to 128 players, deterministic and pure.
 //!
-//! `advance` is the part that a client predicts of itself (looking, moving, the weapon's bookkeeping); `combat` is
-//! the rest, which the server alone decides (damage, death, rockets, pick-ups). Axes: y is up, metres, radians.
+//! `advance` is the part that a client predicts of itself (looking, moving, the weapon's bookkeeping), `flight` that of its
+//! rockets; `combat` is the rest, which the server alone decides (damage, death, bursts, pick-ups). Axes: y is up, metres, radians.
 #![forbid(unsafe_code)]
 
 mod advance;
@@ -10,6 +10,7 @@ mod brush;
 mod combat;
 mod config;
 mod entity;
+mod flight;
 mod game;
 pub mod limits;
 mod map;

@@ -3,19 +3,19 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use downbeat_replica::glam::Vec3;
 use downbeat_replica::{
-    Coding, ConfigError, Context, DecodeError, EntityId, Game, Input, InputFrame, Kinds, LaneReader, LaneWriter,
-    Micros, PlayerId, Replicated, Sighting, Tick, ViewTick, dt, neutral,
+    Coding, ConfigError, DecodeError, EntityId, Game, Input, InputFrame, Kinds, LaneReader, Micros, PlayerId, Sighting,
+    Tick, ViewTick,
 };
 use downbeat_wire::packet::{DownHead, InputReport};
 
 use crate::clock::{InputClock, ViewClock};
 use crate::copy::Space;
-use crate::limits::{EVENTS_WAITING_MAX, HISTORY_TICKS, LATENCIES_MAX, RELIABLE_WAITING_FEW, SMOOTHING_MAX_M};
+use crate::limits::{EVENTS_WAITING_MAX, HISTORY_TICKS, LATENCIES_MAX, RELIABLE_WAITING_FEW};
 use crate::mirror::{Mirror, Taken, rates};
-use crate::prediction::{Confirmation, Prediction, Step, Tables};
+use crate::own::{Own, Setting};
 use crate::reliable::{Reliable, forget_strangers};
+use crate::sync_test::SyncFault;
 use crate::types::{Counters, KnownEntity, Received, Start, View, Waiting};
 
 /// A client of a match. All times are of one clock of the caller's choice.
@@ -23,11 +23,8 @@ pub struct Client<G: Game> {
     world: Arc<G::World>,
     mirror: Mirror,
     start: Start,
-    neutral: Vec<i32>,
     clocks: Option<(InputClock, ViewClock)>,
-    prediction: Option<Prediction>,
-    offset: Vec3,
-    offset_at: Micros,
+    own: Own<G>,
     sampled: Vec<(Tick, Micros)>,
     consumed: Tick,
     latencies: Vec<Micros>,
@@ -47,11 +44,8 @@ impl<G: Game> Client<G> {
             world,
             start: Start { tick_rate_hz, send_rate_hz, tick: mirror.newest(), ..start },
             mirror,
-            neutral: neutral::<G::Input>(),
             clocks: None,
-            prediction: None,
-            offset: Vec3::ZERO,
-            offset_at: Micros::default(),
+            own: Own::new(),
             sampled: vec![(Tick::ZERO, Micros::default()); HISTORY_TICKS],
             consumed: Tick::ZERO,
             latencies: Vec::new(),
@@ -99,7 +93,9 @@ impl<G: Game> Client<G> {
         if let Some(inputs) = head.inputs {
             self.take_report(&inputs, head.tick, at);
             if newest {
-                received.prediction_error_m = self.confirm(head.tick, inputs.substituted, at);
+                received.prediction_error_m = self.with_own(|own, setting, counters| {
+                    own.confirm(setting, at, head.tick, inputs.substituted, counters)
+                });
             }
         }
         Ok(received)
@@ -166,54 +162,11 @@ impl<G: Game> Client<G> {
         self.mirror.sender.consumed(inputs.consumed);
     }
 
-    fn confirm(&mut self, tick: Tick, substituted: u32, at: Micros) -> Option<f32> {
-        let Some(avatar) = self.mirror.copy.avatar() else {
-            self.prediction = None;
-            return None;
-        };
-        let lanes = avatar.as_of(tick)?;
-        let (kind, lanes) = (avatar.kind, lanes.to_vec());
-        if self.prediction.as_ref().is_none_or(|prediction| prediction.kind() != kind) {
-            self.prediction = Some(Prediction::new(kind, tick, &lanes));
-            return None;
-        }
-        let confirmation = self.with_prediction(|prediction, tables, step| {
-            prediction.confirm(tick, &lanes, substituted, tables, step)
-        })??;
-        let Confirmation { error_m, mispredicted, reconciled, correction } = confirmation;
-        self.counters.confirmed += 1;
-        self.counters.mispredicted += u64::from(mispredicted);
-        self.counters.reconciled += u64::from(reconciled);
-        if reconciled {
-            let offset = self.offset_now(at) + correction;
-            // What is shown must not lag far behind: a teleport or a death is shown at once.
-            self.offset = if offset.length() > SMOOTHING_MAX_M { Vec3::ZERO } else { offset };
-            self.offset_at = at;
-        }
-        Some(error_m)
-    }
-
-    /// Runs `f` with the prediction, its tables and the game's step.
-    fn with_prediction<R>(&mut self, f: impl FnOnce(&mut Prediction, &Tables<'_>, &mut Step<'_>) -> R) -> Option<R> {
-        let Self { prediction, mirror, neutral, world, others, start, .. } = self;
-        let prediction = prediction.as_mut()?;
-        let kind = prediction.kind();
-        let coding = mirror.coding();
-        let tables = Tables {
-            avatar: &coding.schema.entities[kind],
-            input: &coding.schema.input,
-            neutral,
-            tick_length: Micros(1_000_000 / u64::from(start.tick_rate_hz)),
-        };
-        let mut step = |tick: Tick, input: &[i32], lanes: &mut Vec<i32>| {
-            let context = Context { world: &**world, tick, dt: dt(start.tick_rate_hz), others };
-            let input = G::Input::read(&mut LaneReader::new(input));
-            let mut own = G::Entity::read(kind, &mut LaneReader::new(lanes)).expect("the kind is the avatar's own");
-            G::predict(&context, &mut own, &input);
-            lanes.clear();
-            own.write(&mut LaneWriter::new(lanes));
-        };
-        Some(f(prediction, &tables, &mut step))
+    /// Runs `f` with the player's own side and what that reads of the rest.
+    fn with_own<R>(&mut self, f: impl FnOnce(&mut Own<G>, &Setting<'_, G>, &mut Counters) -> R) -> R {
+        let Self { own, mirror, world, others, start, counters, .. } = self;
+        let (coding, copy) = (mirror.coding(), &mirror.copy);
+        f(own, &Setting { world, coding, tick_rate_hz: start.tick_rate_hz, others, copy }, counters)
     }
 
     /// The tick whose input is due, if one is. Sample it, hand it to [`Self::input`], and ask again.
@@ -233,7 +186,7 @@ impl<G: Game> Client<G> {
     pub fn input(&mut self, now: Micros, tick: Tick, input: &G::Input) {
         let lanes = input.lanes();
         let view = self.clocks.as_mut().map_or_else(ViewTick::default, |(_, view)| ViewTick::at(view.advance(now)));
-        self.with_prediction(|prediction, tables, step| prediction.play(tick, &lanes, tables, step));
+        self.with_own(|own, setting, counters| own.play(setting, now, tick, &lanes, counters));
         self.sampled[tick.0 as usize % HISTORY_TICKS] = (tick, now);
         self.mirror.sender.push(InputFrame { tick, view, lanes });
         self.counters.inputs += 1;
@@ -241,16 +194,20 @@ impl<G: Game> Client<G> {
 
     /// Writes the next datagram to the server into `out`.
     pub fn transmit(&mut self, out: &mut Vec<u8>) {
-        self.mirror.transmit_from(&self.neutral, out);
+        self.mirror.transmit_from(self.own.neutral(), out);
     }
 
     /// What is to be seen at `now`. Once a frame.
     pub fn view(&mut self, now: Micros) -> View<'_, G> {
         let shown = self.clocks.as_mut().map_or(0.0, |(_, view)| view.advance(now));
         self.mirror.copy.forget_left(shown);
+        self.with_own(|own, setting, counters| own.refresh(setting, now, counters));
         self.others.clear();
         let (starved, second) = (shown > f64::from(self.mirror.newest().0), f64::from(self.start.tick_rate_hz));
         for (slot, entity) in self.mirror.copy.all().filter(|(_, entity)| !entity.avatar) {
+            if self.own.hides(slot, entity) {
+                continue;
+            }
             let table = &self.mirror.coding().schema.entities[entity.kind];
             if entity.at(table, shown, second, &mut self.space).is_none() {
                 continue;
@@ -265,11 +222,9 @@ impl<G: Game> Client<G> {
         View {
             world: &self.world,
             player: self.start.player,
-            avatar: self
-                .prediction
-                .as_ref()
-                .and_then(|prediction| G::Entity::read(prediction.kind(), &mut LaneReader::new(prediction.lanes()))),
-            avatar_offset: self.offset_now(now),
+            avatar: self.own.avatar(),
+            avatar_offset: self.own.offset(now),
+            spawned: self.own.spawned(),
             others: &self.others,
             shown,
             events,
@@ -295,10 +250,17 @@ impl<G: Game> Client<G> {
         due
     }
 
-    /// A correction fades by half every 50 ms.
-    fn offset_now(&self, now: Micros) -> Vec3 {
-        let halvings = now.since(self.offset_at).as_secs_f64() / 0.05;
-        self.offset * libm::exp2(-halvings) as f32
+    /// Makes the client play its unconfirmed past again after every so many ticks and compare, to find a game whose
+    /// `predict` does not always give the same; `None`, as at first, for never. Costs as much as a correction each time, and
+    /// the copies of the others that it remembers: for development.
+    pub fn set_sync_test(&mut self, every_ticks: Option<u32>) {
+        self.own.set_sync_test(every_ticks);
+    }
+
+    /// What that found first; [`Counters::sync_faults`] says how much there was.
+    #[must_use]
+    pub fn sync_faults(&self) -> &[SyncFault] {
+        self.own.sync_faults()
     }
 
     /// Takes the times from sampling to confirmed consumption of the inputs confirmed since the last call.

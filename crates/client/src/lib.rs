@@ -8,15 +8,20 @@
 mod client;
 mod clock;
 mod copy;
+mod fading;
 pub mod limits;
 mod mirror;
+mod own;
 mod prediction;
 mod reliable;
 mod sender;
+mod spawns;
 mod states;
+mod sync_test;
 mod types;
 mod window;
 
 pub use client::Client;
 pub use mirror::Mirror;
+pub use sync_test::SyncFault;
 pub use types::{Counters, KnownEntity, Received, Start, View, Waiting};

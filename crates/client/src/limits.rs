@@ -15,8 +15,35 @@ pub const CLOCK_SNAP: Micros = Micros::from_millis(250);
 /// Most by which a clock's rate departs from real time.
 pub const DILATION_MAX: f64 = 0.05;
 
-/// Corrections of the avatar larger than this, in metres, are shown at once.
-pub const SMOOTHING_MAX_M: f32 = 2.0;
+/// Who is more than this many metres away from where he was told to be before, and from where that led, was moved there by
+/// the game: a teleport, which is shown at once.
+pub const TELEPORT_M: f32 = 2.0;
+
+/// Most that what is drawn may be away from what is so, in metres; beyond it, it jumps. Two seconds of fading, and more than
+/// a runner covers in an outage of two seconds.
+pub const OFFSET_MAX_M: f32 = 16.0;
+
+/// An error too small to be seen halves in this time, in seconds.
+pub const FADE_SMALL_HALVING_S: f64 = 0.2;
+
+/// An error of a metre sets out to halve in this time, in seconds; those between, between.
+pub const FADE_METRE_HALVING_S: f64 = 0.05;
+
+/// Fastest that an error fades, in metres per second. With a runner's own 6.5 m/s the picture moves less than 25 cm in a
+/// frame at 60 Hz.
+pub const FADE_SPEED_MAX_MPS: f64 = 8.0;
+
+/// Shots of its own that a client shows ahead of the server's word; one more is seen when the server tells of it.
+pub const SPAWNS_MAX: usize = 32;
+
+/// How far from where it was predicted in the same tick an entity may be told and still be the one predicted, in metres.
+pub const SPAWN_MATCH_M: f32 = 2.0;
+
+/// How long after the server confirmed the tick of a shot it may be silent on what was shot; then there was none.
+pub const SPAWN_UNTOLD_MAX: Micros = Micros::from_millis(250);
+
+/// Faults of the sync test that are kept; later ones are only counted.
+pub const SYNC_FAULTS_MAX: usize = 64;
 
 /// Latencies of inputs that wait for being asked for; later ones are left out.
 pub const LATENCIES_MAX: usize = 1_024;

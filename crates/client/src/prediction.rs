@@ -1,23 +1,34 @@
 //! The own avatar cannot wait for the server: it is stepped here at once, by the server's own code, and checked
 //! when the server's word arrives. Where both differ, the client goes back to that tick and replays its inputs.
+//!
+//! Replaying is put off until somebody looks or plays on. So a burst of snapshots, as after an outage, costs one step
+//! each and a single replay, not a replay each.
 
 use downbeat_replica::glam::Vec3;
 use downbeat_replica::{Kind, Micros, Tick, substitute};
 
-use crate::limits::HISTORY_TICKS;
+use crate::limits::{HISTORY_TICKS, TELEPORT_M};
+
+/// What an input put into the world besides moving the avatar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Spawn {
+    pub(crate) kind: usize,
+    pub(crate) lanes: Vec<i32>,
+}
 
 /// One tick of the past, as it was played here.
 #[derive(Clone, Debug, Default)]
-struct Played {
-    tick: Tick,
+pub(crate) struct Played {
+    pub(crate) tick: Tick,
     /// What the server ran the tick on, as far as known.
     input: Vec<i32>,
     /// The avatar after the tick.
-    lanes: Vec<i32>,
+    pub(crate) lanes: Vec<i32>,
+    pub(crate) spawn: Option<Spawn>,
 }
 
 /// The game's step of one avatar: the tick, the input's lanes, and the avatar's lanes to be advanced.
-pub(crate) type Step<'a> = dyn FnMut(Tick, &[i32], &mut Vec<i32>) + 'a;
+pub(crate) type Step<'a> = dyn FnMut(Tick, &[i32], &mut Vec<i32>) -> Option<Spawn> + 'a;
 
 /// What a confirmation showed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,8 +39,15 @@ pub(crate) struct Confirmation {
     pub(crate) mispredicted: bool,
     /// Whether the client had to go back and replay.
     pub(crate) reconciled: bool,
-    /// How far the avatar moved thereby, in metres.
-    pub(crate) correction: Vec3,
+}
+
+/// How the newest state was changed by what the server said.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Correction {
+    /// Where the avatar was less where it is.
+    pub(crate) error: Vec3,
+    /// Whether the server moved the avatar there, rather than the prediction having been wrong.
+    pub(crate) teleported: bool,
 }
 
 /// The tables that prediction needs.
@@ -46,12 +64,15 @@ pub(crate) struct Prediction {
     kind: usize,
     history: Vec<Played>,
     newest: Tick,
+    /// Later ticks must be played again before they are looked at.
+    sound: Tick,
     confirmed: Tick,
     confirmed_lanes: Vec<i32>,
     /// The newest confirmed tick that ran on a real input.
     last_real: Tick,
     /// Whether ticks since the last real input are unknown.
     in_doubt: bool,
+    teleported: bool,
 }
 
 impl Prediction {
@@ -61,10 +82,12 @@ impl Prediction {
             kind,
             history: vec![Played::default(); HISTORY_TICKS],
             newest: tick,
+            sound: tick,
             confirmed: tick,
             confirmed_lanes: lanes.to_vec(),
             last_real: Tick::ZERO,
             in_doubt: false,
+            teleported: false,
         }
     }
 
@@ -72,47 +95,70 @@ impl Prediction {
         self.kind
     }
 
-    /// The avatar as predicted for the newest tick.
-    pub(crate) fn lanes(&self) -> &[i32] {
-        self.played(self.newest).map_or(&self.confirmed_lanes, |played| &played.lanes)
+    /// The newest tick that was played.
+    pub(crate) const fn newest(&self) -> Tick {
+        self.newest
     }
 
-    fn played(&self, tick: Tick) -> Option<&Played> {
+    /// The newest tick of which the server told.
+    pub(crate) const fn confirmed(&self) -> Tick {
+        self.confirmed
+    }
+
+    /// The avatar as predicted for the newest tick.
+    pub(crate) fn lanes(&self) -> &[i32] {
+        self.lanes_of(self.newest)
+    }
+
+    fn lanes_of(&self, tick: Tick) -> &[i32] {
+        self.played(tick).map_or(&self.confirmed_lanes, |played| &played.lanes)
+    }
+
+    /// What was played in `tick`, if that is remembered.
+    pub(crate) fn played(&self, tick: Tick) -> Option<&Played> {
         Some(&self.history[tick.0 as usize % HISTORY_TICKS]).filter(|played| played.tick == tick && tick != Tick::ZERO)
     }
 
-    fn set(&mut self, tick: Tick, input: &[i32], lanes: &[i32]) {
+    fn set(&mut self, tick: Tick, input: &[i32], lanes: &[i32], spawn: Option<Spawn>) {
         let played = &mut self.history[tick.0 as usize % HISTORY_TICKS];
-        played.tick = tick;
+        (played.tick, played.spawn) = (tick, spawn);
         played.input.clear();
         played.input.extend_from_slice(input);
         played.lanes.clear();
         played.lanes.extend_from_slice(lanes);
     }
 
-    /// Plays `tick` with `input`. Ticks in between that were never sampled are played with substitutes.
-    pub(crate) fn play(&mut self, tick: Tick, input: &[i32], tables: &Tables<'_>, step: &mut Step<'_>) {
+    /// Plays `tick` with `input`. Ticks in between that were never sampled are played with substitutes. Returns where the
+    /// avatar was less where those have brought it: nobody saw it go there.
+    pub(crate) fn play(&mut self, tick: Tick, input: &[i32], tables: &Tables<'_>, step: &mut Step<'_>) -> Vec3 {
+        debug_assert_eq!(self.sound, self.newest, "the past is settled before it is played on");
         if tick <= self.confirmed {
             // The server has run this tick already; the input comes too late to change anything.
-            return;
+            return Vec3::ZERO;
         }
         if tick.since(self.newest) > HISTORY_TICKS as i64 / 2 {
             // Too far ahead of the last word of the server to replay: start again from where it was.
+            let lanes = self.lanes().to_vec();
             self.newest = tick.offset(-1);
+            self.set(self.newest, tables.neutral, &lanes, None);
         }
+        let before = tables.avatar.position(self.lanes());
         while self.newest.next() < tick {
             let skipped = self.newest.next();
             let stand_in = self.stand_in(skipped, tables);
             self.play_one(skipped, &stand_in, step);
+            self.newest = skipped;
         }
+        let error = before - tables.avatar.position(self.lanes());
         self.play_one(tick, input, step);
+        (self.newest, self.sound) = (tick, tick);
+        error
     }
 
     fn play_one(&mut self, tick: Tick, input: &[i32], step: &mut Step<'_>) {
-        let mut lanes = self.lanes().to_vec();
-        step(tick, input, &mut lanes);
-        self.set(tick, input, &lanes);
-        self.newest = tick;
+        let mut lanes = self.lanes_of(tick.offset(-1)).to_vec();
+        let spawn = step(tick, input, &mut lanes);
+        self.set(tick, input, &lanes, spawn);
     }
 
     /// What stands in here for a tick that was never sampled, until the server reports what it ran on.
@@ -136,67 +182,97 @@ impl Prediction {
         if tick <= self.confirmed {
             return None;
         }
+        self.replay(tick, step);
         let predicted = self.played(tick).map(|played| played.lanes.clone());
-        let expected = self.replay_substituted(tick, substituted, tables, step).or_else(|| predicted.clone());
-        let Some((expected, predicted)) = expected.zip(predicted) else {
-            // Not played here, or so long ago that it is forgotten: the server's word stands.
-            (self.confirmed, self.confirmed_lanes) = (tick, lanes.to_vec());
-            self.restart(tick, lanes, tables, step);
-            return None;
-        };
-        let position = |lanes: &[i32]| tables.avatar.position(lanes);
-        let error_m = position(&predicted).distance(position(lanes));
+        let known = predicted.is_some() && self.put_substitutes(tick, substituted, tables).is_some();
+        let was_in_doubt = self.in_doubt;
         // After an outage longer than the report of substitutes reaches, nobody can say what the server ran on, until
         // it ran on a real input again.
-        let judged = tick.since(self.confirmed) <= i64::from(u32::BITS);
-        let mispredicted = judged && !self.in_doubt && expected != lanes;
+        let judged = known && tick.since(self.confirmed) <= i64::from(u32::BITS);
         self.in_doubt |= !judged;
         if substituted != u32::MAX {
             self.last_real = tick.offset(-i64::from(substituted.trailing_ones()));
             self.in_doubt = false;
         }
-        let reconciled = predicted != lanes;
-        let before = position(self.lanes());
-        (self.confirmed, self.confirmed_lanes) = (tick, lanes.to_vec());
-        if reconciled {
-            self.restart(tick, lanes, tables, step);
+        let Some(predicted) = predicted.filter(|_| known) else {
+            // Not played here, or so long ago that it is forgotten: the server's word stands.
+            self.adopt(tick, lanes, tables);
+            self.newest = self.last_played();
+            return None;
+        };
+        self.replay(tick, step);
+        let position = |lanes: &[i32]| tables.avatar.position(lanes);
+        let (expected, told) = (self.lanes_of(tick), position(lanes));
+        let differs = expected != lanes;
+        // Who was moved in one go is neither near where he was nor near where that led.
+        self.teleported |= told.distance(position(expected)) > TELEPORT_M
+            && told.distance(position(&self.confirmed_lanes)) > TELEPORT_M;
+        if differs {
+            self.adopt(tick, lanes, tables);
         }
-        let correction = before - position(self.lanes());
-        Some(Confirmation { error_m, mispredicted, reconciled, correction })
+        (self.confirmed, self.confirmed_lanes) = (tick, lanes.to_vec());
+        Some(Confirmation {
+            error_m: position(&predicted).distance(told),
+            mispredicted: judged && !was_in_doubt && differs,
+            reconciled: predicted != lanes,
+        })
     }
 
-    /// Plays the ticks from the last confirmed one up to `tick` again, with substitutes where the server used
-    /// them; `None` when it used none. The inputs in the history are replaced.
-    fn replay_substituted(
-        &mut self,
-        tick: Tick,
-        substituted: u32,
-        tables: &Tables<'_>,
+    /// Plays again what a confirmation has made unsound. Says how that changed the newest state.
+    pub(crate) fn settle(&mut self, tables: &Tables<'_>, step: &mut Step<'_>) -> Option<Correction> {
+        if self.sound == self.newest && !self.teleported {
+            return None;
+        }
+        let before = tables.avatar.position(self.lanes());
+        self.replay(self.newest, step);
+        let error = before - tables.avatar.position(self.lanes());
+        Some(Correction { error, teleported: std::mem::take(&mut self.teleported) })
+    }
+
+    /// Steps from the last confirmed state to the newest tick once more, and shows what is remembered of each tick beside
+    /// what comes out of it. `None` when the past since then is not remembered.
+    pub(crate) fn rehearse(
+        &self,
         step: &mut Step<'_>,
-    ) -> Option<Vec<i32>> {
-        let ticks = u32::try_from(tick.since(self.confirmed)).unwrap_or(u32::MAX);
-        let reported = ticks.min(u32::BITS);
-        if substituted << (u32::BITS - reported) == 0 {
-            return None;
-        }
-        for back in (0..reported).rev().filter(|back| substituted >> back & 1 == 1) {
-            let at = tick.offset(-i64::from(back));
-            self.played(at)?;
-            let missing = self.missing(at, back, substituted);
-            let before = self.played(at.offset(-1)).map_or(tables.neutral, |played| &played.input);
-            let mut input = before.to_vec();
-            substitute(tables.input, tables.neutral, missing, tables.tick_length, &mut input);
-            self.history[at.0 as usize % HISTORY_TICKS].input = input;
-        }
-        if reported < ticks {
-            return None;
-        }
+        compare: &mut dyn FnMut(&Played, &[i32], Option<&Spawn>),
+    ) -> Option<()> {
         let mut lanes = self.confirmed_lanes.clone();
-        for at in (self.confirmed.next().0..=tick.0).map(Tick) {
-            let input = self.played(at)?.input.clone();
-            step(at, &input, &mut lanes);
+        for at in (self.confirmed.next().0..=self.newest.0).map(Tick) {
+            let played = self.played(at)?;
+            let spawn = step(at, &played.input, &mut lanes);
+            compare(played, &lanes, spawn.as_ref());
         }
-        Some(lanes)
+        Some(())
+    }
+
+    /// Plays unsound ticks again, up to `to`.
+    fn replay(&mut self, to: Tick, step: &mut Step<'_>) {
+        while self.sound < to.min(self.newest) {
+            let next = self.sound.next();
+            let Some(input) = self.played(next).map(|played| played.input.clone()) else { return };
+            self.play_one(next, &input, step);
+            self.sound = next;
+        }
+    }
+
+    /// Notes what the server ran the ticks from the last confirmed one up to `tick` on; `None` when one of those was
+    /// not played here.
+    fn put_substitutes(&mut self, tick: Tick, substituted: u32, tables: &Tables<'_>) -> Option<()> {
+        let ticks = u32::try_from(tick.since(self.confirmed)).unwrap_or(u32::MAX).min(u32::BITS);
+        for back in (0..ticks).rev().filter(|back| substituted >> back & 1 == 1) {
+            let at = tick.offset(-i64::from(back));
+            let missing = self.missing(at, back, substituted);
+            let before = at.offset(-1);
+            if before > self.confirmed {
+                self.played(before)?;
+            }
+            let mut input = self.played(before).map_or(tables.neutral, |played| &played.input).to_vec();
+            substitute(tables.input, tables.neutral, missing, tables.tick_length, &mut input);
+            self.played(at)?;
+            self.history[at.0 as usize % HISTORY_TICKS].input = input;
+            self.sound = self.sound.min(before);
+        }
+        Some(())
     }
 
     /// How many ticks in a row, up to and including `at`, ran without input.
@@ -206,17 +282,23 @@ impl Prediction {
         if reported { run } else { at.since(self.last_real).clamp(1, i64::from(u32::MAX)) as u32 }
     }
 
-    /// Takes the server's word for `tick` and plays all later ticks again.
-    fn restart(&mut self, tick: Tick, lanes: &[i32], tables: &Tables<'_>, step: &mut Step<'_>) {
-        let newest = self.newest;
-        let input = self.played(tick).map_or(tables.neutral, |played| &played.input).to_vec();
-        self.set(tick, &input, lanes);
-        self.newest = tick;
-        while self.newest < newest {
-            let next = self.newest.next();
-            let Some(input) = self.played(next).map(|played| played.input.clone()) else { break };
-            self.play_one(next, &input, step);
-        }
+    /// Takes the server's word for `tick`. Later ticks are unsound then.
+    fn adopt(&mut self, tick: Tick, lanes: &[i32], tables: &Tables<'_>) {
+        let played = self.played(tick);
+        let spawn = played.and_then(|played| played.spawn.clone());
+        let input = played.map_or(tables.neutral, |played| &played.input).to_vec();
+        self.set(tick, &input, lanes, spawn);
+        (self.confirmed, self.confirmed_lanes) = (tick, lanes.to_vec());
+        self.sound = tick;
         self.newest = self.newest.max(tick);
+    }
+
+    /// The last tick of those in a row that were played after the confirmed one.
+    fn last_played(&self) -> Tick {
+        let mut last = self.confirmed;
+        while last < self.newest && self.played(last.next()).is_some() {
+            last = last.next();
+        }
+        last
     }
 }

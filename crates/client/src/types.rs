@@ -66,6 +66,14 @@ pub struct Counters {
     pub reconciled: u64,
     /// Confirmations that differ from the prediction, ticks with substitutes replayed with them.
     pub mispredicted: u64,
+    /// Shots shown ahead of the server's word.
+    pub spawns: u64,
+    /// Those of them that the server told of.
+    pub spawns_matched: u64,
+    /// Those that did not happen after all, or of which the server did not tell in time.
+    pub spawns_withdrawn: u64,
+    /// Times that playing the past again gave something else ([`Client::set_sync_test`](crate::Client::set_sync_test)).
+    pub sync_faults: u64,
     /// Entities shown, summed over frames.
     pub shown: u64,
     /// Those of them whose moment had not arrived when it was shown.
@@ -92,8 +100,11 @@ pub struct View<'a, G: Game> {
     pub player: Option<PlayerId>,
     /// The avatar as predicted; `None` before the server showed it.
     pub avatar: Option<G::Entity>,
-    /// To be added to the avatar's position when it is drawn: fades what a correction moved.
+    /// To be added to the avatar's position when it is drawn: what a correction moved, in metres, fading.
     pub avatar_offset: Vec3,
+    /// What the avatar shot, in its present ([`Game::predict_spawn`]). Draw these beside the others, where they say they are;
+    /// the server's copies of them are not among `others`. An id names a shot from its first frame to its last.
+    pub spawned: &'a [Sighting<G::Entity>],
     /// All others, at the shown moment.
     pub others: &'a [Sighting<G::Entity>],
     /// The shown moment, in ticks.

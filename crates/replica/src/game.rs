@@ -70,6 +70,30 @@ pub trait Game: Sized + Send + 'static {
     /// Advances a client's own avatar by one tick: the part of [`Self::step`] that depends on nothing but the
     /// avatar, its input and the context. Share the code with `step`.
     fn predict(context: &Context<'_, Self>, own: &mut Self::Entity, input: &Self::Input);
+
+    /// What the avatar just put into the world, such as a rocket it launched, so that its player sees it at once: as
+    /// [`Self::step`] captures it in the same tick. `before` is the avatar before [`Self::predict`], `own` what that made of
+    /// it. Called after each `predict`, also when a tick is played again: a shot that then did not happen is withdrawn.
+    ///
+    /// It is shown in `View::spawned` of the client until the server tells of it, and then instead of the server's copy. To
+    /// be taken for the same, both must be near each other in the same tick and agree in all whole numbers, flags and
+    /// choices, such as who fired it. The default spawns nothing.
+    fn predict_spawn(
+        context: &Context<'_, Self>,
+        before: &Self::Entity,
+        own: &Self::Entity,
+        input: &Self::Input,
+    ) -> Option<Self::Entity> {
+        let _ = (context, before, own, input);
+        None
+    }
+
+    /// Advances what [`Self::predict_spawn`] gave by one tick, as `step` does. `false` when it ends in this tick: it is
+    /// not shown any more, unless the server says that it flies on.
+    fn predict_flight(context: &Context<'_, Self>, spawned: &mut Self::Entity) -> bool {
+        let _ = (context, spawned);
+        false
+    }
 }
 
 /// What a match is opened with.
@@ -275,6 +299,16 @@ impl<'a, E: Kinds> Capture<'a, E> {
         let mut reader = LaneReader::new(&self.lanes[first_lane..]);
         *entity = E::read(kind, &mut reader).expect("the kind is the entity's own");
         self.entities.push(Captured { id, kind, avatar, first_lane });
+    }
+
+    /// What was reported so far, and its lanes.
+    pub(crate) fn captured(&self) -> (&[Captured], &[i32]) {
+        (self.entities, self.lanes)
+    }
+
+    /// What knows the lanes of the tick before.
+    pub(crate) fn previous(&self) -> &'a dyn Fn(EntityId, usize) -> Option<&'a [i32]> {
+        self.previous
     }
 
     /// Values so far that were out of their range and were clamped.

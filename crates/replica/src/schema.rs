@@ -198,6 +198,15 @@ impl Kind {
         Some(crate::PlayerId(lane as u16))
     }
 
+    /// The field that is the position, and the distance of neighbouring values of its lanes in metres; `None` for kinds that
+    /// have none.
+    #[must_use]
+    pub fn position_field(&self) -> Option<(&Field, f64)> {
+        let field = self.field_with(Role::Position)?;
+        let Repr::Linear { step, .. } = field.repr else { return None };
+        Some((field, step))
+    }
+
     /// The position of an entity with these `lanes` in metres; the origin for kinds that have none.
     #[must_use]
     pub fn position(&self, lanes: &[i32]) -> glam::Vec3 {
