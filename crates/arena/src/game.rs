@@ -175,8 +175,8 @@ impl Game for Arena {
 
     fn predict_flight(context: &Context<'_, Self>, spawned: &mut Entity) -> bool {
         let Entity::Rocket(rocket) = spawned else { return false };
-        let end = wall(context.world, rocket, context.dt)
-            .or_else(|| spent(context.world, rocket, context.tick, context.dt));
+        let end =
+            wall(context.world, rocket, context.dt).or_else(|| spent(context.world, rocket, context.tick, context.dt));
         match end {
             Some(end) => rocket.burst(end),
             None => rocket.fly(context.dt),

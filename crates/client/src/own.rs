@@ -9,7 +9,7 @@ use crate::copy::{Copy, Shown};
 use crate::fading::Fading;
 use crate::prediction::{Correction, Prediction, Spawn, Tables};
 use crate::spawns::{Air, Spawns};
-use crate::sync_test::{Others, SyncFault, SyncTest, difference};
+use crate::sync_test::{SyncFault, SyncTest, difference};
 use crate::types::Counters;
 
 /// What prediction reads of the rest of the client.
@@ -71,9 +71,8 @@ impl<G: Game> Own<G> {
             self.fading = Fading::default();
             return None;
         }
-        let confirmation = self.run(setting, |prediction, tables, step| {
-            prediction.confirm(tick, lanes, substituted, tables, step)
-        })??;
+        let confirmation =
+            self.run(setting, |prediction, tables, step| prediction.confirm(tick, lanes, substituted, tables, step))??;
         self.told_at = at;
         counters.confirmed += 1;
         counters.mispredicted += u64::from(confirmation.mispredicted);
@@ -175,10 +174,9 @@ impl<G: Game> Own<G> {
         let prediction = prediction.as_mut()?;
         let kind = prediction.kind();
         let tables = setting.tables(kind, neutral);
-        let others: Option<Others<G::Entity>> = sync.is_some().then(|| setting.others.into());
         let mut step = |tick: Tick, input: &[i32], lanes: &mut Vec<i32>| {
-            if let Some((sync, others)) = sync.as_mut().zip(others.as_ref()) {
-                sync.note(tick, others);
+            if let Some(sync) = sync.as_mut() {
+                sync.note(tick, setting.others);
             }
             setting.step(kind, tick, setting.others, input, lanes)
         };

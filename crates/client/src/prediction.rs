@@ -30,6 +30,9 @@ pub(crate) struct Played {
 /// The game's step of one avatar: the tick, the input's lanes, and the avatar's lanes to be advanced.
 pub(crate) type Step<'a> = dyn FnMut(Tick, &[i32], &mut Vec<i32>) -> Option<Spawn> + 'a;
 
+/// Is shown a tick as it was played, and the avatar's lanes and the spawn that came out of it again.
+pub(crate) type Compare<'a> = dyn FnMut(&Played, &[i32], Option<&Spawn>) + 'a;
+
 /// What a confirmation showed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Confirmation {
@@ -231,11 +234,7 @@ impl Prediction {
 
     /// Steps from the last confirmed state to the newest tick once more, and shows what is remembered of each tick beside
     /// what comes out of it. `None` when the past since then is not remembered.
-    pub(crate) fn rehearse(
-        &self,
-        step: &mut Step<'_>,
-        compare: &mut dyn FnMut(&Played, &[i32], Option<&Spawn>),
-    ) -> Option<()> {
+    pub(crate) fn rehearse(&self, step: &mut Step<'_>, compare: &mut Compare<'_>) -> Option<()> {
         let mut lanes = self.confirmed_lanes.clone();
         for at in (self.confirmed.next().0..=self.newest.0).map(Tick) {
             let played = self.played(at)?;

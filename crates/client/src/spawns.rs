@@ -145,7 +145,9 @@ impl Spawns {
             }
             let (tick, lanes) = shown.newest();
             kind.untold(false, lanes, &mut state);
-            let Some(predicted) = flight.at(tick).filter(|predicted| are_alike(kind, predicted, &state)) else { continue };
+            let Some(predicted) = flight.at(tick).filter(|predicted| are_alike(kind, predicted, &state)) else {
+                continue;
+            };
             let distance = kind.position(predicted).distance(kind.position(&state));
             if distance < least {
                 least = distance;

@@ -3,7 +3,6 @@
 //! then, each tick beside the same others as at first, and to name what came out differently.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use downbeat_replica::{Kind, Sighting, Tick};
 
@@ -25,21 +24,18 @@ pub struct SyncFault {
     pub after: Vec<i32>,
 }
 
-/// The others as they were shown when each tick was played.
-pub(crate) type Others<E> = Arc<[Sighting<E>]>;
-
 /// What the test remembers and found.
 pub(crate) struct SyncTest<E> {
     every: u32,
-    others: Vec<(Tick, Others<E>)>,
+    /// The others as they were shown when each tick was played.
+    others: Vec<(Tick, Vec<Sighting<E>>)>,
     pub(crate) faults: Vec<SyncFault>,
 }
 
-impl<E> SyncTest<E> {
+impl<E: Clone> SyncTest<E> {
     /// A test every so many ticks, at least one.
     pub(crate) fn new(every: u32) -> Self {
-        let nobody: Others<E> = Arc::new([]);
-        Self { every: every.max(1), others: vec![(Tick::ZERO, nobody); HISTORY_TICKS], faults: Vec::new() }
+        Self { every: every.max(1), others: vec![(Tick::ZERO, Vec::new()); HISTORY_TICKS], faults: Vec::new() }
     }
 
     /// Whether it is due after `tick`.
@@ -48,14 +44,16 @@ impl<E> SyncTest<E> {
     }
 
     /// `tick` is played beside `others`.
-    pub(crate) fn note(&mut self, tick: Tick, others: &Others<E>) {
-        self.others[tick.0 as usize % HISTORY_TICKS] = (tick, Arc::clone(others));
+    pub(crate) fn note(&mut self, tick: Tick, others: &[Sighting<E>]) {
+        let (noted, place) = &mut self.others[tick.0 as usize % HISTORY_TICKS];
+        *noted = tick;
+        others.clone_into(place);
     }
 
     /// Beside whom `tick` was played.
     pub(crate) fn others(&self, tick: Tick) -> Option<&[Sighting<E>]> {
         let (noted, others) = &self.others[tick.0 as usize % HISTORY_TICKS];
-        (*noted == tick).then_some(others)
+        (*noted == tick).then_some(&**others)
     }
 
     /// Keeps a fault, unless there are many.

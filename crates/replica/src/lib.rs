@@ -23,6 +23,7 @@ mod scene;
 mod schema;
 mod schema_bytes;
 mod shape;
+mod twin;
 mod value;
 mod versions;
 
@@ -48,5 +49,6 @@ pub use replicated::{Audience, FieldTuner, Kinds, NoEvents, Replicated};
 pub use scene::Scene;
 pub use schema::{Field, Kind, Lane, Repr, Role, Schema};
 pub use schema_bytes::SchemaError;
+pub use twin::Twin;
 pub use value::{Spec, Value};
 pub use versions::{Version, Versions};

@@ -134,7 +134,8 @@ impl Game for Range {
     }
 
     fn capture(&mut self, out: &mut Capture<'_, Entity>) {
-        let throwers = self.throwers.iter().map(|(player, (id, thrower))| (*id, Some(*player), Entity::Thrower(thrower.clone())));
+        let throwers =
+            self.throwers.iter().map(|(player, (id, thrower))| (*id, Some(*player), Entity::Thrower(thrower.clone())));
         let balls = self.balls.iter().map(|(id, ball)| (*id, None, Entity::Ball(ball.clone())));
         let mut all: Vec<_> = throwers.chain(balls).collect();
         all.sort_by_key(|(id, ..)| id.index());
@@ -231,7 +232,11 @@ fn a_shot_is_seen_at_once_and_never_twice_on_a_bad_line() {
             assert!(frame.told.is_empty(), "seed {seed}: the server's copy is shown, tick {}", frame.tick);
             for ball in &frame.spawned {
                 let expected = (frame.tick - ball.thrown + 1) as f32 * SPEED_MPS * dt(60);
-                assert!((ball.position.x - expected).abs() < 0.05, "seed {seed}: {} m, not {expected}", ball.position.x);
+                assert!(
+                    (ball.position.x - expected).abs() < 0.05,
+                    "seed {seed}: {} m, not {expected}",
+                    ball.position.x
+                );
                 assert!(!ended.contains(&ball.thrown), "seed {seed}: {} is back", ball.thrown);
                 let same = frame.spawned.iter().filter(|other| other.thrown == ball.thrown).count();
                 assert_eq!(same, 1, "seed {seed}: {} is seen {same} times", ball.thrown);
@@ -295,7 +300,8 @@ fn what_the_server_ends_is_gone_and_does_not_fly_again_in_the_past() {
 fn where_the_server_disagrees_the_shot_closes_in_without_a_jump() {
     let wind_mps = 5.0;
     let (frames, _) = frames(&Rules { wind_mps, ..CALM }, "latency=100ms", 1, 300, once);
-    let path: Vec<_> = frames.iter().filter_map(|frame| Some((frame.tick, frame.spawned.first()?.position.z))).collect();
+    let path: Vec<_> =
+        frames.iter().filter_map(|frame| Some((frame.tick, frame.spawned.first()?.position.z))).collect();
     assert!(frames.iter().all(|frame| frame.told.is_empty()));
     // Sideways it moves as the wind does and as an error fades, no faster.
     let most = (FADE_SPEED_MAX_MPS as f32 + wind_mps) * dt(60) + 0.02;
