@@ -112,6 +112,10 @@ impl<G: Game> Own<G> {
         let mut fly = |tick: Tick, kind: usize, lanes: &mut Vec<i32>| {
             let mut entity = read::<G>(kind, lanes);
             let flies_on = G::predict_flight(&setting.context(tick, setting.others), &mut entity);
+            if entity.kind() != kind {
+                // What became something else is not what it was; that the server may tell.
+                return false;
+            }
             lanes.clear();
             entity.write(&mut LaneWriter::new(lanes));
             flies_on

@@ -41,7 +41,7 @@ fn in_a_fight_the_shown_position_jumps_only_with_a_death_or_a_teleport() {
         let mut sim = Sim::<Arena>::new(options, &Config::default(), player).expect("it opens");
         sim.run(Micros(2_000_000));
         let mut before: Vec<Option<Drawn>> = (0..8).map(|_| None).collect();
-        for frame in 1..=900_u64 {
+        for frame in 1..=600_u64 {
             sim.run(Micros(16_667));
             let now = Micros(2_000_000 + frame * 16_667);
             for (client, before) in sim.clients_mut().zip(&mut before) {
@@ -65,9 +65,9 @@ fn in_a_fight_the_shown_position_jumps_only_with_a_death_or_a_teleport() {
             }
         }
         corrections += sim.clients().map(|client| client.counters().reconciled).sum::<u64>();
-        assert!(sim.clients().all(|client| client.counters().confirmed > 500));
+        assert!(sim.clients().all(|client| client.counters().confirmed > 400));
     }
     println!("{corrections} corrections, {deaths} deaths, at most {farthest} m in a frame");
-    assert!(corrections > 60 && deaths > 10, "the fight was a dull one: {corrections} corrections, {deaths} deaths");
+    assert!(corrections > 40 && deaths > 5, "the fight was a dull one: {corrections} corrections, {deaths} deaths");
     assert!(farthest < 0.25, "{farthest} m in a frame");
 }
