@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{Dice, Match, lanes, predict};
-use downbeat_arena::{Config, Entity, Input, Select};
-use downbeat_replica::Input as _;
+use common::{DT, Dice, Match, lanes, predict};
+use downbeat_arena::{Arena, Config, Entity, Input, Select};
+use downbeat_replica::{Context, Game, Input as _, Kinds, LaneReader};
 
 #[test]
 fn prediction_agrees_to_the_bit_for_thousands_of_ticks() {
@@ -53,4 +53,42 @@ fn changing_the_weapon_and_launching_is_predicted() {
         assert_eq!(room.player(0), own, "tick {tick}");
     }
     assert!(own.rockets < 24 && own.rifle_ammo < 120);
+}
+
+#[test]
+fn a_rocket_is_predicted_to_the_bit_from_its_launch_to_the_wall_it_meets() {
+    let mut config = Config::default();
+    config.map.pick_ups.clear();
+    config.rules.rocket.splash_radius_m = 0.1;
+    let mut room = Match::new(&config, 1);
+    let (mut flying, mut own) = (None, room.player(0));
+    let (mut launches, mut flights) = (0, 0);
+    for tick in 0..1_200 {
+        let yaw = tick as f32 * 0.01;
+        let input = Input { select: Select::Rocket, fire: true, yaw, pitch: 0.1, ..Input::default() }.rounded();
+        room.step(|_| input.clone());
+        let context = Context::<Arena> { world: &room.world, tick: room.tick, dt: DT, others: &[] };
+        // The rocket first: the one that is launched in a tick has flown in it.
+        let flies = flying.as_mut().is_some_and(|rocket| Arena::predict_flight(&context, rocket));
+        flying = flying.filter(|_| flies).map(|rocket| read(&rocket));
+        let (before, mut after) = (Entity::Player(own.clone()), Entity::Player(own.clone()));
+        Arena::predict(&context, &mut after, &input);
+        if let Some(rocket) = Arena::predict_spawn(&context, &before, &after, &input) {
+            launches += 1;
+            flying = Some(read(&rocket));
+        }
+        let Entity::Player(rounded) = read(&after) else { unreachable!("it was a player") };
+        own = rounded;
+        if let Some(rocket) = &flying {
+            flights += 1;
+            let told = room.rockets().into_iter().map(Entity::Rocket).find(|told| lanes(told) == lanes(rocket));
+            assert!(told.is_some(), "tick {tick}: {rocket:?} and {:?}", room.rockets());
+        }
+    }
+    assert!(launches > 15 && flights > 200, "{launches} launches, {flights} ticks of flight");
+}
+
+/// As a client remembers it.
+fn read(entity: &Entity) -> Entity {
+    Entity::read(entity.kind(), &mut LaneReader::new(&lanes(entity))).expect("it is of a known kind")
 }
