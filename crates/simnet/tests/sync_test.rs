@@ -155,8 +155,9 @@ fn sim<G: Game>(config: &G::Config, clients: u16) -> Sim<G> {
 /// Five seconds with a test every `every` ticks, then its faults and their number.
 fn test<G: Game>(config: &G::Config, every: u32) -> (Vec<downbeat_client::SyncFault>, u64, Sim<G>) {
     let mut sim = sim::<G>(config, 3);
-    sim.clients_mut().for_each(|client| client.set_sync_test(Some(every)));
-    sim.run(Micros::from_millis(5_000));
+    sim.run(Micros::from_millis(500));
+    assert_eq!(sim.clients_mut().map(|client| client.set_sync_test(Some(every))).count(), 3, "all have joined");
+    sim.run(Micros::from_millis(4_500));
     let faults = sim.clients().flat_map(|client| client.sync_faults().to_vec()).collect();
     let count = sim.clients().map(|client| client.counters().sync_faults).sum();
     (faults, count, sim)
