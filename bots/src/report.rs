@@ -178,6 +178,8 @@ pub struct Server {
     pub kernel_drops: Option<u64>,
     /// State values that were out of the range their field declares, and were clamped: a mistake of the game.
     pub clamped: Option<u64>,
+    /// States that held a NaN and were refused, so that clients kept the one before: likewise.
+    pub refused: Option<u64>,
 }
 
 /// Whether the bots kept up.

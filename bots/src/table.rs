@@ -64,85 +64,86 @@ fn distributions(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
         ("bots late, us", &report.bots.late_us, 0, "how unpunctual the bots themselves were"),
     ];
     for (name, told, digits, meaning) in rows {
+        let Some(told) = told else { continue };
         write!(f, "{name:28}")?;
-        let told = told.map(|told| [told.p50, told.p90, told.p99, told.p999, told.max]);
-        for i in 0..5 {
-            write!(f, "{:>9}", told.map_or(NONE.to_owned(), |told| format!("{:.digits$}", told[i])))?;
+        for value in [told.p50, told.p90, told.p99, told.p999, told.max] {
+            write!(f, "{value:>9.digits$}")?;
         }
         writeln!(f, "   {meaning}")?;
     }
     Ok(())
 }
 
-fn counts(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
-    let count = |value: Option<u64>| value.map_or(NONE.to_owned(), |value| value.to_string());
-    let real = |value: Option<f64>, digits: usize| value.map_or(NONE.to_owned(), |value| format!("{value:.digits$}"));
-    let percent = |value: Option<f64>| value.map_or(NONE.to_owned(), |value| format!("{:.2} %", 100.0 * value));
-    let kilobytes = |value: Option<f64>| value.map_or(NONE.to_owned(), |value| format!("{:.2} kB/s", value / 1e3));
-    let mut row = |name: &str, value: String| writeln!(f, "{name:28}{value}");
+/// A row of figures, of those that were measured.
+fn row<const N: usize>(f: &mut fmt::Formatter<'_>, name: &str, told: [Option<String>; N]) -> fmt::Result {
+    let told: Vec<String> = told.into_iter().flatten().collect();
+    if told.is_empty() { Ok(()) } else { writeln!(f, "{name:28}{}", told.join(", ")) }
+}
 
+fn count(value: Option<u64>, what: &str) -> Option<String> {
+    value.map(|value| format!("{value} {what}"))
+}
+
+fn counts(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
     let s = &report.snapshots;
-    let mut text = format!("{} of {} expected, {} lost", count(s.received), count(s.expected), count(s.lost));
-    if let Some(dropped) = s.net_dropped.filter(|dropped| *dropped > 0) {
-        write!(text, "; {dropped} more dropped by --net")?;
-    }
-    row("snapshots", text)?;
-    row("interpolation ran dry", format!("{} (per frame and entity)", percent(report.interpolation.starved_ratio)))?;
+    // The stretch of time that is measured can begin just before one and end just after one.
+    let arrived = s.received.zip(s.expected).map(|(got, due)| format!("{} of {due} expected", got.min(due)));
+    let dropped = s.net_dropped.filter(|dropped| *dropped > 0);
+    row(f, "snapshots", [arrived, count(s.lost, "lost"), count(dropped, "more dropped by --net")])?;
+    let dry = report.interpolation.starved_ratio;
+    row(f, "interpolation ran dry", [dry.map(|dry| format!("{:.2} % (per frame and entity)", 100.0 * dry))])?;
     let p = &report.prediction;
-    row(
-        "predictions",
-        format!(
-            "{} wrong ({} per client and minute), {} replayed, {} ticks on a substitute",
-            count(p.mispredicted),
-            real(p.per_client_minute, 2),
-            count(p.reconciled),
-            count(p.substituted)
-        ),
-    )?;
+    let wrong = p.mispredicted.zip(p.per_client_minute);
+    let wrong = wrong.map(|(wrong, rate)| format!("{wrong} wrong ({rate:.2} per client and minute)"));
+    let replayed = count(p.reconciled, "replayed");
+    row(f, "predictions", [wrong, replayed, count(p.substituted, "ticks on a substitute")])?;
     let i = &report.inputs;
-    row(
-        "inputs",
-        format!(
-            "{} sent, {} consumed, {} ticks starved, {} late, {} rejected",
-            count(i.sent),
-            count(i.consumed),
-            count(i.starved),
-            count(i.late),
-            count(i.rejected)
-        ),
-    )?;
-    row("entities in sight", real(report.visible_entities_mean, 1))?;
-    let b = &report.bandwidth;
-    let way =
-        |wire, payload| format!("{} on the wire, {} of UDP payload, per client", kilobytes(wire), kilobytes(payload));
-    row("down", way(b.down_wire_bytes_per_client_s, b.down_udp_payload_bytes_per_client_s))?;
-    row("up", way(b.up_wire_bytes_per_client_s, b.up_udp_payload_bytes_per_client_s))?;
-    let server = &report.server;
-    let memory = server.rss_bytes.map_or(String::new(), |bytes| format!("{:.0} MB of memory, ", bytes as f64 / 1e6));
-    row(
-        "server",
-        format!(
-            "{} ticks overran, {} us of CPU per client and tick, {memory}{} datagrams dropped by the kernel",
-            count(server.overruns),
-            real(server.cpu_us_per_client_tick, 1),
-            count(server.kernel_drops)
-        ),
-    )?;
-    if let Some(clamped) = server.clamped.filter(|clamped| *clamped > 0) {
-        row("MIND", format!("{clamped} values of the game's state were out of their field's range and were clamped"))?;
+    let mut consumed = count(i.consumed, "consumed");
+    if let Some(text) = consumed.as_mut().filter(|_| i.consumed > i.sent) {
+        text.push_str(" (some were sent just before the time that is measured)");
     }
+    let [starved, late] = [count(i.starved, "ticks starved"), count(i.late, "late")];
+    row(f, "inputs", [count(i.sent, "sent"), consumed, starved, late, count(i.rejected, "rejected")])?;
+    row(f, "entities in sight", [report.visible_entities_mean.map(|mean| format!("{mean:.1}"))])?;
+    let b = &report.bandwidth;
+    let way = |wire: Option<f64>, payload: Option<f64>| {
+        wire.zip(payload).map(|(wire, payload)| {
+            let [wire, payload] = [wire / 1e3, payload / 1e3];
+            format!("{wire:.2} kB/s on the wire, {payload:.2} kB/s of UDP payload, per client")
+        })
+    };
+    row(f, "down", [way(b.down_wire_bytes_per_client_s, b.down_udp_payload_bytes_per_client_s)])?;
+    row(f, "up", [way(b.up_wire_bytes_per_client_s, b.up_udp_payload_bytes_per_client_s)])?;
+    let server = &report.server;
+    let cpu = server.cpu_us_per_client_tick.map(|us| format!("{us:.1} us of CPU per client and tick"));
+    let memory = server.rss_bytes.map(|bytes| format!("{:.0} MB of memory", bytes as f64 / 1e6));
+    let drops = |drops| count(drops, "datagrams dropped by the kernel");
+    row(f, "server", [count(server.overruns, "ticks overran"), cpu, memory, drops(server.kernel_drops)])?;
+    mistakes(f, report)?;
     let bots = &report.bots;
+    let cpu = bots.cpu_us_per_bot_tick.map(|us| format!("{us:.1} us of CPU per bot and tick"));
+    let [dropped, held] = [count(bots.dropped, "by the bots"), count(bots.blocked, "inputs held back")];
+    row(f, "bots", [cpu, drops(bots.kernel_drops), dropped, held])?;
+    let sealing = report.reference_ns;
+    let sealing = sealing.map(|ns| format!("{ns:.0} ns to seal 1,200 bytes (250 is usual, less is faster)"));
+    row(f, "machine", [sealing])
+}
+
+/// What is probably wrong with the game, although everybody was served.
+fn mistakes(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
+    let server = &report.server;
+    let clamped = server.clamped.filter(|clamped| *clamped > 0);
+    row(f, "MIND", [count(clamped, "values of the game's state were out of their field's range and were clamped")])?;
+    let refused = server.refused.filter(|refused| *refused > 0);
     row(
-        "bots",
-        format!(
-            "{} us of CPU per bot and tick, {} datagrams dropped by the kernel, {} by the bots, {} inputs held back",
-            real(bots.cpu_us_per_bot_tick, 1),
-            count(bots.kernel_drops),
-            count(bots.dropped),
-            count(bots.blocked)
-        ),
+        f,
+        "MIND",
+        [count(refused, "states held a NaN and were refused: clients kept the state before, or saw nothing")],
     )?;
-    row("machine", format!("{} ns to seal 1,200 bytes (250 is usual, less is faster)", real(report.reference_ns, 0)))
+    // Without an avatar there is nothing to predict.
+    let unled = report.snapshots.received.is_some_and(|got| got > 0) && report.prediction.mispredicted.is_none();
+    let unled = unled.then(|| "the bots have no avatar: `out.put_avatar` was never called for them".to_owned());
+    row(f, "MIND", [unled])
 }
 
 fn verdict(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {

@@ -85,7 +85,7 @@ impl Growth {
         let seconds = latest.at.since(base.at).as_secs_f64();
         let (old, new) = (&base.client, &latest.client);
         self.client_seconds += seconds;
-        let owed = (seconds * f64::from(send_rate_hz)) as u64;
+        let owed = (seconds * f64::from(send_rate_hz)).round() as u64;
         self.net_dropped += latest.dropped - base.dropped;
         self.expected += owed.saturating_sub(latest.dropped - base.dropped);
         self.received += new.snapshots - old.snapshots;

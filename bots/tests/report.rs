@@ -1,6 +1,6 @@
 //! What a report says, and when it counts.
 
-use downbeat_bots::report::{BotsFigures, Clients, Inputs, Reason, Server, ServerSide, Snapshots};
+use downbeat_bots::report::{BotsFigures, Clients, Inputs, Prediction, Reason, Server, ServerSide, Snapshots};
 use downbeat_bots::{Percentiles, Report, Verdict};
 
 fn percentiles(p99: f64) -> Percentiles {
@@ -12,6 +12,7 @@ fn good() -> Report {
         profile: "test".to_owned(),
         clients: Clients { asked: 16, connected: 16, ..Clients::default() },
         snapshots: Snapshots { net_dropped: None, received: Some(990), expected: Some(1_000), lost: Some(10) },
+        prediction: Prediction { mispredicted: Some(3), per_client_minute: Some(0.5), ..Prediction::default() },
         bots: BotsFigures {
             late_us: Some(percentiles(500.0)),
             valid: true,
@@ -79,7 +80,7 @@ fn what_was_not_measured_is_null_and_reads_back() {
         assert!(json.as_object().expect("an object").contains_key(name), "{name} is there");
         assert!(json[name].is_null(), "{name} is null");
     }
-    assert!(json["server"]["rss_bytes"].is_null() && json["prediction"]["per_client_minute"].is_null());
+    assert!(json["server"]["rss_bytes"].is_null() && json["prediction"]["reconciled"].is_null());
     assert_eq!(json["bots"]["late_us"]["p99"], 500.0);
     assert_eq!(serde_json::from_str::<Report>(&good().to_json()).expect("its own JSON"), good());
 }
@@ -97,4 +98,40 @@ fn the_table_says_what_happened_in_words() {
     report.clients.reasons = vec![Reason { joined: false, code: Some(16), why, clients: 1 }];
     let table = report.table().to_string();
     assert!(table.contains("NOT SERVED") && table.contains("1 did not get in: SERVER_FULL"), "{table}");
+}
+
+#[test]
+fn the_table_says_nothing_of_what_was_not_measured() {
+    let mut report = good();
+    let table = report.table().to_string();
+    let empty = |line: &str| line.contains(" - ") || line.ends_with(" -");
+    assert!(!table.contains("server ") && !table.lines().skip(3).any(empty), "{table}");
+    report.server.overruns = Some(7);
+    let table = report.table().to_string();
+    assert!(table.lines().any(|line| line.trim_end() == format!("{:28}7 ticks overran", "server")), "{table}");
+}
+
+#[test]
+fn no_more_arrived_than_was_due_in_the_table() {
+    let mut report = good();
+    report.snapshots.received = Some(1_016);
+    let table = report.table().to_string();
+    assert!(table.contains("1000 of 1000 expected") && table.contains("100.0 % of what was due"), "{table}");
+}
+
+#[test]
+fn a_game_that_is_served_although_its_state_is_none_is_told_so() {
+    let mind = |report: &Report| {
+        let table = report.table().to_string();
+        table.lines().filter(|line| line.starts_with("MIND")).map(str::to_owned).collect::<Vec<_>>().join("|")
+    };
+    assert_eq!(mind(&good()), "");
+    let mut report = good();
+    report.server = Server { clamped: Some(0), refused: Some(960), ..Server::default() };
+    assert!(mind(&report).contains("960 states held a NaN and were refused"), "{}", mind(&report));
+    report.server = Server { clamped: Some(3), refused: Some(0), ..Server::default() };
+    assert!(mind(&report).contains("3 values of the game's state were out of"), "{}", mind(&report));
+    report = good();
+    report.prediction = Prediction { substituted: Some(0), ..Prediction::default() };
+    assert!(mind(&report).contains("`out.put_avatar` was never called"), "{}", mind(&report));
 }

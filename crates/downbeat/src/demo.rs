@@ -5,7 +5,7 @@ use std::thread;
 
 use downbeat_bots::report::{Inputs, Server as ServerReportPart, ServerSide};
 use downbeat_bots::{Bots, Options, Percentiles, check, run};
-use downbeat_server::{Server, ServerReport, Stop};
+use downbeat_server::{Notice, Server, ServerReport, Stop};
 use downbeat_transport::Trust;
 
 use crate::bots::{conclude, interrupted, options};
@@ -20,7 +20,15 @@ pub(crate) fn demo<G: Bots>(args: &DemoArgs, settings: &Checked) -> Result<u8, C
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
     check::<G>(&options(&args.play, Options::new(anywhere, Trust::danger_anybody()))?)?;
     let rules = settings.rules.rules::<G>()?;
-    let server = Server::<G>::start(&settings.config, &rules, Box::new(notify))?;
+    let server = Server::<G>::start(
+        &settings.config,
+        &rules,
+        Box::new(|notice| match notice {
+            // It is the demo itself that ends it, once the bots are gone.
+            Notice::Draining { .. } => {}
+            _ => notify(notice),
+        }),
+    )?;
     let address = server.local_addrs()[0];
     let mut bots = options(&args.play, Options::new(address, Trust::pinned(server.fingerprint())))?;
     bots.seed = args.seed;
@@ -57,6 +65,7 @@ fn side(report: &ServerReport) -> ServerSide {
             rss_bytes: None,
             kernel_drops: report.server.kernel_drops,
             clamped: report.snapshots.map(|snapshots| snapshots.clamped),
+            refused: report.snapshots.map(|snapshots| snapshots.refused),
         },
         inputs: Inputs {
             sent: None,
