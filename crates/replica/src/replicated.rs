@@ -61,7 +61,7 @@ pub trait Kinds: Sized {
     fn read(kind: usize, lanes: &mut LaneReader<'_>) -> Option<Self>;
 }
 
-/// A game without events.
+/// A game without events: `type Event = NoEvents`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoEvents {}
 
@@ -89,7 +89,8 @@ impl Kind {
         let first = self.lanes.len();
         let repr = T::describe(spec, self);
         let lanes = first..self.lanes.len();
-        let index = u8::try_from(self.fields.len()).expect("a kind has at most 64 lanes, so fewer than 256 fields");
+        // A kind with so many fields has too many lanes, and is refused with the schema.
+        let index = u8::try_from(self.fields.len()).unwrap_or(u8::MAX);
         self.lanes[lanes.clone()].iter_mut().for_each(|lane| lane.field = index);
         let discrete = is_stepped(&repr);
         self.fields.push(Field {

@@ -232,7 +232,8 @@ impl Schema {
     /// The schema of `G`.
     ///
     /// # Errors
-    /// Names the kind that has too many lanes, or names too many entities.
+    /// Names the kind that has too many lanes or names too many entities, or the field whose attributes ask for what cannot
+    /// be, and says what is allowed.
     pub fn of<G: Game>() -> Result<Self, ConfigError> {
         Self::new(G::NAME.into(), G::Entity::kinds(), G::Event::kinds(), <G::Input as Input>::kind())
     }
@@ -265,7 +266,7 @@ impl Schema {
                     kind.name
                 )));
             }
-            shapes(kind)?;
+            shapes(kind).map_err(|error| ConfigError(format!("game {game}: {error}")))?;
         }
         if schema.entities.len() > KINDS_MAX || schema.events.len() > KINDS_MAX {
             return Err(ConfigError(format!("game {game} has more than {KINDS_MAX} kinds")));

@@ -4,6 +4,8 @@
 //! So a field's lanes are those that its representation allows, and nothing else is a schema. A [`Shape`] is what has to be
 //! told of a field so that its lanes follow: a schema that is built is checked against it, one that is read is made of it.
 
+use std::ops::RangeInclusive;
+
 use crate::limits::{NAME_BYTES_MAX, OWNER_BITS_MAX};
 use crate::schema::{Field, Kind, Lane, Repr};
 use crate::{Audience, ConfigError};
@@ -45,26 +47,31 @@ impl Shape {
         if !(least..=most).contains(&self.told.len()) {
             return Err("it has too many lanes or too few");
         }
-        let told = |allowed: fn(&Lane) -> bool| match self.told.iter().all(allowed) {
-            true => Ok(self.told.clone()),
-            false => Err("it has a lane that such a field cannot have"),
+        if self.told.iter().any(|lane| lane.owner_bits > OWNER_BITS_MAX) {
+            return Err("24 owner_bits are the most");
+        }
+        let told = |allowed: fn(&Lane) -> bool| match self.told.iter().find(|lane| !allowed(lane)) {
+            None => Ok(self.told.clone()),
+            Some(lane) => Err(why_not(lane)),
         };
-        let bits = |least: u8, most: u8, bits: u8| match (least..=most).contains(&bits) {
+        let bits = |allowed: RangeInclusive<u8>, bits: u8, why| match allowed.contains(&bits) {
             true => Ok(1_i32 << bits),
-            false => Err("it has too many bits or too few"),
+            false => Err(why),
         };
         Ok(match self.repr {
             Repr::Linear { min, step } => {
                 let ends = self.told.iter().map(|lane| min + f64::from(lane.max) * step);
                 if step.is_nan() || step <= 0.0 || !ends.chain([min]).all(|end| end.abs() <= f64::from(f32::MAX)) {
-                    return Err("its range or its step is no number");
+                    return Err("its range or its step is no number; it needs `range = MIN..=MAX` and `step = S`");
                 }
                 told(|lane| is_real(lane) && !lane.wraps)?
             }
-            Repr::Angle { bits: b } => vec![Lane { wraps: true, ..Lane::plain(bits(1, 20, b)? - 1) }],
-            Repr::Unit { bits: b } => vec![Lane::plain(bits(2, 16, b)? - 2); 2],
+            Repr::Angle { bits: b } => {
+                vec![Lane { wraps: true, ..Lane::plain(bits(ANGLE_BITS, b, "an angle has 1 to 20 bits")? - 1) }]
+            }
+            Repr::Unit { bits: b } => vec![Lane::plain(bits(UNIT_BITS, b, "a unit vector has 2 to 16 bits")? - 2); 2],
             Repr::Quat { bits: b } => {
-                let component = Lane::plain(bits(2, 20, b)? - 1);
+                let component = Lane::plain(bits(QUAT_BITS, b, "a rotation has 2 to 20 bits")? - 1);
                 vec![Lane::plain(3), component, component, component]
             }
             Repr::Int { .. } | Repr::Enum => told(|lane| *lane == Lane::plain(lane.max) && lane.max >= 0)?,
@@ -79,6 +86,26 @@ impl Shape {
                 [vec![Lane::plain(1)], value].concat()
             }
         })
+    }
+}
+
+/// Bits that an angle, a coordinate of a unit vector and a component of a rotation can have.
+pub(crate) const ANGLE_BITS: RangeInclusive<u8> = 1..=20;
+pub(crate) const UNIT_BITS: RangeInclusive<u8> = 2..=16;
+pub(crate) const QUAT_BITS: RangeInclusive<u8> = 2..=20;
+
+/// The largest value of a lane whose attributes leave none: a range without a value, more steps than a lane can count.
+pub(crate) const EMPTY: i32 = -1;
+pub(crate) const TOO_FINE: i32 = -0x100;
+
+/// Why a field cannot have `lane`.
+const fn why_not(lane: &Lane) -> &'static str {
+    match lane.max {
+        EMPTY => "its range holds no value; in `range = MIN..=MAX`, MIN is below MAX and both within the field's type",
+        i32::MIN..0 => {
+            "it has too many steps: with its owner's bits, range / step can be 2^30 at most; take a larger step"
+        }
+        _ => "it has a lane that such a field cannot have",
     }
 }
 

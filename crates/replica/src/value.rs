@@ -2,9 +2,12 @@
 //!
 //! All arithmetic is IEEE 754 double precision without fused operations, so that both ends compute the same bits.
 
+use std::ops::RangeInclusive;
+
 use glam::{Quat, Vec2, Vec3};
 
 use crate::schema::{Kind, Lane, Repr};
+use crate::shape::{ANGLE_BITS, EMPTY, QUAT_BITS, TOO_FINE, UNIT_BITS};
 use crate::{EntityId, LaneReader, LaneWriter, PlayerId};
 
 /// What a field's attributes say about its precision.
@@ -27,22 +30,30 @@ impl Spec {
     pub const PLAIN: Self = Self { min: f64::NEG_INFINITY, max: f64::INFINITY, step: 0.0, bits: 0, owner_bits: 0 };
 
     fn fine_step(&self) -> f64 {
-        self.step / f64::from(1_u32 << self.owner_bits)
+        // More bits are refused with the schema.
+        self.step / f64::from(1_u32 << self.owner_bits.min(31))
     }
 
+    /// What attributes ask for that cannot be becomes a lane that no schema can have, so that the error names the field.
     fn linear(&self) -> (Repr, Lane) {
-        assert!(self.min.is_finite() && self.max > self.min, "a real field needs `range = MIN..=MAX`");
-        assert!(self.step > 0.0, "a real field needs `step = …`");
-        let max = ((self.max - self.min) / self.fine_step()).round();
-        assert!(max <= f64::from(i32::MAX / 2), "range / step exceeds 30 bits");
-        let lane = Lane { max: max as i32, owner_bits: self.owner_bits, ..Lane::plain(0) };
+        let steps = ((self.max - self.min) / self.fine_step()).round();
+        let max = match self.max > self.min {
+            true if steps <= f64::from(i32::MAX / 2) => steps as i32,
+            true => TOO_FINE,
+            false => EMPTY,
+        };
+        let lane = Lane { max, owner_bits: self.owner_bits, ..Lane::plain(0) };
         (Repr::Linear { min: self.min, step: self.fine_step() }, lane)
     }
 
     fn int(&self, type_min: f64, type_max: f64) -> (i32, i32) {
         let (min, max) = (self.min.max(type_min), self.max.min(type_max));
-        assert!(min <= max, "an integer field's range is empty");
-        (min as i32, (max - min).min(f64::from(i32::MAX)) as i32)
+        (min as i32, if min <= max { (max - min).min(f64::from(i32::MAX)) as i32 } else { EMPTY })
+    }
+
+    /// The largest value of a lane of [`Self::bits`].
+    fn bits_max(&self, allowed: RangeInclusive<u8>) -> i32 {
+        if allowed.contains(&self.bits) { (1 << self.bits) - 1 } else { TOO_FINE }
     }
 
     fn real(&self, value: f32, lanes: &mut LaneWriter<'_>, max: i32) {
@@ -75,8 +86,7 @@ impl Value for f32 {
 
     fn describe(spec: &Spec, kind: &mut Kind) -> Repr {
         if spec.bits > 0 {
-            assert!(spec.bits <= 20, "an angle has at most 20 bits");
-            kind.lanes.push(Lane { wraps: true, ..Lane::plain((1 << spec.bits) - 1) });
+            kind.lanes.push(Lane { wraps: true, ..Lane::plain(spec.bits_max(ANGLE_BITS)) });
             return Repr::Angle { bits: spec.bits };
         }
         let (repr, lane) = spec.linear();
@@ -133,8 +143,8 @@ impl Value for Vec3 {
 
     fn describe(spec: &Spec, kind: &mut Kind) -> Repr {
         if spec.bits > 0 {
-            assert!((2..=16).contains(&spec.bits), "a unit vector has 2 to 16 bits a coordinate");
-            kind.lanes.extend([Lane::plain(octahedral_max(spec.bits)); 2]);
+            // One less than a power of two: see `octahedral_max`.
+            kind.lanes.extend([Lane::plain(spec.bits_max(UNIT_BITS) - 1); 2]);
             return Repr::Unit { bits: spec.bits };
         }
         let (repr, lane) = spec.linear();
@@ -198,9 +208,8 @@ impl Value for Quat {
     const REAL: bool = true;
 
     fn describe(spec: &Spec, kind: &mut Kind) -> Repr {
-        assert!((2..=20).contains(&spec.bits), "a rotation needs `bits = 2..=20`");
         kind.lanes.push(Lane::plain(3));
-        kind.lanes.extend([Lane::plain((1 << spec.bits) - 1); 3]);
+        kind.lanes.extend([Lane::plain(spec.bits_max(QUAT_BITS)); 3]);
         Repr::Quat { bits: spec.bits }
     }
 

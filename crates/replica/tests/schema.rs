@@ -4,7 +4,7 @@ use downbeat_replica::codec::{History, Known, Model, Op, Walk, guess};
 use downbeat_replica::glam::{Quat, Vec2, Vec3};
 use downbeat_replica::range::Decoder;
 use downbeat_replica::{
-    Between, EntityId, Kind, Lane, PlayerId, Replicated, Repr, Schema, SchemaError, take_event, take_refs,
+    Between, EntityId, Kind, Lane, PlayerId, Replicated, Repr, Schema, SchemaError, Spec, Value, take_event, take_refs,
 };
 use proptest::prelude::*;
 
@@ -191,4 +191,46 @@ fn whether_an_optional_value_is_an_angle_is_part_of_the_hash() {
         Schema::new("game".into(), vec![kind], Vec::new(), Kind::default()).expect("possible").hash()
     };
     assert_ne!(with(true), with(false));
+}
+
+/// A field of `T`, with attributes that cannot be, in a table of a game: what is said of it.
+#[track_caller]
+fn impossible<T: Value>(spec: Spec, why: &str) {
+    let mut kind = Kind { name: "Walker".into(), ..Kind::default() };
+    kind.field::<bool>("is_here", &Spec::PLAIN).done();
+    kind.field::<T>("speed", &spec).done();
+    let error = Schema::new("coins".into(), vec![kind], Vec::new(), Kind::default()).expect_err("it cannot be");
+    let error = error.to_string();
+    assert!(error.starts_with("game coins: field speed of Walker cannot be: ") && error.contains(why), "{error}");
+}
+
+#[test]
+fn attributes_that_cannot_be_are_refused_with_game_kind_and_field_instead_of_a_panic() {
+    let range = |min: f64, max: f64| Spec { min, max, ..Spec::PLAIN };
+    let real = |min: f64, max: f64, step: f64| Spec { step, ..range(min, max) };
+    let bits = |bits: u8| Spec { bits, ..Spec::PLAIN };
+    impossible::<u8>(range(5.0, 1.0), "MIN is below MAX");
+    impossible::<u8>(range(-9.0, -1.0), "within the field's type");
+    impossible::<f32>(real(1.0, -1.0, 0.5), "MIN is below MAX");
+    impossible::<f32>(real(-20.0, 20.0, 0.000_000_01), "take a larger step");
+    impossible::<Vec3>(Spec { owner_bits: 24, ..real(-20.0, 20.0, 0.01) }, "take a larger step");
+    impossible::<Vec3>(Spec { owner_bits: 200, ..real(-20.0, 20.0, 0.01) }, "24 owner_bits are the most");
+    impossible::<f32>(Spec { step: 0.1, ..Spec::PLAIN }, "`range = MIN..=MAX` and `step = S`");
+    impossible::<Vec2>(bits(8), "`range = MIN..=MAX` and `step = S`");
+    impossible::<f32>(bits(21), "1 to 20 bits");
+    impossible::<f32>(bits(255), "1 to 20 bits");
+    impossible::<Vec3>(bits(17), "2 to 16 bits");
+    impossible::<Quat>(Spec::PLAIN, "2 to 20 bits");
+    impossible::<Option<u8>>(range(5.0, 1.0), "MIN is below MAX");
+    impossible::<Option<f32>>(real(-20.0, 20.0, 0.000_000_01), "take a larger step");
+    impossible::<Option<f32>>(bits(64), "too many steps");
+    impossible::<Option<Quat>>(bits(21), "too many steps");
+}
+
+#[test]
+fn a_kind_of_hundreds_of_fields_is_refused_by_its_name() {
+    let mut kind = Kind { name: "Walker".into(), ..Kind::default() };
+    (0..300).for_each(|_| kind.field::<bool>("flag", &Spec::PLAIN).done());
+    let error = Schema::new("coins".into(), vec![kind], Vec::new(), Kind::default()).expect_err("it cannot be");
+    assert!(error.to_string().contains("Walker of game coins has 300 lanes; 64 is the most"), "{error}");
 }
