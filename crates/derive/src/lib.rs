@@ -43,6 +43,8 @@ fn expand(input: &DeriveInput) -> Result<Tokens> {
             Fields::Named(_) | Fields::Unit => expand_struct(input, &data.fields),
             Fields::Unnamed(_) => Err(Error::new_spanned(&input.ident, "the fields of a replicated struct need names")),
         },
+        // What is expanded of nothing would not even parse.
+        Data::Enum(data) if data.variants.is_empty() => Err(Error::new_spanned(&input.ident, NO_VARIANTS)),
         Data::Enum(data) if data.variants.iter().all(|variant| matches!(variant.fields, Fields::Unit)) => {
             Ok(expand_value(input, data))
         }
@@ -50,6 +52,9 @@ fn expand(input: &DeriveInput) -> Result<Tokens> {
         Data::Union(_) => Err(Error::new_spanned(&input.ident, "a union cannot be replicated")),
     }
 }
+
+const NO_VARIANTS: &str = "an enum without variants cannot be replicated; a game without events needs none of its own: \
+                           `type Event = downbeat_replica::NoEvents;`";
 
 fn expand_struct(input: &DeriveInput, fields: &Fields) -> Result<Tokens> {
     let name = &input.ident;
@@ -161,4 +166,18 @@ fn expand_kinds(input: &DeriveInput, data: &DataEnum) -> Result<Tokens> {
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_enum_without_variants_is_refused_with_what_to_write_instead() {
+        let never: DeriveInput = syn::parse_str("enum Never {}").expect("it is an enum");
+        let error = expand(&never).expect_err("there is nothing in it").to_string();
+        assert!(error.contains("`type Event = downbeat_replica::NoEvents;`"), "{error}");
+        let one: DeriveInput = syn::parse_str("enum One { Only }").expect("it is an enum");
+        assert!(expand(&one).is_ok());
+    }
 }

@@ -26,7 +26,7 @@ pub trait Game: Sized + Send + 'static {
     /// The replicated kinds.
     type Entity: Kinds + Clone + Send + 'static;
     /// Facts of one moment: a shot's tracer for those who see it, a goal for everybody. [`Events`] says how surely each
-    /// arrives.
+    /// arrives. A game without any says [`NoEvents`](crate::NoEvents).
     type Event: Kinds + Clone + Send + 'static;
 
     /// Builds what both ends know, from the rules.
