@@ -26,7 +26,7 @@ async fn main() -> ExitCode {
         Ok(watcher) => watcher,
         Err(why) => return fail(&why.to_string()),
     };
-    print!("{}", watcher.mirror().coding().schema.text());
+    print!("{}", watcher.mirror().coding().schema.words());
     let end = Instant::now() + Duration::from_secs(5);
     let mut printed = Tick::ZERO;
     while let Ok(watched) = timeout_at(end, watcher.next()).await {
@@ -39,7 +39,7 @@ async fn main() -> ExitCode {
             }
             Ok(Watched::Reliable(events)) => {
                 let kinds = &watcher.mirror().coding().schema.events;
-                events.iter().for_each(|event| println!("{:?}: {}", event.tick, kinds[event.kind].name));
+                events.iter().for_each(|event| println!("tick {}: event {}", event.tick.0, kinds[event.kind].name));
             }
             Ok(Watched::Message(message)) => println!("{message:?}"),
             Err(why) => return fail(&why.to_string()),
@@ -49,15 +49,14 @@ async fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// How many there are of each kind, and where the first of them is.
+/// How many there are of each kind, and what is known of the first of them.
 fn print(watcher: &Watcher) {
     let mirror = watcher.mirror();
-    let mut lanes = Vec::new();
     for (index, kind) in mirror.coding().schema.entities.iter().enumerate() {
         let mut known = mirror.known().filter(|entity| entity.kind == index).peekable();
         let Some(first) = known.peek() else { continue };
-        kind.untold(first.avatar, &first.lanes, &mut lanes);
-        println!("{:?}: {} × {}, one at {}", mirror.newest(), known.count(), kind.name, kind.position(&lanes));
+        let words = kind.words(first.avatar, &first.lanes);
+        println!("tick {}: {} × {}, one of them: {words}", mirror.newest().0, known.count(), kind.name);
     }
 }
 

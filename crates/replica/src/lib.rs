@@ -22,6 +22,7 @@ mod replicated;
 mod scene;
 mod schema;
 mod schema_bytes;
+mod schema_words;
 mod shape;
 mod twin;
 mod value;
