@@ -1,4 +1,4 @@
-//! What an operator sets: `[game]` of the server's configuration. Clients are sent a copy, map and all.
+//! What an operator sets: `[game.arena]` of the server's configuration. Clients are sent a copy, map and all.
 
 use downbeat_replica::ConfigError;
 use serde::{Deserialize, Serialize};

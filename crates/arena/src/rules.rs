@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{AMMO_MAX, HEALTH_MAX};
 
-/// `[game.rules]`. What is left out keeps its default.
+/// `[game.arena.rules]`. What is left out keeps its default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rules {
@@ -49,7 +49,7 @@ pub struct Rules {
     pub pick_up: PickUpRules,
 }
 
-/// `[game.rules.rifle]`.
+/// `[game.arena.rules.rifle]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RifleRules {
@@ -67,7 +67,7 @@ pub struct RifleRules {
     pub lag_compensation: bool,
 }
 
-/// `[game.rules.rocket]`.
+/// `[game.arena.rules.rocket]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RocketRules {
@@ -91,7 +91,7 @@ pub struct RocketRules {
     pub ammo_max: u8,
 }
 
-/// `[game.rules.pick_up]`.
+/// `[game.arena.rules.pick_up]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PickUpRules {

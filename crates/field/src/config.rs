@@ -18,7 +18,7 @@ const AREA_PER_WALKER: f32 = 64.0;
 const REACH_MIN: f32 = 32.0;
 const REACH_MAX: f32 = 508.0;
 
-/// The rules: `[game]` of a server that hosts `field`.
+/// The rules: `[game.field]` of a server that hosts `field`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
