@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use downbeat_replica::Schema;
 use downbeat_replica::codec::Model;
-use downbeat_transport::{ClientOptions, Clock, ConnId, Driver, Event, KernelSocket, SocketOptions};
+use downbeat_transport::{ClientOptions, Clock, CloseReason, ConnId, Driver, Event, KernelSocket, SocketOptions};
 use downbeat_wire::control::{ControlError, ControlReader, Hello};
 use downbeat_wire::description::{Description, DescriptionReader};
 use downbeat_wire::{CloseCode, Micros};
 
-use crate::join::told;
+use crate::join::{next_step, told};
 use crate::options::{BotsError, Options};
 use crate::run::own_address;
 
@@ -46,7 +46,7 @@ fn ask(
     clock: Clock,
     options: &Options,
 ) -> Result<(Schema, Model), BotsError> {
-    let undescribed = |why: String| BotsError::Undescribed { remote: options.connect, why };
+    let undescribed = |why: String| BotsError::Undescribed { remote: options.connect, why, next_step: "" };
     let (mut reader, mut parts) = (ControlReader::default(), DescriptionReader::default());
     while clock.now() < DESCRIBE_WITHIN {
         turn(driver, clock)?;
@@ -64,7 +64,15 @@ fn ask(
                     let model = Model::from_bytes(&schema, &model).map_err(|error| undescribed(error.to_string()))?;
                     return Ok((schema, model));
                 }
-                Event::Closed { reason, .. } => return Err(undescribed(told(&reason))),
+                Event::Closed { reason, .. } => {
+                    let code = match reason {
+                        CloseReason::ByPeer { code, .. } => Some(code),
+                        _ => None,
+                    };
+                    let why = told(&reason);
+                    let next_step = next_step(code, &why);
+                    return Err(BotsError::Undescribed { remote: options.connect, why, next_step });
+                }
                 Event::Datagram { .. } | Event::Reliable { .. } => {}
             }
         }

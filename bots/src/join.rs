@@ -40,6 +40,24 @@ pub(crate) fn told(reason: &CloseReason) -> String {
     }
 }
 
+/// What to do when a connection ended before it led anywhere, `code` being what the server gave for it and `why` what
+/// [`told`] says: behind a semicolon, or nothing where the reason says it.
+pub(crate) fn next_step(code: Option<u64>, why: &str) -> &'static str {
+    match code.and_then(CloseCode::from_code) {
+        Some(CloseCode::WrongGame) => "; say which with --game NAME",
+        Some(CloseCode::NoSuchRoom) => "; leave --room out, and the server chooses",
+        Some(CloseCode::RoomFailed) => "; its game panicked, and the server's standard error says where",
+        Some(_) => "",
+        None if *why == CloseReason::TimedOut.to_string() => {
+            "; is a server running there, and is UDP let through by every firewall on the way?"
+        }
+        None if why.contains("certificate") => {
+            "; `serve` makes a new one at each start: copy the fingerprint that it prints"
+        }
+        None => "",
+    }
+}
+
 impl<G: Bots, S: Line> Herd<'_, G, S> {
     /// Gives up connections that take too long.
     pub(crate) fn give_up_joining(&mut self, now: Micros) {

@@ -119,7 +119,7 @@ pub enum BotsError {
     #[error(transparent)]
     Output(#[from] OutputError),
     /// The thread cannot stay on the CPU.
-    #[error("cannot stay on CPU {cpu}: {error}")]
+    #[error("cannot stay on CPU {cpu}: {error}; `lscpu` lists those there are")]
     Pin {
         /// Which one.
         cpu: usize,
@@ -139,20 +139,24 @@ pub enum BotsError {
     #[error("the game cannot be played: {0}")]
     Game(String),
     /// Nobody got in.
-    #[error("no bot got into the game at {remote}: {why}; is a server running there?")]
+    #[error("no bot got into the game at {remote}: {why}{next_step}")]
     NobodyIn {
         /// The server.
         remote: SocketAddr,
         /// The most frequent reason.
         why: String,
+        /// What to do about it, behind a semicolon; empty where the reason says it.
+        next_step: &'static str,
     },
     /// The server did not tell what it runs.
-    #[error("the server at {remote} cannot be described: {why}")]
+    #[error("the server at {remote} cannot be described: {why}{next_step}")]
     Undescribed {
         /// The server.
         remote: SocketAddr,
         /// Why.
         why: String,
+        /// What to do about it, as in [`Self::NobodyIn`].
+        next_step: &'static str,
     },
     /// The server is not what was asked for.
     #[error("the server runs at {told} {what} per second, not {asked}")]

@@ -9,12 +9,13 @@ use downbeat_transport::{ClientOptions, Clock, Conditioner, Driver, FlowKey, Ker
 
 use crate::Bots;
 use crate::herd::{Herd, Line, Stage, Window};
+use crate::join::next_step;
 use crate::machine::{self, reference_ns};
 use crate::options::{BotsError, Options};
 use crate::output::check_output;
 use crate::progress::Progress;
 use crate::recorder::Recorder;
-use crate::report::{Clients, Report, SCHEMA};
+use crate::report::{Clients, Reason, Report, SCHEMA};
 use crate::tally::Growth;
 
 /// Runs bots on this thread until their time is over or `stop` is set, and tells `progress` once a second.
@@ -91,8 +92,9 @@ fn play<G: Bots, S: Line>(
     bye?;
     recorded?;
     if report.clients.connected == 0 && !report.clients.reasons.is_empty() {
-        let why = report.clients.reasons.swap_remove(0).why;
-        return Err(BotsError::NobodyIn { remote: options.connect, why });
+        let Reason { code, why, .. } = report.clients.reasons.swap_remove(0);
+        let next_step = next_step(code, &why);
+        return Err(BotsError::NobodyIn { remote: options.connect, why, next_step });
     }
     report.reference_ns = Some(reference_ns());
     Ok(report)

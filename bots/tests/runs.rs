@@ -147,12 +147,31 @@ fn what_cannot_be_run_says_so_before_anything_is_sent() {
     let base = options(&server, 1, 1.0);
     let error = |options: Options| play::<Arena>(&options).expect_err("impossible").to_string();
     assert!(error(Options { brain: "chess".into(), ..base.clone() }).contains("fight, wander, idle"));
+    let fighters = play::<Field>(&Options { brain: "fight".into(), ..base.clone() }).expect_err("nobody fights there");
+    assert!(fighters.to_string().contains("no brain called `fight`; there are: wander, idle"), "{fighters}");
     assert!(error(Options { clients: 0, ..base.clone() }).contains("1 to"));
     assert!(error(Options { seconds: f64::NAN, ..base.clone() }).contains("allowed"));
     assert!(error(Options { report: Some("/no/such/folder/r.json".into()), ..base.clone() }).contains("no folder"));
     assert!(error(Options { tick_rate_hz: Some(30), ..base.clone() }).contains("60 ticks"));
     let stranger = downbeat_transport::Trust::pinned(downbeat_transport::Fingerprint([7; 32]));
-    assert!(error(Options { trust: stranger, ..base }).contains("handshake failed"));
+    let text = error(Options { trust: stranger, ..base });
+    assert!(text.contains("handshake failed") && text.ends_with("copy the fingerprint that it prints"), "{text}");
+}
+
+#[test]
+fn who_is_refused_is_told_what_to_do_and_not_that_nobody_is_there() {
+    let server = arena(4);
+    let base = options(&server, 1, 1.0);
+    let said = |error: BotsError, what: &str, next_step: &str| {
+        let text = error.to_string();
+        assert!(text.contains(what) && text.ends_with(next_step) && !text.contains("is a server running"), "{text}");
+        assert_eq!(text.matches("the server runs").count(), usize::from(what.contains("the server runs")), "{text}");
+    };
+    let error = play::<Field>(&base).expect_err("it is another game");
+    said(error, "the server runs another game (`arena`, not `field`)", "say which with --game NAME");
+    let elsewhere = Options { room: Some(99), ..base };
+    said(play::<Arena>(&elsewhere).expect_err("no such room"), "room 99", "leave --room out, and the server chooses");
+    said(describe(&elsewhere).expect_err("no such room"), "room 99", "leave --room out, and the server chooses");
 }
 
 #[test]
@@ -163,7 +182,9 @@ fn a_server_that_is_not_there_is_noticed() {
     let options = Options { clients: 3, ..Options::new(address, downbeat_transport::Trust::danger_anybody()) };
     let error = play::<Arena>(&options).expect_err("nobody answers");
     assert!(matches!(error, BotsError::NobodyIn { .. }), "{error}");
-    assert!(error.to_string().contains("timed out"), "{error}");
+    assert!(error.to_string().contains("timed out; is a server running there, and is UDP let through"), "{error}");
+    let error = describe(&options).expect_err("nobody answers");
+    assert!(error.to_string().contains("timed out; is a server running there"), "{error}");
 }
 
 #[test]

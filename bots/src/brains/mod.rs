@@ -40,11 +40,4 @@ impl Bots for Arena {
     }
 }
 
-/// Nobody can fight in the field: `fight` wanders.
-impl Bots for Field {
-    const BRAINS: &'static [&'static str] = &["wander", "idle", "fight"];
-
-    fn brain(name: &str, seed: u64, tick_rate_hz: u32) -> Option<Box<dyn Brain<Self>>> {
-        standard(if name == "fight" { "wander" } else { name }, seed, tick_rate_hz)
-    }
-}
+impl Bots for Field {}

@@ -42,7 +42,7 @@ pub enum ConnectError {
     )]
     Unreachable(SocketAddr),
     /// The server is not the one that is believed.
-    #[error("the server at {address} is not believed: {why}")]
+    #[error("the server at {address} is not believed: {why}{}", renewed(why))]
     Untrusted {
         /// Where it is.
         address: SocketAddr,
@@ -59,7 +59,7 @@ pub enum ConnectError {
     #[error("not let in: {0}")]
     Closed(#[from] Disconnected),
     /// The game comes with a model that is none of its own.
-    #[error("the game's model cannot be used: {0}")]
+    #[error("the file in the game's `const MODEL` cannot be used: {0}; put in what `train` wrote for this schema")]
     Model(#[from] ModelError),
     /// The server let the client in but was slow to tell what it asked for.
     #[error("the server at {0} did not tell its schema and model within {timeout} s; try again", timeout = DESCRIBE_TIMEOUT.as_secs())]
@@ -168,6 +168,14 @@ impl ConnectError {
             _ if code == Some(TransportErrorCode::CONNECTION_REFUSED) => Self::Refused(address),
             _ => Self::Closed(Disconnected::of(error)),
         }
+    }
+}
+
+/// What to do about a certificate that is not believed for `why`.
+fn renewed(why: &str) -> &'static str {
+    match why.contains("not the pinned one") {
+        true => "; ask for its fingerprint again: a server without a certificate file has a new one at each start",
+        false => "",
     }
 }
 

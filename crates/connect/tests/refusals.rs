@@ -24,7 +24,7 @@ async fn a_wrong_fingerprint_names_both() {
     assert!(matches!(error, ConnectError::Untrusted { .. }), "{error:?}");
     let text = error.to_string();
     assert!(text.contains(&"07".repeat(32)) && text.contains(&server.fingerprint.to_string()), "{text}");
-    assert!(text.contains("not the pinned one"), "{text}");
+    assert!(text.contains("not the pinned one") && text.contains("ask for its fingerprint again"), "{text}");
 }
 
 #[tokio::test(flavor = "current_thread")]

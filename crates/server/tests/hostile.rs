@@ -106,7 +106,7 @@ fn a_wrong_model() {
 #[test]
 fn no_game_without_asking_for_the_schema() {
     let other = Hello { game: String::new(), ..hello::<Field>() };
-    check(move |probe| probe.write(&other.to_bytes()), CloseCode::WrongGame, "runs `field`");
+    check(move |probe| probe.write(&other.to_bytes()), CloseCode::WrongGame, "`field`, not `");
 }
 
 #[test]

@@ -64,7 +64,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
         let takes_any = hello.game.is_empty() && hello.schema_hash == 0;
         if hello.game != G::NAME && !takes_any {
             let theirs = text::name(&hello.game);
-            let reason = format!("the server runs `{}`, not `{theirs}`", G::NAME);
+            let reason = format!("`{}`, not `{theirs}`", G::NAME);
             return Err(Refusal { code: CloseCode::WrongGame, reason });
         }
         if ![0, self.rules.schema_hash].contains(&hello.schema_hash) {
