@@ -45,3 +45,6 @@ pub const FAREWELL: Micros = Micros::from_millis(500);
 
 /// Figures begin this long after the last client joined.
 pub const WARM_UP: Micros = Micros::from_millis(2_000);
+
+/// From one notice of ticks that were left out to the next.
+pub const SLOWED_PAUSE: Micros = Micros::from_millis(1_000);

@@ -50,9 +50,9 @@ pub enum Notice {
         /// What the game says.
         error: String,
     },
-    /// Ticks take longer than they may: the match ran slower for a moment.
+    /// Ticks take longer than they may: the match ran slower for a moment. Told once a second at most.
     Slowed {
-        /// Ticks that were left out.
+        /// Ticks that were left out since that was told last.
         ticks: u64,
     },
     /// The server was asked to end and waits for its clients.
@@ -73,12 +73,16 @@ impl fmt::Display for Notice {
             Self::Unauthenticated { address } => {
                 write!(f, "{address} can be reached from other machines, and nobody is authenticated")
             }
-            Self::NotPinned { error } => write!(f, "the shard is not bound to its processor: {error}"),
+            Self::NotPinned { error } => {
+                write!(f, "the shard is not bound to its processor: {error}; `lscpu` lists those there are")
+            }
             Self::RoomOpened { room } => write!(f, "room {room} opened"),
             Self::RoomClosed { room } => write!(f, "room {room} closed, it was empty"),
             Self::RoomFailed { room } => write!(f, "room {room} failed and was closed"),
             Self::RoomRefused { error } => write!(f, "no room can be opened: {error}"),
+            Self::Slowed { ticks: 1 } => f.write_str("overloaded: 1 tick was left out"),
             Self::Slowed { ticks } => write!(f, "overloaded: {ticks} ticks were left out"),
+            Self::Draining { clients: 1 } => f.write_str("draining, 1 client is connected"),
             Self::Draining { clients } => write!(f, "draining, {clients} clients are connected"),
         }
     }

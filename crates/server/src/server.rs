@@ -30,7 +30,7 @@ use crate::stop::{Stop, Urgency};
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// An address cannot be bound.
-    #[error("cannot listen on {address}: {error}")]
+    #[error("cannot listen on {address}: {error}{}", next_step(error))]
     Bind {
         /// Which.
         address: SocketAddr,
@@ -58,7 +58,9 @@ pub enum StartError {
         bytes: usize,
     },
     /// The game comes with a model that is none of its own.
-    #[error("the game's model cannot be used: {0}")]
+    #[error(
+        "the file in the game's `const MODEL` cannot be used: {0}; put in what `train` wrote for this schema, or nothing (`&[]`)"
+    )]
     Model(#[from] ModelError),
     /// The game's schema or its model is too long to be told to clients.
     #[error(
@@ -79,6 +81,19 @@ pub enum StartError {
 #[derive(Debug, thiserror::Error)]
 #[error("a socket failed: {0}")]
 pub struct RunError(#[from] io::Error);
+
+/// What to do when an address cannot be bound.
+fn next_step(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; is another server running there? Choose another port (--listen 127.0.0.1:4434), or any that is free \
+             (--listen 127.0.0.1:0)"
+        }
+        io::ErrorKind::AddrNotAvailable => "; it is no address of this machine",
+        io::ErrorKind::PermissionDenied => "; choose a port from 1024 on",
+        _ => "",
+    }
+}
 
 /// A game server that listens. [`run`](Self::run) serves until it is told to stop.
 pub struct Server<G: Game, S = KernelSocket> {
@@ -175,9 +190,10 @@ impl<G: Game, S: Socket> Server<G, S> {
         let began = self.shard.clock.now();
         self.shard.tick(due, began)?;
         self.shard.measure(due, began, schedule.following());
-        let left_out = schedule.advance(self.shard.clock.now());
+        let now = self.shard.clock.now();
+        let left_out = schedule.advance(now);
         if left_out > 0 {
-            self.shard.leave_out(left_out);
+            self.shard.leave_out(now, left_out);
         }
         Ok(())
     }

@@ -41,6 +41,20 @@ pub struct ConfigError {
     pub message: String,
 }
 
+/// The parser's words, with those of operators for types of Rust.
+fn plain(message: &str) -> String {
+    let types = [
+        ("expected struct", "expected the table"),
+        ("expected u8", "expected a whole number from 0 to 255"),
+        ("expected u32", "expected a whole number from 0 on"),
+        ("expected i64", "expected a whole number"),
+        ("expected f32", "expected a number"),
+        ("expected f64", "expected a number"),
+        ("expected a boolean", "expected true or false"),
+    ];
+    types.iter().fold(message.trim_end().to_owned(), |message, (rust, plain)| message.replace(rust, plain))
+}
+
 /// A text that settings were read from.
 #[derive(Clone, Debug)]
 pub(super) enum Source {
@@ -65,7 +79,7 @@ impl Source {
 
     /// An error of the parser.
     pub(super) fn syntax(&self, error: &toml::de::Error) -> ConfigError {
-        self.error(error.span(), error.message())
+        self.error(error.span(), plain(error.message()))
     }
 
     /// What relative paths in it start from.

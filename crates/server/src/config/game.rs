@@ -1,5 +1,7 @@
 //! The rules of a game, which only the game can check: its table is read when its type is known.
 
+use std::any::TypeId;
+
 use downbeat_replica::Game;
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
@@ -28,6 +30,10 @@ impl GameTable {
             let entries = layer.raw.game.iter().flatten();
             let Some((_, table)) = entries.into_iter().find(|(key, _)| key.get_ref() == self.game) else { continue };
             let Value::Table(table) = table.get_ref() else { continue };
+            if TypeId::of::<G::Config>() == TypeId::of::<()>() {
+                let Some(rule) = table.keys().next() else { continue };
+                return Err(layer.source.error(None, format!("`{rule}` is no rule: {} has none", self.game)));
+            }
             if let Source::File { text, .. } = &layer.source {
                 // Read from the text itself, so that an error knows its line.
                 read_located::<G::Config>(text, self.game).map_err(|error| layer.source.syntax(&error))?;

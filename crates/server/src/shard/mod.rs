@@ -27,6 +27,7 @@ use self::rooms::{Failed, Rooms};
 use self::sessions::Sessions;
 use self::tallies::Tallies;
 use crate::config::Config;
+use crate::limits::SLOWED_PAUSE;
 use crate::meter::{Counted, Meter, Part, Window};
 use crate::notice::{Notice, Notify};
 use crate::progress::Progress;
@@ -58,6 +59,8 @@ pub(crate) struct Shard<G: Game, S> {
     is_draining: bool,
     overruns: u64,
     ticks_left_out: u64,
+    /// Of them those that [`Notice::Slowed`] has not told yet, and when it may.
+    slowed: (u64, Micros),
 }
 
 impl<G: Game, S: Socket> Shard<G, S> {
@@ -93,6 +96,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
             is_draining: false,
             overruns: 0,
             ticks_left_out: 0,
+            slowed: (0, Micros::default()),
         };
         // So that rules that cannot be are known before anybody joins.
         shard.open_room()?;
@@ -177,9 +181,13 @@ impl<G: Game, S: Socket> Shard<G, S> {
     }
 
     /// Ticks are left out because too many are due at once.
-    pub(crate) fn leave_out(&mut self, ticks: u64) {
+    pub(crate) fn leave_out(&mut self, now: Micros, ticks: u64) {
         self.ticks_left_out += ticks;
-        (self.notify)(&Notice::Slowed { ticks });
+        self.slowed.0 += ticks;
+        if now >= self.slowed.1 {
+            (self.notify)(&Notice::Slowed { ticks: self.slowed.0 });
+            self.slowed = (0, now + SLOWED_PAUSE);
+        }
     }
 
     /// When the sockets want to be looked into, if they were at `looked_at`: soon while handshakes are under way, and when
