@@ -101,12 +101,12 @@ pub(crate) fn schema<G: Game>(args: &SchemaArgs) -> Result<u8, CliError> {
             options.server_name.clone_from(&args.trust.server_name);
             describe(&options)?.0
         }
-        None => Schema::of::<G>().map_err(|error| CliError::Usage(error.to_string()))?,
+        None => Schema::of::<G>()?,
     };
     if args.hash {
         say(&format!("{:016x}", schema.hash()))?;
     } else {
-        say(schema.text().trim_end())?;
+        say(schema.words().trim_end())?;
     }
     Ok(0)
 }

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use std::str::FromStr;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use downbeat_link::LinkSpec;
 use downbeat_transport::Fingerprint;
 
@@ -14,8 +16,23 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+impl Cli {
+    /// What there is for one game that is none of Downbeat's own: help is silent about what only those have.
+    pub(crate) fn of_one_game(brains: &[&str]) -> clap::Command {
+        let brains = format!("Who plays: {} [default: the first]", brains.join(", "));
+        Self::command().mut_subcommands(|command| {
+            command.mut_args(|arg| match arg.get_id().as_str() {
+                "game" | "walkers" | "visible" | "avatars" => arg.hide(true),
+                "brain" => arg.help(brains.clone()),
+                "rules" => arg.help("A rule of the game; may be repeated"),
+                _ => arg,
+            })
+        })
+    }
+}
+
 const EXIT_CODES: &str = "\
-Exit codes: 0 fine; 1 could not run, or not everybody was served; 2 wrong usage; 4 the run is invalid (the bots were late, \
+Exit codes: 0 fine; 1 could not run, or not everybody was served; 2 wrong flags or variables; 4 the run is invalid (the bots were late, \
 or a kernel dropped datagrams: other programs use the processors, or there are too many bots).";
 
 #[derive(Debug, Subcommand)]
@@ -92,12 +109,12 @@ pub(crate) struct ServeArgs {
 #[derive(Args, Debug)]
 pub(crate) struct PlayArgs {
     /// How many bots, 1 to 4096
-    #[arg(long, value_name = "N", default_value_t = 16, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = whole::<usize>, allow_negative_numbers = true)]
     pub(crate) clients: usize,
     /// How long they play, in seconds
     #[arg(long, value_name = "S", default_value_t = 10.0, allow_negative_numbers = true)]
     pub(crate) seconds: f64,
-    /// Who plays: `fight`, `wander` or `idle` [default: the game's first]
+    /// Who plays: `fight` (arena alone), `wander` or `idle` [default: the game's first]
     #[arg(long, value_name = "NAME")]
     pub(crate) brain: Option<String>,
     /// The network that each bot is behind: none, lan, broadband, wifi, mobile, awful, or such as
@@ -123,24 +140,24 @@ pub(crate) struct BotsArgs {
     #[command(flatten)]
     pub(crate) play: PlayArgs,
     /// Decides everything random about the bots
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u64>)]
     pub(crate) seed: u64,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
     /// The room to join [default: the server chooses]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>)]
     pub(crate) room: Option<u64>,
     /// What lets the bots in, where the server asks for it
     #[arg(long, value_name = "TEXT")]
     pub(crate) token: Option<String>,
     /// Ticks per second that the server must have
-    #[arg(long, value_name = "HZ")]
+    #[arg(long, value_name = "HZ", value_parser = whole::<u32>)]
     pub(crate) tick_rate: Option<u32>,
     /// Snapshots per second that the server must send
-    #[arg(long, value_name = "HZ")]
+    #[arg(long, value_name = "HZ", value_parser = whole::<u32>)]
     pub(crate) send_rate: Option<u32>,
     /// The processor to stay on [default: any]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>)]
     pub(crate) cpu: Option<usize>,
 }
 
@@ -168,7 +185,7 @@ pub(crate) struct DemoArgs {
     #[command(flatten)]
     pub(crate) play: PlayArgs,
     /// Decides everything random
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u64>)]
     pub(crate) seed: u64,
 }
 
@@ -198,6 +215,11 @@ pub(crate) struct SchemaArgs {
     pub(crate) connect: Option<String>,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
+}
+
+/// Reads a number of nothing but digits.
+fn whole<T: FromStr>(text: &str) -> Result<T, &'static str> {
+    text.parse().map_err(|_| "expected a whole number from 0 on, and none too large")
 }
 
 /// Reads `--net`.

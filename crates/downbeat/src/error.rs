@@ -1,4 +1,4 @@
-//! What can go wrong, and the exit code that says so: 1 could not run or not served, 2 usage.
+//! What can go wrong, and the exit code that says so: 1 could not run or not served, 2 wrong flags or variables.
 
 use std::io;
 
@@ -25,8 +25,13 @@ pub(crate) enum CliError {
     Identity(#[from] IdentityError),
     #[error("cannot read {path}: {error}")]
     Read { path: String, error: io::Error },
-    #[error("cannot train on {path}: {error}")]
+    #[error("cannot train on {path}: {error}{}", next_step(error))]
     Recording { path: String, error: RecordingError },
+    #[error("cannot train on {path}: it holds the same as {other}; record another match, with another --seed")]
+    Twice { path: String, other: String },
+    /// The game's own tables cannot be.
+    #[error(transparent)]
+    Game(#[from] downbeat_replica::ConfigError),
     #[error("signals cannot be handled: {0}")]
     Signals(io::Error),
     #[error("cannot write to the standard output: {0}")]
@@ -35,6 +40,15 @@ pub(crate) enum CliError {
     Usage(String),
     #[error("the server failed: its thread ended early")]
     ServerGone,
+}
+
+/// What to do about a file that cannot be trained on, where the error does not say it.
+const fn next_step(error: &RecordingError) -> &'static str {
+    match error {
+        RecordingError::NotARecording => "; `demo` and `bots` write one with --record-lanes FILE",
+        RecordingError::Truncated { .. } | RecordingError::Illegal { .. } => "; record it again",
+        RecordingError::OtherSchema { .. } | RecordingError::TooLong(_) => "",
+    }
 }
 
 impl CliError {

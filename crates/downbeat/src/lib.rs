@@ -11,11 +11,13 @@ mod error;
 mod output;
 mod serve;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod train;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use downbeat_arena::Arena;
 use downbeat_field::Field;
 
@@ -27,27 +29,37 @@ use settings::{ARENA, FIELD, Settings};
 
 /// The command line for `G` alone.
 pub fn main_with<G: Bots>() -> ExitCode {
+    let cli = Cli::of_one_game(G::BRAINS).get_matches();
+    exit(one_game::<G>(&cli))
+}
+
+fn one_game<G: Bots>(cli: &ArgMatches) -> Result<u8, CliError> {
     let settings = Settings::new(vec![settings::of::<G>()]);
-    exit(run(&Cli::parse().command, &settings, |command, settings, _| run_game::<G>(command, settings)))
+    run(cli, &settings, |command, settings, _| run_game::<G>(command, settings))
 }
 
 /// The command line for the games that come with Downbeat.
 #[must_use]
 pub fn main() -> ExitCode {
+    exit(own_games(&Cli::command().get_matches()))
+}
+
+fn own_games(cli: &ArgMatches) -> Result<u8, CliError> {
     let settings = Settings::new(vec![ARENA, FIELD]);
-    exit(run(&Cli::parse().command, &settings, |command, settings, game| {
+    run(cli, &settings, |command, settings, game| {
         if game == FIELD.name { run_game::<Field>(command, settings) } else { run_game::<Arena>(command, settings) }
-    }))
+    })
 }
 
 /// Reads the settings, which say the game, and hands over to it.
 fn run(
-    command: &Command,
+    cli: &ArgMatches,
     settings: &Settings,
     play: impl FnOnce(&Command, &settings::Checked, &str) -> Result<u8, CliError>,
 ) -> Result<u8, CliError> {
-    let checked = settings.check(command)?;
-    play(command, &checked, &checked.config.game)
+    let Cli { command } = Cli::from_arg_matches(cli).unwrap_or_else(|error| error.exit());
+    let checked = settings.check(&command)?;
+    play(&command, &checked, &checked.config.game)
 }
 
 fn run_game<G: Bots>(command: &Command, settings: &settings::Checked) -> Result<u8, CliError> {

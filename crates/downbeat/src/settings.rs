@@ -52,7 +52,7 @@ impl Settings {
         let mut game = Loader::new(&self.0);
         surroundings(args, &mut game)?;
         set(&mut game, "--game", "game.name", args.rules.game.as_ref())?;
-        Self::rules(&args.rules, &game.finish()?.0.game, loader)?;
+        self.rules(&args.rules, &game.finish()?.0.game, loader)?;
         if !args.listen.is_empty() {
             let list: Vec<_> = args.listen.iter().map(|address| format!("{address:?}")).collect();
             loader.flag("--listen", "listen", &format!("[{}]", list.join(", ")))?;
@@ -67,16 +67,21 @@ impl Settings {
     /// A demo depends on its flags alone.
     fn demo(&self, args: &DemoArgs, loader: &mut Loader) -> Result<(), CliError> {
         let first = self.0.first().map(|game| game.name).unwrap_or_default();
-        Self::rules(&args.rules, args.rules.game.as_deref().unwrap_or(first), loader)?;
+        self.rules(&args.rules, args.rules.game.as_deref().unwrap_or(first), loader)?;
         loader.flag("demo", "listen", "\"127.0.0.1:0\"")?;
         set(loader, "--seed", "seed", Some(&args.seed))
     }
 
-    fn rules(args: &MatchArgs, game: &str, loader: &mut Loader) -> Result<(), CliError> {
+    fn rules(&self, args: &MatchArgs, game: &str, loader: &mut Loader) -> Result<(), CliError> {
         set(loader, "--game", "game.name", args.game.as_ref())?;
         set(loader, "--tick-rate", "tick_rate", args.tick_rate.as_ref())?;
         set(loader, "--send-rate", "send_rate", args.send_rate.as_ref())?;
         for (rule, value) in [("walkers", &args.walkers), ("visible", &args.visible), ("avatars", &args.avatars)] {
+            if value.is_some() && game != FIELD.name {
+                let is_there = self.0.contains(&FIELD);
+                let next_step = if is_there { "add --game field" } else { "rules of this game are set with --rule" };
+                return Err(CliError::Usage(format!("--{rule} is a rule of the game `field`: {next_step}")));
+            }
             set(loader, &format!("--{rule}"), &format!("game.{game}.{rule}"), value.as_ref())?;
         }
         for rule in &args.rules {

@@ -1,5 +1,7 @@
 //! `train`: from recordings of a game to the model that its codec predicts with.
 
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hasher};
 use std::path::Path;
 
 use downbeat_bots::{check_output, write_output};
@@ -15,9 +17,10 @@ pub(crate) fn train<G: Game>(args: &TrainArgs) -> Result<u8, CliError> {
     if args.from.len() > MODEL_SEEDS_MAX {
         return Err(CliError::Usage(format!("{} recordings: at most {MODEL_SEEDS_MAX} are allowed", args.from.len())));
     }
-    let schema = Schema::of::<G>().map_err(|error| CliError::Usage(error.to_string()))?;
+    let schema = Schema::of::<G>()?;
     check_output(&args.out)?;
-    let recordings = args.from.iter().map(|path| read(&schema, path)).collect::<Result<Vec<_>, _>>()?;
+    let mut known = BTreeMap::new();
+    let recordings = args.from.iter().map(|path| read(&schema, path, &mut known)).collect::<Result<Vec<_>, _>>()?;
     say(&format!("{}: bits of an update, measured on stretches that are not trained on", G::NAME))?;
     say(&row(["kind", "told to", "samples", "lags", "untrained", "trained"]))?;
     let mut said = Ok(());
@@ -33,16 +36,26 @@ pub(crate) fn train<G: Game>(args: &TrainArgs) -> Result<u8, CliError> {
     Ok(0)
 }
 
-fn read(schema: &Schema, path: &Path) -> Result<Tracks, CliError> {
+/// Reads a recording; `known` has the hashes of those before it. The same twice would be trained on and measured by at once.
+fn read(schema: &Schema, path: &Path, known: &mut BTreeMap<u64, String>) -> Result<Tracks, CliError> {
     let named = || path.display().to_string();
     let bytes = std::fs::read(path).map_err(|error| CliError::Read { path: named(), error })?;
+    let mut hasher = DefaultHasher::new();
+    hasher.write(&bytes);
+    if let Some(other) = known.insert(hasher.finish(), named()) {
+        return Err(CliError::Twice { path: named(), other });
+    }
     Tracks::read(schema, &bytes).map_err(|error| CliError::Recording { path: named(), error })
 }
 
 fn line(schema: &Schema, fit: &Fit) -> String {
     let kind = &schema.entities[fit.kind].name;
     let [before, after] = fit.bits.map(|bits| if bits > 0.0 { format!("{bits:.2}") } else { "-".to_owned() });
-    let after = if fit.is_trained { &after } else { "left untrained" };
+    let after = match fit.is_trained {
+        true => &after,
+        false if fit.samples == 0 => "left untrained: too few samples, record longer or several matches",
+        false => "left untrained: it was no better",
+    };
     let (samples, [a, b]) = (fit.samples.to_string(), fit.lags);
     row([kind, if fit.owner { "owner" } else { "all" }, &samples, &format!("{a},{b}"), &before, after])
 }
@@ -92,6 +105,19 @@ mod tests {
 
         let refused = train::<Arena>(&args).expect_err("it is of another game").to_string();
         assert!(refused.contains("field.rec") && refused.contains("record it again"), "{refused}");
+        let copy = folder.join("copy.rec");
+        std::fs::copy(&from, &copy).expect("it is ours");
+        let twice = TrainArgs { from: vec![from.clone(), copy], out: out.clone(), game: None };
+        let refused = train::<Field>(&twice).expect_err("it is the same match").to_string();
+        assert!(refused.contains("copy.rec: it holds the same as") && refused.contains("--seed"), "{refused}");
+        let junk = folder.join("junk.rec");
+        std::fs::write(&junk, b"junk").expect("it is ours");
+        let junk = TrainArgs { from: vec![junk], out, game: None };
+        let refused = train::<Field>(&junk).expect_err("it is junk").to_string();
+        assert!(
+            refused.ends_with("not a recording; `demo` and `bots` write one with --record-lanes FILE"),
+            "{refused}"
+        );
         let missing = TrainArgs { from: vec![folder.join("none.rec")], ..args };
         assert!(train::<Field>(&missing).expect_err("nothing is there").to_string().contains("none.rec"));
         std::fs::remove_dir_all(&folder).expect("it is ours");
