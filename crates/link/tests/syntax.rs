@@ -11,7 +11,7 @@ fn each_preset_parses_and_is_what_it_says() {
         if pairs.is_empty() {
             assert!(spec.is_perfect());
         } else {
-            assert_eq!(spec.to_string(), *pairs, "{name} prints as it stands in FIGURES");
+            assert_eq!(spec.to_string(), *pairs, "{name} prints as it is defined");
         }
     }
     assert_eq!("lan".parse::<LinkSpec>().expect("a preset").latency, Micros(200));
