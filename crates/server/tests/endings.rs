@@ -4,15 +4,15 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Player, config, hello, start};
+use common::{Player, config, hello, start, start_told};
 use downbeat_field::{Entity, Field, Input};
 use downbeat_replica::{Capture, ConfigError, Context, Events, Game, Inputs, NoEvents, PlayerId, Rewind, Setup, Tick};
-use downbeat_server::Config;
+use downbeat_server::{Config, Notice};
 use downbeat_transport::CloseReason;
 use downbeat_wire::CloseCode;
 use downbeat_wire::control::{Hello, ServerMessage};
 
-/// A game that panics where its players' names say.
+/// A game that panics, or takes its time, where its players' names say.
 struct Mine {
     names: Vec<(PlayerId, String)>,
 }
@@ -45,6 +45,9 @@ impl Game for Mine {
 
     fn step(&mut self, _: Tick, _: &Inputs<'_, Input>, _: &impl Rewind<Entity>, _: &mut Events<NoEvents>) {
         assert!(self.names.iter().all(|(_, name)| name != "step"));
+        if self.names.iter().any(|(_, name)| name == "slow") {
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     fn capture(&mut self, _: &mut Capture<'_, Entity>) {}
@@ -162,4 +165,21 @@ fn a_second_request_ends_a_drain() {
     server.stop.request();
     assert_eq!(probe.end().0, CloseCode::ShuttingDown);
     server.stop();
+}
+
+#[test]
+fn an_overload_is_told_once_a_second() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let server = start_told::<Mine>(&config::<Mine>(), &(), Box::new(move |notice| drop(tell.send(notice.clone()))));
+    let begun = Instant::now();
+    let mut probe = server.probe();
+    probe.join(&named("slow"));
+    std::thread::sleep(Duration::from_millis(1_500));
+    let report = server.stop();
+    let seconds = begun.elapsed().as_secs() as usize;
+    let told: Vec<u64> =
+        told.iter().filter_map(|n| if let Notice::Slowed { ticks } = n { Some(ticks) } else { None }).collect();
+    assert!((1..=2 + seconds).contains(&told.len()), "{told:?}");
+    assert!(told.iter().sum::<u64>() <= report.totals.ticks_left_out, "{told:?}");
+    assert!(report.totals.ticks_left_out > 30, "a tenth of the ticks ran: {:?}", report.totals);
 }

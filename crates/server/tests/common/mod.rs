@@ -11,7 +11,7 @@ use downbeat_client::{Client, Start};
 use downbeat_field::Field;
 use downbeat_replica::codec::Model;
 use downbeat_replica::{Game, Schema};
-use downbeat_server::{Config, Listen, Notice, Progress, Server, ServerReport, Stop};
+use downbeat_server::{Config, Listen, Notice, Notify, Progress, Server, ServerReport, Stop};
 use downbeat_transport::{
     ClientOptions, Clock, CloseReason, ConnId, Driver, Event, Fingerprint, KernelSocket, Socket, SocketOptions, Trust,
 };
@@ -39,7 +39,11 @@ pub(crate) fn config<G: Game>() -> Config {
 }
 
 pub(crate) fn start<G: Game>(config: &Config, game: &G::Config) -> Running {
-    serve(Server::<G>::start(config, game, Box::new(|_: &Notice| {})).expect("loopback has a free port"))
+    start_told::<G>(config, game, Box::new(|_: &Notice| {}))
+}
+
+pub(crate) fn start_told<G: Game>(config: &Config, game: &G::Config, notify: Notify) -> Running {
+    serve(Server::<G>::start(config, game, notify).expect("loopback has a free port"))
 }
 
 pub(crate) fn start_over<G: Game, S: Socket + Send + 'static>(
