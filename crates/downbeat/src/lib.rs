@@ -83,4 +83,4 @@ fn exit(result: Result<u8, CliError>) -> ExitCode {
 }
 
 /// The profile that this was built with.
-const PROFILE: &str = env!("DOWNBEAT_PROFILE");
+const PROFILE: &str = env!("BUILD_PROFILE");
