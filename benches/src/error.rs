@@ -14,6 +14,9 @@ pub enum BenchError {
     /// The figures cannot be written.
     #[error("the figures cannot be written: {0}")]
     Report(#[from] serde_json::Error),
+    /// A page of the documentation cannot be written.
+    #[error("the page cannot be written: {0}")]
+    Page(String),
     /// What was measured is not correct: a client did not know what it was told, or a limit cut what must be whole.
     #[error("gate failed: {0}")]
     Gate(String),
@@ -27,7 +30,7 @@ impl BenchError {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Transport(_) | Self::Report(_) => 1,
+            Self::Config(_) | Self::Transport(_) | Self::Report(_) | Self::Page(_) => 1,
             Self::Gate(_) => 3,
             Self::Invalid(_) => 4,
         }

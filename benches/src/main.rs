@@ -45,6 +45,8 @@ enum Workload {
     Cubes(CubesArgs),
     /// Train the models that ship
     Models(ModelsArgs),
+    /// What a player on a bad line feels: six links, 8 bots, 60 s, 20 seeds each
+    Feel(FeelArgs),
     /// A room's tick with 10,000 entities and 64 clients, its allocations, and the first state of a joining client
     Crowd,
 }
@@ -56,6 +58,13 @@ struct ModelsArgs {
     /// Where they go
     #[arg(long, value_name = "FOLDER", default_value = "assets/models")]
     out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+struct FeelArgs {
+    /// Write the table into this page, between its marks
+    #[arg(long, value_name = "PAGE", num_args = 0..=1, default_missing_value = "docs/feel.md")]
+    write: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -103,6 +112,7 @@ fn run(workload: &Workload, effort: Effort) -> Result<Option<Report>, BenchError
         Workload::Asteroids => workloads::asteroids(effort),
         Workload::Loss => workloads::loss(effort),
         Workload::Cubes(args) => cubes::cubes(effort.seed, effort.quick, args.data.as_deref()),
+        Workload::Feel(args) => workloads::feel(effort, args.write.as_deref()),
         Workload::Crowd => workloads::crowd(effort),
     };
     report.map(Some)

@@ -7,6 +7,8 @@ use serde_json::Error;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     json: String,
+    /// Where a line for each figure would not be legible.
+    text: Option<String>,
 }
 
 /// What every report begins with.
@@ -31,7 +33,13 @@ impl Report {
     pub fn new(workload: &'static str, seed: u64, quick: bool, figures: impl Serialize) -> Result<Self, Error> {
         let reference_ns = downbeat_bots::reference_ns().round();
         let whole = Whole { workload, seed, profile: env!("DOWNBEAT_PROFILE"), reference_ns, quick, figures };
-        Ok(Self { json: serde_json::to_string_pretty(&whole)? })
+        Ok(Self { json: serde_json::to_string_pretty(&whole)?, text: None })
+    }
+
+    /// The same report with `text` for people.
+    #[must_use]
+    pub fn with_text(self, text: String) -> Self {
+        Self { text: Some(text), ..self }
     }
 
     /// One JSON object.
@@ -40,9 +48,12 @@ impl Report {
         &self.json
     }
 
-    /// A line for each figure.
+    /// For people: a line for each figure, if nothing else was said.
     #[must_use]
     pub fn text(&self) -> String {
+        if let Some(text) = &self.text {
+            return text.clone();
+        }
         let mut text = String::new();
         for line in self.json.lines() {
             let line = line.replace('"', "");

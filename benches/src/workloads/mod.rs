@@ -2,12 +2,14 @@
 
 mod arena;
 mod crowd;
+mod feel;
 mod loss;
 mod wander;
 mod worlds;
 
 pub use arena::arena;
 pub use crowd::crowd;
+pub use feel::feel;
 pub use loss::loss;
 pub use wander::wander;
 pub use worlds::{asteroids, halo};

@@ -7,7 +7,7 @@ use crate::advance::{aimed_pitch, bounded};
 use crate::aim::look;
 use crate::brush::SKIN;
 use crate::flight::{End, launched, spent, wall};
-use crate::game::{Firing, Flight};
+use crate::game::{Firing, Flight, Strike};
 use crate::limits::{HEALTH_MAX, RESPAWN_TICKS_MAX, ROCKETS_MAX};
 use crate::order::{draw, mix};
 use crate::rules::ticks;
@@ -26,6 +26,7 @@ struct Harm {
 
 impl Arena {
     pub(crate) fn fire(&mut self, firings: &[Firing<'_>], past: &impl Rewind<Entity>, events: &mut Events<Event>) {
+        self.strikes.clear();
         for firing in firings {
             let Some(shooter) = self.fighters.get(&firing.player) else { continue };
             let eyes = self.world.eyes(shooter.body.position);
@@ -65,6 +66,7 @@ impl Arena {
         let shooter = self.fighters.get(&firing.player).map(|fighter| fighter.id);
         let hearers = shooter.map_or(Hearers::All, Hearers::Viewers);
         events.emit(hearers, Event::Shot(Shot { shooter, from: eyes, to: eyes + way * reach }));
+        self.strikes.push(Strike { shooter: firing.player, victim: struck });
         if let Some(victim) = struck {
             let harm = Harm { victim, from: firing.player, weapon: Weapon::Rifle, amount: damage };
             self.harm(&harm, events);

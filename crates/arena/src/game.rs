@@ -26,6 +26,7 @@ pub struct Arena {
     pub(crate) fighters: BTreeMap<PlayerId, Fighter>,
     pub(crate) rockets: Vec<Flight>,
     pub(crate) places: Vec<Place>,
+    pub(crate) strikes: Vec<Strike>,
     sight: Sight,
 }
 
@@ -52,6 +53,15 @@ pub(crate) struct Place {
     pub(crate) pick_up: PickUp,
     /// Ticks until the item is back.
     pub(crate) empty: u32,
+}
+
+/// A rifle shot as the server judged it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strike {
+    /// Who fired.
+    pub shooter: PlayerId,
+    /// Who was hit; `None` when it went past everybody.
+    pub victim: Option<PlayerId>,
 }
 
 /// A weapon that went off in this tick.
@@ -99,6 +109,7 @@ impl Game for Arena {
             fighters: BTreeMap::new(),
             rockets: Vec::new(),
             places,
+            strikes: Vec::new(),
             sight,
         })
     }
@@ -222,6 +233,18 @@ impl Slot<'_> {
 }
 
 impl Arena {
+    /// The rifle shots of the tick that was stepped last: for tests and tools that judge what shooters saw.
+    #[must_use]
+    pub fn strikes(&self) -> &[Strike] {
+        &self.strikes
+    }
+
+    /// The avatar of `player`, if it takes part.
+    #[must_use]
+    pub fn avatar(&self, player: PlayerId) -> Option<&Player> {
+        self.fighters.get(&player).map(|fighter| &fighter.body)
+    }
+
     /// Everybody looks, moves and pulls the trigger, by its own input. Gives what went off, in an order that
     /// differs from tick to tick, so that nobody is always first.
     fn advance_players<'a>(&mut self, inputs: &Inputs<'a, Input>) -> Vec<Firing<'a>> {

@@ -25,7 +25,7 @@ mod zone;
 pub use aim::{angles_towards, look};
 pub use config::Config;
 pub use entity::{Died, Entity, Event, Explosion, Hit, Input, Item, PickUp, Player, Rocket, Select, Shot, Weapon};
-pub use game::Arena;
+pub use game::{Arena, Strike};
 pub use map::{Block, Map, PickUpPoint, Ramp, Rise};
 pub use nav::Nav;
 pub use rules::{PickUpRules, RifleRules, RocketRules, Rules};

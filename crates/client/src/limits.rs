@@ -45,6 +45,9 @@ pub const SPAWN_UNTOLD_MAX: Micros = Micros::from_millis(250);
 /// Faults of the sync test that are kept; later ones are only counted.
 pub const SYNC_FAULTS_MAX: usize = 64;
 
+/// Corrections of the avatar up to this, in metres, are not counted: nobody sees them.
+pub const CORRECTION_MIN_M: f32 = 0.05;
+
 /// Latencies of inputs that wait for being asked for; later ones are left out.
 pub const LATENCIES_MAX: usize = 1_024;
 

@@ -7,6 +7,7 @@ use downbeat_replica::{
 
 use crate::copy::{Copy, Shown};
 use crate::fading::Fading;
+use crate::limits::CORRECTION_MIN_M;
 use crate::prediction::{Correction, Prediction, Spawn, Tables};
 use crate::spawns::{Air, Spawns};
 use crate::sync_test::{SyncFault, SyncTest, difference};
@@ -89,7 +90,7 @@ impl<G: Game> Own<G> {
         input: &[i32],
         counters: &mut Counters,
     ) {
-        self.settle(setting);
+        self.settle(setting, counters);
         let skipped = self.run(setting, |prediction, tables, step| prediction.play(tick, input, tables, step));
         if let Some(error) = skipped.filter(|error| *error != Vec3::ZERO) {
             self.fading.add(error, now);
@@ -101,7 +102,7 @@ impl<G: Game> Own<G> {
 
     /// Brings all up to what is known `now`.
     pub(crate) fn refresh(&mut self, setting: &Setting<'_, G>, now: Micros, counters: &mut Counters) {
-        self.settle(setting);
+        self.settle(setting, counters);
         self.shown.clear();
         let Self { prediction, fading, spawns, shown, .. } = self;
         let Some(prediction) = prediction.as_ref() else {
@@ -159,11 +160,14 @@ impl<G: Game> Own<G> {
         self.sync.as_ref().map_or(&[], |sync| &sync.faults)
     }
 
-    fn settle(&mut self, setting: &Setting<'_, G>) {
+    fn settle(&mut self, setting: &Setting<'_, G>, counters: &mut Counters) {
         let settled = self.run(setting, |prediction, tables, step| prediction.settle(tables, step));
         match settled.flatten() {
             Some(Correction { teleported: true, .. }) => self.fading = Fading::default(),
-            Some(Correction { error, .. }) => self.fading.add(error, self.told_at),
+            Some(Correction { error, .. }) => {
+                counters.corrected += u64::from(error.length() > CORRECTION_MIN_M);
+                self.fading.add(error, self.told_at);
+            }
             None => {}
         }
     }

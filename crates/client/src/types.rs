@@ -66,6 +66,8 @@ pub struct Counters {
     pub reconciled: u64,
     /// Confirmations that differ from the prediction, ticks with substitutes replayed with them.
     pub mispredicted: u64,
+    /// Confirmations that moved the avatar by more than 5 cm, whatever the reason.
+    pub corrected: u64,
     /// Shots shown ahead of the server's word.
     pub spawns: u64,
     /// Those of them that the server told of.
