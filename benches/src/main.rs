@@ -65,6 +65,9 @@ struct FeelArgs {
     /// Write the table into this page, between its marks
     #[arg(long, value_name = "PAGE", num_args = 0..=1, default_missing_value = "docs/feel.md")]
     write: Option<PathBuf>,
+    /// Play one row alone
+    #[arg(long, value_name = "1..6", conflicts_with = "write", value_parser = clap::value_parser!(u8).range(1..=6))]
+    row: Option<u8>,
 }
 
 #[derive(Args, Debug)]
@@ -112,7 +115,7 @@ fn run(workload: &Workload, effort: Effort) -> Result<Option<Report>, BenchError
         Workload::Asteroids => workloads::asteroids(effort),
         Workload::Loss => workloads::loss(effort),
         Workload::Cubes(args) => cubes::cubes(effort.seed, effort.quick, args.data.as_deref()),
-        Workload::Feel(args) => workloads::feel(effort, args.write.as_deref()),
+        Workload::Feel(args) => workloads::feel(effort, args.row, args.write.as_deref()),
         Workload::Crowd => workloads::crowd(effort),
     };
     report.map(Some)

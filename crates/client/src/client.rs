@@ -7,11 +7,11 @@ use downbeat_replica::{
     Coding, ConfigError, DecodeError, EntityId, Game, Input, InputFrame, Kinds, LaneReader, Micros, PlayerId, Sighting,
     Tick, ViewTick,
 };
-use downbeat_wire::packet::{DownHead, InputReport};
+use downbeat_wire::packet::{Arrivals, DownHead, InputReport};
 
 use crate::clock::{InputClock, ViewClock};
 use crate::copy::Space;
-use crate::limits::{EVENTS_WAITING_MAX, HISTORY_TICKS, LATENCIES_MAX, RELIABLE_WAITING_FEW};
+use crate::limits::{EVENTS_WAITING_MAX, HISTORY_TICKS, LATENCIES_MAX, RELIABLE_WAITING_FEW, REPEATS_UNMEASURED};
 use crate::mirror::{Mirror, Taken, rates};
 use crate::own::{Own, Setting};
 use crate::reliable::{Reliable, forget_strangers};
@@ -39,7 +39,8 @@ impl<G: Game> Client<G> {
     /// A client that was let in. `world` and `coding` are the game's; clients of one process share them.
     pub fn new(world: Arc<G::World>, coding: Arc<Coding>, start: Start) -> Self {
         let (tick_rate_hz, send_rate_hz) = rates(start.tick_rate_hz, start.send_rate_hz);
-        let mirror = Mirror::new(coding, tick_rate_hz, send_rate_hz, start.tick);
+        let mut mirror = Mirror::new(coding, tick_rate_hz, send_rate_hz, start.tick);
+        mirror.sender.repeats = REPEATS_UNMEASURED;
         Self {
             world,
             start: Start { tick_rate_hz, send_rate_hz, tick: mirror.newest(), ..start },
@@ -137,8 +138,9 @@ impl<G: Game> Client<G> {
             (InputClock::new(tick_us, head.tick, rtt, at), ViewClock::new(tick_us, interval, head.tick, at))
         });
         view_clock.measure(head.tick, at);
-        if let Some(margin) = head.inputs.and_then(|inputs| inputs.margin) {
-            input_clock.measure(head.tick, f64::from(margin) / 16.0);
+        if let Some(Arrivals { margin, missing }) = head.inputs.and_then(|inputs| inputs.arrivals) {
+            input_clock.measure(head.tick, f64::from(margin) / 16.0, missing);
+            self.mirror.sender.repeats = input_clock.repeats();
         }
     }
 

@@ -7,7 +7,7 @@
 use downbeat_replica::{Micros, Tick};
 
 use crate::limits::{CLOCK_SNAP, DILATION_MAX};
-use crate::window::Window;
+use crate::waits::Waits;
 
 /// A clock that reads `local time / tick length + offset` ticks and moves its offset smoothly.
 #[derive(Clone, Debug)]
@@ -57,8 +57,8 @@ pub(crate) struct InputClock {
     /// Offsets at which the last inputs were sampled, by `tick % len`.
     sampled: [f32; REMEMBERED],
     base: f64,
-    /// How much too early an input must be sampled at offset zero to arrive in time: measured.
-    needs: Window,
+    /// How much too early inputs must be sampled at offset zero to arrive in time.
+    needs: Waits,
 }
 
 const REMEMBERED: usize = 128;
@@ -70,6 +70,10 @@ const MARGIN_TICKS: f64 = 0.3;
 const CAUTION_TICKS: f64 = 1.5;
 const CAUTIOUS_FOR: f64 = 90.0;
 
+fn caution_ticks(measured: &Waits) -> f64 {
+    CAUTION_TICKS * (1.0 - measured.len() as f64 / CAUTIOUS_FOR).max(0.0)
+}
+
 impl InputClock {
     /// Starts when the snapshot of `tick` is at hand and a round trip takes `rtt`.
     pub(crate) fn new(tick_us: f64, tick: Tick, rtt: Micros, now: Micros) -> Self {
@@ -77,17 +81,21 @@ impl InputClock {
         let offset = f64::from(tick.0) + ahead - now.0 as f64 / tick_us;
         let clock = Dilated::new(tick_us, offset, now);
         let next = Tick(clock.ticks(now).ceil() as u32);
-        Self { clock, next, sampled: [0.0; REMEMBERED], base: offset, needs: Window::new() }
+        Self { clock, next, sampled: [0.0; REMEMBERED], base: offset, needs: Waits::new(1.0, 0.0) }
     }
 
-    /// The server reports that inputs sampled for ticks up to about `tick` came `margin_ticks` before their tick.
-    pub(crate) fn measure(&mut self, tick: Tick, margin_ticks: f64) {
+    /// The server reports that the inputs sampled for ticks up to about `tick` came `margin_ticks` before their tick, after
+    /// `missing` datagrams that did not come.
+    pub(crate) fn measure(&mut self, tick: Tick, margin_ticks: f64, missing: u32) {
         let about = tick.offset(margin_ticks.round() as i64 + 1).min(self.next.offset(-1));
         let sampled = f64::from(self.sampled[about.0 as usize % REMEMBERED]);
-        self.needs.push((sampled - margin_ticks) as f32);
-        let caution = CAUTION_TICKS * (1.0 - self.needs.len() as f64 / CAUTIOUS_FOR).max(0.0);
-        let need = self.needs.high().map_or(0.0, f64::from);
-        self.clock.target = self.base + need + MARGIN_TICKS + caution;
+        self.needs.note((sampled - margin_ticks) as f32, missing);
+        self.clock.target = self.base + f64::from(self.needs.wait()) + MARGIN_TICKS + caution_ticks(&self.needs);
+    }
+
+    /// How often to repeat an input.
+    pub(crate) fn repeats(&self) -> usize {
+        self.needs.repeats()
     }
 
     /// The tick whose input is due at `now`, if one is.
@@ -119,36 +127,34 @@ pub(crate) struct ViewClock {
     interval: f64,
     newest: Tick,
     shown: f64,
-    /// How late snapshots were, in ticks, a missing one as late as its successor.
-    lateness: Window,
+    /// How late snapshots are, in ticks.
+    lateness: Waits,
 }
 
 /// Slack beyond the measured lateness, in ticks: loops are late, too.
-const VIEW_SLACK_TICKS: f64 = 0.1;
+const VIEW_SLACK_TICKS: f64 = 0.05;
 
 impl ViewClock {
     pub(crate) fn new(tick_us: f64, interval: u32, tick: Tick, at: Micros) -> Self {
         let base = f64::from(tick.0) - at.0 as f64 / tick_us;
         let interval = f64::from(interval);
         let clock = Dilated::new(tick_us, base - interval - CAUTION_TICKS, at);
-        let mut lateness = Window::new();
-        lateness.push(0.0);
+        let mut lateness = Waits::new(interval as f32, interval as f32);
+        lateness.note(0.0, 0);
         Self { clock, base, interval, newest: tick, shown: 0.0, lateness }
     }
 
     /// A snapshot arrived.
     pub(crate) fn measure(&mut self, tick: Tick, at: Micros) {
-        let arrived = at.0 as f64 / self.clock.tick_us + self.base;
-        let mut missing = tick.since(self.newest).clamp(0, MISSING_MAX) as f64;
-        if tick > self.newest {
-            while missing > 0.0 {
-                self.lateness.push((arrived - f64::from(tick.0) + missing - self.interval) as f32);
-                missing -= self.interval;
-            }
-            self.newest = tick;
+        if tick <= self.newest {
+            // It was overtaken: it is missing since then.
+            return;
         }
-        let late = self.lateness.high().map_or(0.0, f64::from);
-        self.clock.target = self.base - late - self.interval - VIEW_SLACK_TICKS;
+        let arrived = at.0 as f64 / self.clock.tick_us + self.base;
+        let missing = tick.since(self.newest) as f64 / self.interval - 1.0;
+        self.newest = tick;
+        self.lateness.note((arrived - f64::from(tick.0)) as f32, missing as u32);
+        self.clock.target = self.base - f64::from(self.lateness.wait()) - self.interval - VIEW_SLACK_TICKS;
     }
 
     /// The moment shown at `now`, in ticks. Never goes back.
@@ -165,12 +171,9 @@ impl ViewClock {
 
     /// How far the shown moment lies behind what the fastest snapshots would allow, in ticks.
     pub(crate) fn delay_ticks(&self) -> f64 {
-        self.base - self.lateness.low().map_or(0.0, f64::from) - self.clock.offset
+        self.base - f64::from(self.lateness.least()) - self.clock.offset
     }
 }
-
-/// Longest gap, in ticks, that counts as missing snapshots; a longer one is an outage.
-const MISSING_MAX: i64 = 32;
 
 #[cfg(test)]
 mod tests {
@@ -178,28 +181,44 @@ mod tests {
 
     const TICK_US: f64 = 16_666.0;
 
-    #[test]
-    fn the_input_clock_brings_the_measured_margin_to_its_target() {
-        let mut clock = InputClock::new(TICK_US, Tick(100), Micros::from_millis(50), Micros(0));
+    /// Margins of the inputs of each second, sampled by a machine whose clock is `hours` ahead and runs `ppm` too fast.
+    fn margins(seconds: u64, hours: u64, ppm: f64) -> Vec<Vec<f64>> {
+        let local = |now: u64| Micros(hours * 3_600_000_000 + (now as f64 * (1.0 + ppm / 1e6)) as u64);
+        let mut clock = InputClock::new(TICK_US, Tick(100), Micros::from_millis(50), local(0));
         // The way up takes three ticks and a bit, whatever the clock believes; the server's tick is 100 at time 0.
         let mut reports: Vec<(u64, Tick, f64)> = Vec::new();
-        let mut margins = Vec::new();
-        for now in (0..20_000_000).step_by(1_000) {
-            while let Some(tick) = clock.poll(Micros(now)) {
+        let mut margins = vec![Vec::new(); seconds as usize];
+        for now in (0..seconds * 1_000_000).step_by(1_000) {
+            while let Some(tick) = clock.poll(local(now)) {
                 let arrival = now as f64 / TICK_US + 100.0 + 3.3;
                 let margin = f64::from(tick.0) - arrival;
-                margins.push(margin);
+                margins[(now / 1_000_000) as usize].push(margin);
                 reports.push((now + 100_000, tick, margin));
             }
             reports.retain(|&(at, tick, margin)| {
                 if at <= now {
-                    clock.measure(Tick((f64::from(tick.0) - margin) as u32), margin);
+                    clock.measure(Tick((f64::from(tick.0) - margin) as u32), margin, 0);
                 }
                 at > now
             });
         }
-        let last = &margins[margins.len() - 60..];
-        assert!(last.iter().all(|margin| (margin - MARGIN_TICKS).abs() < 0.15), "{last:?}");
+        margins
+    }
+
+    #[test]
+    fn the_input_clock_brings_the_measured_margin_to_its_target() {
+        let margins = margins(20, 0, 0.0);
+        assert!(margins[19].iter().all(|margin| (margin - MARGIN_TICKS).abs() < 0.15), "{:?}", margins[19]);
+    }
+
+    #[test]
+    fn machines_whose_clocks_differ_and_drift_keep_the_margin() {
+        for (hours, ppm) in [(0, 200.0), (7_000, -200.0)] {
+            // 200 ppm are a tenth of a tick in the eight seconds that are measured.
+            let margins = margins(60, hours, ppm);
+            let kept = |margin: &f64| (margin - MARGIN_TICKS).abs() < 0.3;
+            assert!(margins[20..].iter().flatten().all(kept), "{ppm} ppm: {:?}", margins[59]);
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod clock;
 mod copy;
 mod fading;
 pub mod limits;
+mod losses;
 mod mirror;
 mod own;
 mod prediction;
@@ -19,6 +20,7 @@ mod spawns;
 mod states;
 mod sync_test;
 mod types;
+mod waits;
 mod window;
 
 pub use client::Client;

@@ -45,6 +45,9 @@ pub const SPAWN_UNTOLD_MAX: Micros = Micros::from_millis(250);
 /// Faults of the sync test that are kept; later ones are only counted.
 pub const SYNC_FAULTS_MAX: usize = 64;
 
+/// How often inputs are repeated before anything is known of the line.
+pub const REPEATS_UNMEASURED: usize = 3;
+
 /// Corrections of the avatar up to this, in metres, are not counted: nobody sees them.
 pub const CORRECTION_MIN_M: f32 = 0.05;
 

@@ -124,7 +124,6 @@ impl Mirror {
         let ahead = self.seen.map(|seen| i64::from(number.wrapping_sub(seen.newest) as i16));
         self.newest = self.newest.max(head.tick);
         Acks::note(&mut self.seen, number);
-        self.sender.note_number(number);
         Ok(Taken::New { head, newest, ahead })
     }
 

@@ -13,9 +13,8 @@ pub(crate) struct Sender {
     sequence: u16,
     /// Ticks since the last datagram.
     fresh: usize,
-    /// Share of the server's datagrams that did not arrive, smoothed.
-    loss: f32,
-    newest_seen: Option<u16>,
+    /// How many past inputs each datagram repeats.
+    pub(crate) repeats: usize,
 }
 
 impl Sender {
@@ -37,30 +36,9 @@ impl Sender {
         self.frames.retain(|frame| frame.tick > tick);
     }
 
-    /// A datagram of the server arrived.
-    pub(crate) fn note_number(&mut self, number: u16) {
-        let ahead = self.newest_seen.map_or(1, |newest| number.wrapping_sub(newest) as i16);
-        if ahead > 0 {
-            self.newest_seen = Some(number);
-            let missed = f32::from(ahead - 1).min(32.0);
-            self.loss += (missed / (missed + 1.0) - self.loss) * (missed + 1.0) * LOSS_WEIGHT;
-        }
-    }
-
     /// Inputs that are kept.
     pub(crate) const fn waiting(&self) -> usize {
         self.frames.len()
-    }
-
-    /// How many past inputs each datagram repeats: enough that one in 500 is lost for good at the measured loss.
-    pub(crate) fn redundancy(&self) -> usize {
-        match self.loss {
-            loss if loss < 0.005 => 1,
-            loss if loss < 0.04 => 2,
-            loss if loss < 0.12 => 3,
-            loss if loss < 0.2 => 4,
-            _ => 6,
-        }
     }
 
     /// Writes the next datagram.
@@ -69,13 +47,10 @@ impl Sender {
         let mut writer = BitWriter::new(out);
         UpHead { sequence: self.sequence, acks }.encode(&mut writer);
         self.sequence = self.sequence.wrapping_add(1);
-        let wanted = self.fresh + self.redundancy();
+        let wanted = self.fresh + self.repeats;
         let frames = &self.frames[self.frames.len().saturating_sub(wanted)..];
         InputFrame::encode(frames, kind, neutral, &mut writer);
         writer.finish();
         self.fresh = 0;
     }
 }
-
-/// Loss is averaged over about a hundred datagrams.
-const LOSS_WEIGHT: f32 = 0.01;

@@ -6,7 +6,7 @@ use downbeat_client::Client;
 use downbeat_replica::range::Encoder;
 use downbeat_replica::{Micros, PlayerId, Tick};
 use downbeat_wire::limits::UP_DATAGRAM_BYTES_MAX;
-use downbeat_wire::packet::{DownHead, InputReport, Known};
+use downbeat_wire::packet::{Arrivals, DownHead, InputReport, Known};
 
 use crate::bytes::Bytes;
 use crate::puppets::{Act, Pad, Puppets};
@@ -92,7 +92,11 @@ fn bent(bytes: &mut Bytes<'_>) -> Vec<u8> {
 fn made_up(client: &Client<Puppets>, bytes: &mut Bytes<'_>) -> Vec<u8> {
     let tick = client.newest().offset(i64::from(bytes.byte() as i8) / 8);
     let known = if bytes.byte() & 1 == 0 { Known::default() } else { Known::of(bytes.word()) };
-    let report = || InputReport { consumed: tick.offset(-3), substituted: 0, margin: Some(9) };
+    let report = || InputReport {
+        consumed: tick.offset(-3),
+        substituted: 0,
+        arrivals: Some(Arrivals { margin: 9, missing: 1 }),
+    };
     let inputs = (bytes.byte() & 1 == 1).then(report);
     let mut datagram = Vec::new();
     let mut out = Encoder::new(&mut datagram);

@@ -20,7 +20,8 @@ pub(crate) struct InputQueue {
     substituted: u32,
     /// Bit `i`: the input of `present - i` was not seen at all so far.
     unseen: u64,
-    margin: Option<i64>,
+    /// The smallest margin in microseconds since the last report, and the datagrams that were missing.
+    arrivals: Option<(i64, u32)>,
 }
 
 /// What a player does in a tick.
@@ -40,17 +41,15 @@ impl InputQueue {
             consumed: Tick::ZERO,
             substituted: 0,
             unseen: 0,
-            margin: None,
+            arrivals: None,
         }
     }
 
-    /// Takes in a frame that arrived `margin_us` before the start of its tick, while `present` is the tick that ran
-    /// last.
+    /// Takes in a frame while `present` is the tick that ran last.
     pub(crate) fn receive(
         &mut self,
         (tick, view, lanes): (Tick, ViewTick, &[i32]),
         present: Tick,
-        margin_us: i64,
         counters: &mut InputCounters,
     ) {
         let ahead = tick.since(present);
@@ -63,7 +62,6 @@ impl InputQueue {
             if age < u64::BITS && self.unseen >> age & 1 == 1 {
                 self.unseen &= !(1 << age);
                 counters.late += 1;
-                self.note_margin(margin_us);
             }
             return;
         }
@@ -72,12 +70,14 @@ impl InputQueue {
         if waiting.tick != tick {
             (waiting.tick, waiting.view) = (tick, view);
             waiting.lanes.copy_from_slice(lanes);
-            self.note_margin(margin_us);
         }
     }
 
-    fn note_margin(&mut self, margin_us: i64) {
-        self.margin = Some(self.margin.map_or(margin_us, |least| least.min(margin_us)));
+    /// A datagram came later than `missing` others that were sent before it and did not come yet. Its newest input came
+    /// `margin_us` before its tick.
+    pub(crate) fn note_arrival(&mut self, margin_us: i64, missing: u32) {
+        let (least, before) = self.arrivals.unwrap_or((margin_us, 0));
+        self.arrivals = Some((least.min(margin_us), before.saturating_add(missing)));
     }
 
     /// The input that `tick` runs on: the real one, or its substitute.
@@ -123,9 +123,9 @@ impl InputQueue {
         self.substituted
     }
 
-    /// The smallest margin in microseconds since this was last asked.
-    pub(crate) const fn take_margin(&mut self) -> Option<i64> {
-        self.margin.take()
+    /// The smallest margin in microseconds since this was last asked, and how many datagrams were missing.
+    pub(crate) const fn take_arrivals(&mut self) -> Option<(i64, u32)> {
+        self.arrivals.take()
     }
 }
 
@@ -156,7 +156,7 @@ mod tests {
 
         fn receive(&mut self, tick: u32, present: u32, fire: bool) {
             let lanes = Pad { forward: true, fire }.lanes();
-            self.queue.receive((Tick(tick), ViewTick::default(), &lanes), Tick(present), 0, &mut self.counters);
+            self.queue.receive((Tick(tick), ViewTick::default(), &lanes), Tick(present), &mut self.counters);
         }
 
         fn take(&mut self, tick: u32) -> (Vec<i32>, bool) {

@@ -10,7 +10,7 @@ use downbeat_replica::{
     put_reliable,
 };
 use downbeat_wire::limits::UP_DATAGRAM_BYTES_MAX;
-use downbeat_wire::packet::{Acks, InputReport, UpHead};
+use downbeat_wire::packet::{Acks, Arrivals, InputReport, UpHead};
 
 use crate::entities::Entities;
 use crate::inputs::InputQueue;
@@ -201,6 +201,7 @@ impl<G: Game> Room<G> {
         if session.up_seen.is_some_and(|seen| seen.contains(head.sequence)) {
             return Ok(());
         }
+        let ahead = session.up_seen.map_or(1, |seen| head.sequence.wrapping_sub(seen.newest) as i16);
         self.frames.decode(next, &self.schema.input, &self.neutral, &mut input)?;
         input.finish()?;
         Acks::note(&mut session.up_seen, head.sequence);
@@ -217,8 +218,11 @@ impl<G: Game> Room<G> {
         let before = session.inputs;
         for (tick, view, lanes) in self.frames.iter() {
             let frame = (tick, session.leads.plausible(tick, view, interval), lanes);
-            let starts = next_starts + frame.0.since(next) * tick_length.0 as i64;
-            session.queue.receive(frame, self.tick, starts - at.0 as i64, &mut session.inputs);
+            session.queue.receive(frame, self.tick, &mut session.inputs);
+        }
+        if let (Some(newest), 1..) = (self.frames.newest(), ahead) {
+            let starts = next_starts + newest.since(next) * tick_length.0 as i64;
+            session.queue.note_arrival(starts - at.0 as i64, ahead as u32 - 1);
         }
         self.counters.inputs.late += session.inputs.late - before.late;
         self.counters.inputs.rejected += session.inputs.rejected - before.rejected;
@@ -335,7 +339,10 @@ impl<G: Game> Room<G> {
             let inputs = session.player.map(|_| InputReport {
                 consumed: session.queue.consumed(),
                 substituted: session.queue.substituted(),
-                margin: session.queue.take_margin().map(|us| margin_sixteenths(us, self.options.tick_rate_hz)),
+                arrivals: session.queue.take_arrivals().map(|(us, missing)| Arrivals {
+                    margin: margin_sixteenths(us, self.options.tick_rate_hz),
+                    missing,
+                }),
             });
             let room = snapshot::Source {
                 schema: &self.schema,

@@ -158,9 +158,18 @@ pub struct InputReport {
     pub consumed: Tick,
     /// Bit `i`: tick `tick - i` ran on a substitute.
     pub substituted: u32,
-    /// The smallest time by which an input came before its tick since the last datagram, in 1/16 tick, negative
-    /// when it came too late; `None` when none came. See [`coarse_margin`].
-    pub margin: Option<i16>,
+    /// How the client's datagrams came since the last one of the server; `None` when none came.
+    pub arrivals: Option<Arrivals>,
+}
+
+/// How datagrams with inputs came, each as it was numbered: one that was overtaken counts as missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrivals {
+    /// The smallest time by which a newest input came before its tick, in 1/16 tick, negative when it came too late. What a
+    /// datagram repeats does not count. See [`coarse_margin`].
+    pub margin: i16,
+    /// Datagrams that did not come before later ones did.
+    pub missing: u32,
 }
 
 /// A margin in 1/16 tick as it is told: exact up to four ticks, then in half ticks, up to 35.5.
@@ -201,9 +210,13 @@ impl DownHead {
         if inputs.substituted != 0 {
             out.wide(inputs.substituted, u32::BITS);
         }
-        out.flag(inputs.margin.is_none(), SOMETIMES);
-        if let Some(margin) = inputs.margin {
+        out.flag(inputs.arrivals.is_none(), SOMETIMES);
+        if let Some(Arrivals { margin, missing }) = inputs.arrivals {
             out.raw(margin_code(margin), MARGIN_BITS);
+            out.flag(missing != 0, SELDOM);
+            if missing != 0 {
+                out.number(missing - 1, 0);
+            }
         }
     }
 
@@ -222,8 +235,13 @@ impl DownHead {
             let behind = if input.flag(SOMETIMES) { input.number(0).saturating_add(1) } else { 0 };
             let consumed = tick.0.checked_sub(behind).ok_or(DecodeError::Malformed("consumed tick"))?;
             let substituted = if input.flag(SELDOM) { input.wide(u32::BITS) } else { 0 };
-            let margin = if input.flag(SOMETIMES) { None } else { Some(margin_of(input.raw(MARGIN_BITS))) };
-            inputs = Some(InputReport { consumed: Tick(consumed), substituted, margin });
+            let mut arrivals = None;
+            if !input.flag(SOMETIMES) {
+                let margin = margin_of(input.raw(MARGIN_BITS));
+                let missing = if input.flag(SELDOM) { input.number(0).saturating_add(1) } else { 0 };
+                arrivals = Some(Arrivals { margin, missing });
+            }
+            inputs = Some(InputReport { consumed: Tick(consumed), substituted, arrivals });
         }
         input.check()?;
         Ok(Self { tick, known, inputs })
@@ -249,7 +267,7 @@ mod tests {
     proptest! {
         #[test]
         fn heads_are_read_as_written(sequence: u16, newest: u16, before: u32, tick in 0..1_000_000_u32, behind in 0..500_u32, arrived: u32,
-                                     substituted: u32, margin: i16, skew in -2_000..2_000_i64, shape in 0..32) {
+                                     substituted: u32, margin: i16, missing in 0..300_u32, skew in -2_000..2_000_i64, shape in 0..64) {
             let up = UpHead { sequence, acks: (shape & 1 == 0).then_some(Acks { newest, before: if shape & 2 == 0 { before } else { u32::MAX } }) };
             let mut bytes = Vec::new();
             let mut writer = BitWriter::new(&mut bytes);
@@ -262,7 +280,10 @@ mod tests {
             let inputs = InputReport {
                 consumed: Tick(tick.saturating_sub(if shape & 8 == 0 { behind } else { 0 })),
                 substituted: if shape & 4 == 0 { 0 } else { substituted },
-                margin: (shape & 1 == 0).then_some(coarse_margin(margin)),
+                arrivals: (shape & 1 == 0).then_some(Arrivals {
+                    margin: coarse_margin(margin),
+                    missing: if shape & 32 == 0 { 0 } else { missing },
+                }),
             };
             let known = Known::of(if shape & 16 == 0 { arrived } else { u32::MAX << (arrived & 31) });
             let down = DownHead { tick: Tick(tick), known, inputs: (shape & 2 == 0).then_some(inputs) };
@@ -322,7 +343,8 @@ mod tests {
 
     #[test]
     fn a_good_line_costs_the_head_four_bytes() {
-        let inputs = InputReport { consumed: Tick(9_000), substituted: 0, margin: Some(20) };
+        let inputs =
+            InputReport { consumed: Tick(9_000), substituted: 0, arrivals: Some(Arrivals { margin: 20, missing: 0 }) };
         let head = DownHead { tick: Tick(9_000), known: Known::of(u32::MAX << 4), inputs: Some(inputs) };
         let mut bytes = Vec::new();
         let mut out = Encoder::new(&mut bytes);

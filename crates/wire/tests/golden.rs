@@ -6,7 +6,7 @@ use downbeat_wire::control::{
     ClientMessage, ControlReader, FromClient, Hello, PROTOCOL_VERSION, ServerMessage, Welcome, frame,
 };
 use downbeat_wire::description::Part;
-use downbeat_wire::packet::{Acks, DownHead, InputReport, Known, UpHead};
+use downbeat_wire::packet::{Acks, Arrivals, DownHead, InputReport, Known, UpHead};
 use downbeat_wire::range::{Decoder, Encoder};
 use downbeat_wire::{CloseCode, Tick};
 
@@ -88,13 +88,18 @@ fn heads() {
     check("up-head", &bytes);
     assert_eq!(UpHead::decode(&mut BitReader::new(&bytes)), Ok(up));
 
-    let inputs = InputReport { consumed: Tick(69_998), substituted: 0b10, margin: Some(-17) };
+    let inputs =
+        InputReport { consumed: Tick(69_998), substituted: 0b10, arrivals: Some(Arrivals { margin: -17, missing: 3 }) };
     for (name, known, inputs) in [
         ("down-head", Known::of(0b0110_1000), Some(inputs)),
         (
             "down-head-calm",
             Known::of(u32::MAX << 3),
-            Some(InputReport { consumed: Tick(70_000), substituted: 0, ..inputs }),
+            Some(InputReport {
+                consumed: Tick(70_000),
+                substituted: 0,
+                arrivals: Some(Arrivals { margin: -17, missing: 0 }),
+            }),
         ),
         ("down-head-first", Known::default(), None),
     ] {

@@ -44,13 +44,14 @@ struct Figures {
     rows: Vec<Row>,
 }
 
-/// Plays all rows, and writes the table into the page at `page`, if there is one.
+/// Plays all rows, or one of them (from 1), and writes the table into the page at `page`, if there is one.
 ///
 /// # Errors
 /// When a world could not be set up, or the page not be written.
-pub fn feel(effort: Effort, page: Option<&Path>) -> Result<Report, BenchError> {
+pub fn feel(effort: Effort, row: Option<u8>, page: Option<&Path>) -> Result<Report, BenchError> {
     let (seconds, seeds) = if effort.quick { (10, 3) } else { (SECONDS, SEEDS) };
-    let links: Vec<LinkSpec> = LINKS.iter().map(|link| link.parse().expect("the links are spelled right")).collect();
+    let chosen = LINKS.iter().enumerate().filter(|(i, _)| row.is_none_or(|row| usize::from(row) == i + 1));
+    let links: Vec<LinkSpec> = chosen.map(|(_, link)| link.parse().expect("the links are spelled right")).collect();
     let mut matches = Vec::new();
     for &link in &links {
         for seed in (effort.seed..).take(seeds as usize) {
