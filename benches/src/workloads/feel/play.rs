@@ -47,8 +47,6 @@ pub(super) struct Measured {
     /// Shots on target on the shooter's screen, as old as the server rewinds or older.
     pub(super) within: Shots,
     pub(super) beyond: Shots,
-    /// Payload bytes that a client sends per second.
-    pub(super) up_bytes_per_s: f64,
 }
 
 /// What became of shots that hit on the shooter's screen.
@@ -101,7 +99,6 @@ pub(super) fn play(played: &Match) -> Result<Measured, BenchError> {
     stage.forget();
     let inputs = stage.sim.room().counters().inputs;
     let clients = stage.counters();
-    let bytes = stage.sim.bytes();
     stage.run(played.seconds);
     let now = stage.sim.room().counters().inputs;
     let (starved, consumed) = (now.starved - inputs.starved, now.consumed - inputs.consumed);
@@ -123,7 +120,6 @@ pub(super) fn play(played: &Match) -> Result<Measured, BenchError> {
         jump_m: stage.seen.iter().map(|seen| f64::from(seen.borrow().jump_m)).fold(0.0, f64::max),
         within: stage.shots[0],
         beyond: stage.shots[1],
-        up_bytes_per_s: (stage.sim.bytes().1 - bytes.1) as f64 / minutes / 60.0,
     })
 }
 

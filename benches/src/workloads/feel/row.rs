@@ -40,8 +40,6 @@ pub(super) struct Row {
     pub(super) shots_within: u64,
     pub(super) shots_beyond: u64,
     pub(super) shots_void: u64,
-    /// Of those who fight.
-    pub(super) up_payload_bytes_per_s: f64,
 }
 
 /// Which way a figure gets worse.
@@ -89,7 +87,6 @@ impl Row {
             shots_within: count(|of| of.within.confirmed + of.within.missed),
             shots_beyond: count(|of| of.beyond.confirmed + of.beyond.missed),
             shots_void: count(|of| of.within.void + of.beyond.void),
-            up_payload_bytes_per_s: rounded(median(fights.iter().map(|measured| measured.up_bytes_per_s)), 0),
         }
     }
 }
