@@ -66,6 +66,9 @@ const REMEMBERED: usize = 128;
 /// The margin that all but the rarest inputs keep, in ticks.
 const MARGIN_TICKS: f64 = 0.3;
 
+/// Share of inputs that may come after their tick. To wait for more of them costs every input its time.
+const INPUT_MISSES: f32 = 0.004;
+
 /// While little was measured the margin is larger, in ticks.
 const CAUTION_TICKS: f64 = 1.5;
 const CAUTIOUS_FOR: f64 = 90.0;
@@ -81,7 +84,7 @@ impl InputClock {
         let offset = f64::from(tick.0) + ahead - now.0 as f64 / tick_us;
         let clock = Dilated::new(tick_us, offset, now);
         let next = Tick(clock.ticks(now).ceil() as u32);
-        Self { clock, next, sampled: [0.0; REMEMBERED], base: offset, needs: Waits::new(1.0, 0.0) }
+        Self { clock, next, sampled: [0.0; REMEMBERED], base: offset, needs: Waits::new(1.0, 0.0, INPUT_MISSES) }
     }
 
     /// The server reports that the inputs sampled for ticks up to about `tick` came `margin_ticks` before their tick, after
@@ -131,6 +134,9 @@ pub(crate) struct ViewClock {
     lateness: Waits,
 }
 
+/// Share of the time in which the moment that should be shown may not be known yet.
+const VIEW_MISSES: f32 = 0.0025;
+
 /// Slack beyond the measured lateness, in ticks: loops are late, too.
 const VIEW_SLACK_TICKS: f64 = 0.05;
 
@@ -139,7 +145,7 @@ impl ViewClock {
         let base = f64::from(tick.0) - at.0 as f64 / tick_us;
         let interval = f64::from(interval);
         let clock = Dilated::new(tick_us, base - interval - CAUTION_TICKS, at);
-        let mut lateness = Waits::new(interval as f32, interval as f32);
+        let mut lateness = Waits::new(interval as f32, interval as f32, VIEW_MISSES);
         lateness.note(0.0, 0);
         Self { clock, base, interval, newest: tick, shown: 0.0, lateness }
     }

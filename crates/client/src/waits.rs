@@ -5,7 +5,7 @@
 //! So the lateness of a moment is `K x spacing + J`. J is measured: the lateness of each datagram that came, in a window. K is
 //! modelled (Gilbert 1960, Elliott 1963), since the long runs that matter are too rare to be counted in any window that
 //! is short enough to follow the line: `P(K >= k) = share x goes_on^(k-1)`. The wait is the shortest by which no more than
-//! [`MISSES`] come too late.
+//! a given share come too late.
 
 use crate::losses::{Losses, RUN_MAX};
 use crate::window::Window;
@@ -19,16 +19,15 @@ pub(crate) struct Waits {
     spacing: f32,
     /// How long a moment lasts, in ticks. One that comes late by a part of that is missed for that part of it.
     lasts: f32,
+    /// Share of moments that may be missed.
+    misses: f32,
     wait: f32,
     repeats: usize,
     /// Measurements since the wait was found.
     stale: usize,
 }
 
-/// Share of moments that may be missed.
-const MISSES: f32 = 0.0025;
-
-/// Share of inputs of which every copy may be lost: so few that it does not count beside [`MISSES`].
+/// Share of inputs of which every copy may be lost: so few that it does not count beside those that come too late.
 const NEVER_COME: f32 = 0.0005;
 
 /// The wait is found again after so many measurements, or at once when something goes missing.
@@ -39,8 +38,8 @@ const HALVINGS: usize = 12;
 
 impl Waits {
     /// Nothing was measured yet. The moments of snapshots last from one to the next; inputs have to be there at once.
-    pub(crate) const fn new(spacing: f32, lasts: f32) -> Self {
-        Self { late: Window::new(), losses: Losses::new(), spacing, lasts, wait: 0.0, repeats: 1, stale: 0 }
+    pub(crate) const fn new(spacing: f32, lasts: f32, misses: f32) -> Self {
+        Self { late: Window::new(), losses: Losses::new(), spacing, lasts, misses, wait: 0.0, repeats: 1, stale: 0 }
     }
 
     /// A datagram came `late` ticks late, after `missing` others that did not.
@@ -77,12 +76,12 @@ impl Waits {
     fn find(&mut self) {
         let (Some(mut low), Some(most)) = (self.late.least(), self.late.most()) else { return };
         let mut high = most + RUN_MAX as f32 * self.spacing;
-        if self.missed(most) <= MISSES {
+        if self.missed(most) <= self.misses {
             high = most;
         }
         for _ in 0..HALVINGS {
             let middle = f32::midpoint(low, high);
-            if self.missed(middle) > MISSES { low = middle } else { high = middle }
+            if self.missed(middle) > self.misses { low = middle } else { high = middle }
         }
         self.wait = high;
         let model = self.losses.model();
@@ -122,7 +121,7 @@ mod tests {
 
     impl Line {
         fn new() -> Self {
-            Self { waits: Waits::new(1.0, 0.0), state: 1, missing: 0 }
+            Self { waits: Waits::new(1.0, 0.0, MISSES), state: 1, missing: 0 }
         }
 
         /// Between 0 and 1.
@@ -144,6 +143,8 @@ mod tests {
             }
         }
     }
+
+    const MISSES: f32 = 0.0025;
 
     /// Starts of bursts of three at 5 % of loss.
     const STARTS: f32 = 0.05 / 0.95 / 3.0;
@@ -168,7 +169,7 @@ mod tests {
     #[test]
     fn what_is_late_by_a_part_of_its_time_is_missed_for_that_part() {
         let waited = |lasts| {
-            let mut line = Line { waits: Waits::new(1.0, lasts), ..Line::new() };
+            let mut line = Line { waits: Waits::new(1.0, lasts, MISSES), ..Line::new() };
             line.send(2_000, 1.0, 0.0, 1.0);
             line.waits.wait()
         };
