@@ -10,8 +10,10 @@ use crate::BenchError;
 const BEGIN: &str = "<!-- feel: begin -->";
 const END: &str = "<!-- feel: end -->";
 
-/// The columns: what they are called, and a row's cell.
-const COLUMNS: [(&str, fn(&Row) -> String); 10] = [
+/// What a column is called, and a row's cell in it.
+type Column = (&'static str, fn(&Row) -> String);
+
+const COLUMNS: [Column; 10] = [
     ("link", |row| format!("`{}`", row.link)),
     ("L", |row| row.wait_ticks.to_string()),
     ("starved ticks, %", |row| cell(&row.starved_ticks_percent, 2, "≤")),
