@@ -198,8 +198,10 @@ impl Prediction {
             self.in_doubt = false;
         }
         let Some(predicted) = predicted.filter(|_| known) else {
-            // Not played here, or so long ago that it is forgotten: the server's word stands.
-            self.adopt(tick, lanes, tables);
+            // Not played here, or so long ago that it is forgotten: the server's word stands. Substitutes for later ticks
+            // follow from what it ran this one on.
+            let input = self.held(tick, substituted, tables);
+            self.adopt(tick, lanes, &input);
             self.newest = self.last_played();
             return None;
         };
@@ -211,7 +213,8 @@ impl Prediction {
         self.teleported |= told.distance(position(expected)) > TELEPORT_M
             && told.distance(position(&self.confirmed_lanes)) > TELEPORT_M;
         if differs {
-            self.adopt(tick, lanes, tables);
+            let input = self.played(tick).map_or(tables.neutral, |played| &played.input).to_vec();
+            self.adopt(tick, lanes, &input);
         }
         (self.confirmed, self.confirmed_lanes) = (tick, lanes.to_vec());
         Some(Confirmation {
@@ -274,6 +277,17 @@ impl Prediction {
         Some(())
     }
 
+    /// What the server ran `tick` on: the last real input, or the substitute that comes of it.
+    fn held(&self, tick: Tick, substituted: u32, tables: &Tables<'_>) -> Vec<i32> {
+        let missing = if substituted & 1 == 1 { self.missing(tick, 0, substituted) } else { 0 };
+        let real = self.played(tick.offset(-i64::from(missing)));
+        let mut input = real.map_or(tables.neutral, |played| &played.input).to_vec();
+        if missing > 0 {
+            substitute(tables.input, tables.neutral, missing, tables.tick_length, &mut input);
+        }
+        input
+    }
+
     /// How many ticks in a row, up to and including `at`, ran without input.
     fn missing(&self, at: Tick, back: u32, substituted: u32) -> u32 {
         let run = (substituted >> back).trailing_ones();
@@ -281,12 +295,10 @@ impl Prediction {
         if reported { run } else { at.since(self.last_real).clamp(1, i64::from(u32::MAX)) as u32 }
     }
 
-    /// Takes the server's word for `tick`. Later ticks are unsound then.
-    fn adopt(&mut self, tick: Tick, lanes: &[i32], tables: &Tables<'_>) {
-        let played = self.played(tick);
-        let spawn = played.and_then(|played| played.spawn.clone());
-        let input = played.map_or(tables.neutral, |played| &played.input).to_vec();
-        self.set(tick, &input, lanes, spawn);
+    /// Takes the server's word for `tick`, which it ran on `input`. Later ticks are unsound then.
+    fn adopt(&mut self, tick: Tick, lanes: &[i32], input: &[i32]) {
+        let spawn = self.played(tick).and_then(|played| played.spawn.clone());
+        self.set(tick, input, lanes, spawn);
         (self.confirmed, self.confirmed_lanes) = (tick, lanes.to_vec());
         self.sound = tick;
         self.newest = self.newest.max(tick);

@@ -29,6 +29,8 @@ pub struct Options {
     pub faults: Vec<Fault>,
     /// What carries datagrams.
     pub layer: Layer,
+    /// Whether what happens to an avatar depends on nothing but itself and its inputs, so that predictions must be exact.
+    pub is_predictable: bool,
 }
 
 impl Options {
@@ -46,6 +48,7 @@ impl Options {
             machines: Vec::new(),
             faults: Vec::new(),
             layer: Layer::Links,
+            is_predictable: false,
         }
     }
 

@@ -97,14 +97,18 @@ impl Scenario {
     #[must_use]
     pub fn play(&self) -> Verdict {
         match &self.game {
-            Match::Arena => self.play_game::<Arena>(&downbeat_arena::Config::default()),
-            Match::Field(config) => self.play_game::<Field>(config),
+            Match::Arena => self.play_game::<Arena>(&downbeat_arena::Config::default(), false),
+            Match::Field(config) => {
+                // Avatars pass through each other and through walkers.
+                self.play_game::<Field>(config, true)
+            }
         }
     }
 
-    fn play_game<G: Game>(&self, config: &G::Config) -> Verdict {
+    fn play_game<G: Game>(&self, config: &G::Config, is_predictable: bool) -> Verdict {
         let player = |_, seed| Box::new(WanderPlayer::new(seed)) as _;
-        let mut sim = Sim::<G>::new(self.options.clone(), config, player).expect("what is drawn can be");
+        let options = Options { is_predictable, ..self.options.clone() };
+        let mut sim = Sim::<G>::new(options, config, player).expect("what is drawn can be");
         for storm in &self.storms {
             sim.set_calm(false);
             sim.run(storm.calm.since(storm.from));

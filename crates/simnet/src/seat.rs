@@ -5,12 +5,13 @@ use downbeat_host::SessionId;
 use downbeat_replica::{Game, Input, Micros, PlayerId, Tick};
 
 use crate::checks::{Findings, Invariant, Sampled, Truth, check_client};
-use crate::options::{Frames, Machine};
+use crate::options::{Frames, Machine, Options};
 use crate::player::Player;
 
 pub(crate) struct Seat<G: Game> {
     pub(crate) index: usize,
     pub(crate) machine: Machine,
+    is_predictable: bool,
     pub(crate) player: Box<dyn Player<G>>,
     /// Whether it wants to take part: it is connected or connecting.
     pub(crate) is_here: bool,
@@ -33,10 +34,11 @@ pub(crate) struct Seat<G: Game> {
 }
 
 impl<G: Game> Seat<G> {
-    pub(crate) fn new(index: usize, machine: Machine, player: Box<dyn Player<G>>) -> Self {
+    pub(crate) fn new(index: usize, options: &Options, player: Box<dyn Player<G>>) -> Self {
         Self {
             index,
-            machine,
+            machine: options.machine(index),
+            is_predictable: options.is_predictable,
             player,
             is_here: false,
             client: None,
@@ -108,11 +110,15 @@ impl<G: Game> Seat<G> {
     /// Takes in a datagram that arrived `at`.
     pub(crate) fn receive(&mut self, now: Micros, at: Micros, datagram: &[u8], findings: &mut Findings) {
         let Some(client) = &mut self.client else { return };
+        let mispredicted = client.counters().mispredicted;
         // An undecodable datagram is as good as lost; the client counts it.
         if !client.receive(self.machine.clock.local(at), datagram).is_ok_and(|received| received.newest) {
             return;
         }
         let newest = client.newest();
+        if self.is_predictable && client.counters().mispredicted > mispredicted {
+            findings.broken(now, Invariant::Predicts, || format!("client {} mispredicted {newest:?}", self.index));
+        }
         let judgement = self.truth.judge(newest, client.known());
         self.converged = judgement.converged;
         for entity in judgement.wrong {

@@ -60,7 +60,7 @@ impl<G: Game> Sim<G> {
         let room = Room::new(config, room_options)?;
         let (world, coding) = Client::<G>::shared(config)?;
         let mut rng = Pcg64::seed_from_u64(options.seed);
-        let seat = |i| Seat::new(i, options.machine(i), player(i, rng.random()));
+        let seat = |i| Seat::new(i, &options, player(i, rng.random()));
         Ok(Self {
             seats: (0..options.clients.into()).map(seat).collect(),
             room,

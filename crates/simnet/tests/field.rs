@@ -3,7 +3,7 @@
 use downbeat_field::{Config, Field};
 use downbeat_link::LinkSpec;
 use downbeat_replica::Micros;
-use downbeat_simnet::{Options, Sim, WanderPlayer};
+use downbeat_simnet::{Fault, Options, Sim, Trouble, WanderPlayer};
 
 fn sim(options: Options, config: &Config) -> Sim<Field> {
     Sim::new(options, config, |_, seed| Box::new(WanderPlayer::new(seed))).expect("the configuration is fine")
@@ -63,5 +63,22 @@ fn copies_converge_after_loss_ends_and_never_hold_what_never_was() {
         for client in sim.clients() {
             assert_eq!(client.counters().mispredicted, 0, "{spec}: {:?}", client.counters());
         }
+    }
+}
+
+/// What the server ran while the client stood still is known from its report: the last input, held.
+#[test]
+fn a_client_that_stalls_predicts_exactly_when_it_is_back() {
+    for (seed, stall_ms) in (0..12).zip([80, 150, 230, 300, 600, 900].into_iter().cycle()) {
+        let stall = |second: u64| Fault {
+            from: Micros::from_millis(second * 1_000),
+            lasts: Micros::from_millis(stall_ms),
+            what: Trouble::ClientStalls(0),
+        };
+        let faults = (3..12).step_by(2).map(stall).collect();
+        let options = Options { link: link("latency=40ms,jitter=10ms"), faults, ..Options::new(seed) };
+        let mut sim = sim(Options { is_predictable: true, ..options }, &Config::default());
+        sim.run(Micros::from_millis(13_000));
+        assert!(sim.findings().is_empty(), "{stall_ms} ms: {}", sim.findings());
     }
 }

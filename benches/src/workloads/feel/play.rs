@@ -132,7 +132,7 @@ impl Stage {
             Box::new(Watched { brain, seen: Rc::clone(&seen[index]) }) as Box<dyn Player<Arena>>
         };
         let mut config = Config::default();
-        config.rules.contact = played.brain != BrainKind::Wander;
+        config.rules.contact = played.brain != "wander";
         let sim = Sim::new(options, &config, player)?;
         let clients = (0..CLIENTS).map(|_| Watch::default()).collect();
         Ok(Self { sim, seen, clients, acks_ms: Vec::new(), delays_ms: Vec::new(), shots: [Shots::default(); 2] })

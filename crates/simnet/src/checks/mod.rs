@@ -35,6 +35,8 @@ pub enum Invariant {
     Memory,
     /// Neither end takes what the other sends for malformed or forged, and no state is out of its range.
     Wellformed,
+    /// Where players do not touch each other, a client predicts its avatar to the last lane.
+    Predicts,
     /// No connection ends that nobody closed.
     StaysConnected,
     /// Nothing panics.
@@ -43,7 +45,7 @@ pub enum Invariant {
 
 impl Invariant {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Converges,
         Self::TrueStates,
         Self::NamesInUse,
@@ -53,6 +55,7 @@ impl Invariant {
         Self::Queues,
         Self::Memory,
         Self::Wellformed,
+        Self::Predicts,
         Self::StaysConnected,
         Self::NoPanic,
     ];
@@ -70,6 +73,7 @@ impl fmt::Display for Invariant {
             Self::Queues => "no queue passes its limit",
             Self::Memory => "memory is bounded",
             Self::Wellformed => "nothing is malformed",
+            Self::Predicts => "where players do not touch, predictions are exact",
             Self::StaysConnected => "no connection ends that nobody closed",
             Self::NoPanic => "nothing panics",
         })
