@@ -105,6 +105,8 @@ pub(crate) fn schema<G: Game>(args: &SchemaArgs) -> Result<u8, CliError> {
     };
     if args.hash {
         say(&format!("{:016x}", schema.hash()))?;
+    } else if args.text {
+        say(schema.text().trim_end())?;
     } else {
         say(schema.words().trim_end())?;
     }

@@ -210,6 +210,9 @@ pub(crate) struct SchemaArgs {
     /// Print the hash alone: 16 hex digits
     #[arg(long)]
     pub(crate) hash: bool,
+    /// Print the text that the hash is taken of: for who writes a client from WIRE.md
+    #[arg(long, conflicts_with = "hash")]
+    pub(crate) text: bool,
     /// Ask this server for the schema of the game that it runs, whatever that is
     #[arg(long, value_name = "ADDR", conflicts_with = "game")]
     pub(crate) connect: Option<String>,
@@ -219,7 +222,7 @@ pub(crate) struct SchemaArgs {
 
 /// Reads a number of nothing but digits.
 fn whole<T: FromStr>(text: &str) -> Result<T, &'static str> {
-    text.parse().map_err(|_| "expected a whole number from 0 on, and none too large")
+    text.parse().map_err(|_| "expected a whole number, 0 or more")
 }
 
 /// Reads `--net`.

@@ -1,7 +1,8 @@
 //! The command line of Downbeat, for the games that come with it and for yours.
 //!
 //! A game implements [`Game`](downbeat_replica::Game) and, with one empty line, [`Bots`]; then
-//! [`main_with::<MyGame>()`](main_with) is a `main` with `serve`, `bots`, `demo` and `train`. `examples/tag.rs` is a whole one.
+//! [`main_with::<MyGame>()`](main_with) is a `main` with `serve`, `bots`, `demo`, `train` and `schema`. `examples/tag.rs` is
+//! a whole one.
 #![forbid(unsafe_code)]
 
 mod bots;

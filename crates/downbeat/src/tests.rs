@@ -165,6 +165,12 @@ fn a_port_in_use_is_told_with_others_to_choose() {
 }
 
 #[test]
+fn the_text_that_the_hash_is_taken_of_is_not_mixed_with_the_hash() {
+    let parse = |flags: &[&str]| Cli::command().try_get_matches_from([&["downbeat", "schema"], flags].concat());
+    assert!(parse(&["--text"]).is_ok() && parse(&["--hash"]).is_ok() && parse(&["--text", "--hash"]).is_err());
+}
+
+#[test]
 fn what_is_no_number_or_no_flag_is_told_in_words() {
     let refused = |arguments: [&str; 4]| {
         let refused = Cli::command().try_get_matches_from(arguments).expect_err("it is wrong");

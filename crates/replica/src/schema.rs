@@ -283,7 +283,7 @@ impl Schema {
         self.hash
     }
 
-    /// The tables as text, one field a line: what the hash is taken of, and what a person compares.
+    /// The tables as text, one field a line: what the hash is taken of. [`Self::words`] is for people.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = format!("game {}\n", self.game);
