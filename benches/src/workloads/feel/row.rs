@@ -18,7 +18,7 @@ pub(super) struct Figure {
     pub(super) worst: f64,
 }
 
-/// What is read of it.
+/// All figures of a link.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Row {
     pub(super) link: String,
