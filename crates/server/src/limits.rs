@@ -37,6 +37,13 @@ pub const ROOM_SAYS_BURST: u32 = 20;
 /// Control bytes that wait for a client when it is told no more chat. A line that it misses is counted.
 pub const CHAT_BACKLOG_BYTES_MAX: usize = 4 * 1_024;
 
+/// Bytes of schemas and models that a shard tells in a second, to all who ask: what a few newcomers need at a time. More
+/// take turns.
+pub const DESCRIPTIONS_BYTES_PER_S: u64 = 1_000_000;
+
+/// Parts of a schema or model that one client is told in a tick.
+pub const PARTS_PER_TICK: usize = 4;
+
 /// Bytes of a match's rules that a welcome carries; a server whose rules are longer does not start.
 pub const RULES_BYTES_MAX: usize = 60 * 1_024;
 

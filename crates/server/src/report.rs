@@ -151,10 +151,16 @@ pub struct Totals {
     pub says_missed: u64,
     /// QUIC packets dropped unread because their connection sent too many.
     pub packets_dropped: u64,
+    /// QUIC packets dropped unread because those that their connection sent before took too long.
+    pub packets_costly: u64,
     /// UDP datagrams that led to nothing: garbage, strangers.
     pub udp_ignored: u64,
     /// Handshakes that failed or took too long.
     pub handshakes_failed: u64,
+    /// Of these, handshakes given up because their packets took the time of many.
+    pub handshakes_costly: u64,
+    /// First packets and packets of handshakes dropped because too many wait, of their network or in all.
+    pub handshake_packets_dropped: u64,
     /// As in [`InputFigures`].
     pub inputs: InputFigures,
     /// What the rooms sent.

@@ -34,17 +34,6 @@ impl ServerIds {
         Self { key, shard, issued: 0 }
     }
 
-    /// Whether `payload` is the first packet of a stranger: an Initial that is not addressed to an id of ours.
-    pub(crate) fn is_first_packet(&self, payload: &[u8]) -> bool {
-        // RFC 9000, section 17.2.2: the long form, and type 0. Shorter datagrams are dropped before any work.
-        let is_initial = payload.len() >= 1_200 && payload[0] & 0xb0 == 0x80;
-        is_initial && {
-            let length = usize::from(payload[5]);
-            let is_ours = || self.validate(&ConnectionId::new(&payload[6..6 + length])).is_ok();
-            length != SERVER_CID_BYTES || !is_ours()
-        }
-    }
-
     fn tag(&self, nonce: &[u8]) -> [u8; TAG_BYTES] {
         first_bytes(hmac::sign(&self.key, nonce))
     }
@@ -79,6 +68,14 @@ impl ConnectionIdGenerator for ServerIds {
     fn cid_lifetime(&self) -> Option<Duration> {
         None
     }
+}
+
+/// Whether `payload` may be the first packet of a stranger, whatever id it is addressed to: an Initial (RFC 9000, section
+/// 17.2.2: the long form, and type 0), or a packet of another version of QUIC, which is answered with ours. Shorter
+/// datagrams are neither.
+pub(crate) fn is_first_packet(payload: &[u8]) -> bool {
+    const VERSION_1: [u8; 4] = [0, 0, 0, 1];
+    payload.len() >= 1_200 && payload[0] & 0x80 != 0 && (payload[0] & 0x30 == 0 || payload[1..5] != VERSION_1)
 }
 
 /// The flow that the next issued id is for: quinn-proto's generator is not told, so the driver says it here first.

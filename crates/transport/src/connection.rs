@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use downbeat_wire::{CloseCode, Micros};
@@ -45,6 +45,11 @@ pub(crate) struct Slot {
     /// Our entry in the timer heap.
     pub(crate) armed: Option<Micros>,
     pub(crate) inflow: Inflow,
+    /// Frames of the peer's that were read.
+    frames: u64,
+    /// What the packets of the handshake took, and how many of them wait.
+    pub(crate) handshake_work: Duration,
+    pub(crate) handshake_packets: u32,
     pub(crate) queued_datagrams: u32,
     /// The control stream, both ways.
     pub(crate) control_in: Inlet,
@@ -73,6 +78,9 @@ impl Slot {
             is_urgent: false,
             armed: None,
             inflow: Inflow::default(),
+            frames: 0,
+            handshake_work: Duration::ZERO,
+            handshake_packets: 0,
             queued_datagrams: 0,
             control_in: Inlet::default(),
             control_out: Outlet::default(),
@@ -89,6 +97,12 @@ impl Slot {
     pub(crate) fn remote(&self) -> SocketAddr {
         let remote = self.conn.remote_address();
         SocketAddr::new(remote.ip().to_canonical(), remote.port())
+    }
+
+    /// Frames that were read since the last call. None: whatever was handled did not decrypt, or was read before.
+    pub(crate) fn poll_frames(&mut self) -> u64 {
+        let read = frames_read(&self.conn);
+        read - std::mem::replace(&mut self.frames, read)
     }
 
     /// The handshake is complete.
@@ -259,4 +273,17 @@ impl Slot {
             mtu: stats.path.current_mtu,
         }
     }
+}
+
+/// All frames that a connection ever read. quinn-proto counts them after decrypting, one by one.
+fn frames_read(conn: &Connection) -> u64 {
+    let count = conn.stats().frame_rx;
+    let of_streams = count.stream + count.reset_stream + count.stop_sending + count.max_data + count.max_stream_data;
+    let of_limits = count.max_streams_bidi + count.max_streams_uni + count.streams_blocked_bidi;
+    let of_blocks = count.streams_blocked_uni + count.data_blocked + count.stream_data_blocked;
+    let of_ids = count.new_connection_id + count.retire_connection_id + count.new_token;
+    let of_paths = count.path_challenge + count.path_response + u64::from(count.handshake_done);
+    let of_acks = count.acks + count.ack_frequency + count.immediate_ack + count.ping;
+    let of_data = count.crypto + count.datagram + count.connection_close;
+    of_streams + of_limits + of_blocks + of_ids + of_paths + of_acks + of_data
 }

@@ -1,17 +1,15 @@
-//! Everything of a driver but its socket: routing of datagrams to connections, their events, and who has to send.
+//! Everything of a driver but its socket: connections, their events, and who has to send.
 //!
 //! A connection is `dirty` when it may have something to send, and waits for the flush; it is `urgent` when it must not
 //! wait, because it is in its handshake or closing.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use downbeat_wire::{CloseCode, Micros};
-use quinn_proto::{
-    ClientConfig, Connection, ConnectionHandle, DatagramEvent, EcnCodepoint, Endpoint, EndpointEvent,
-    Event as ProtoEvent,
-};
+use quinn_proto::{ClientConfig, Connection, ConnectionHandle, Endpoint, EndpointEvent, Event as ProtoEvent};
 
 use crate::cid::NextFlow;
 use crate::clock::Epoch;
@@ -19,9 +17,10 @@ use crate::connection::{Phase, Slot};
 use crate::counters::DriverCounters;
 use crate::event::{CloseReason, ConnId, ConnectError, Event};
 use crate::handshake::Handshakes;
-use crate::inflow::Verdict;
-use crate::limits::{ARENA_BYTES, CLOSED_LINGER_MS, CLOSED_MAX, CONNECTIONS_MAX};
-use crate::socket::{Flow, Outgoing, Received};
+use crate::inbox::Packet;
+use crate::limits::{CLOSED_LINGER_MS, CLOSED_MAX, CONNECTIONS_MAX};
+use crate::socket::{Flow, Outgoing};
+use crate::stopwatch::Stopwatch;
 use crate::timers::Timers;
 
 pub(crate) struct Core {
@@ -47,18 +46,14 @@ pub(crate) struct Core {
     flows: u32,
     /// Connections whose streams may be read again.
     paused: Vec<ConnId>,
-    arena_in: BytesMut,
+    /// Datagrams that were read and not taken in.
+    pub(crate) arrived: VecDeque<Packet>,
+    pub(crate) stopwatch: Stopwatch,
+    /// What packets took since `receive` was called.
+    pub(crate) received_for: Duration,
+    pub(crate) arena_in: BytesMut,
     pub(crate) arena_out: BytesMut,
     pub(crate) scratch: Vec<u8>,
-}
-
-/// A datagram from the socket, copied out of its buffer.
-pub(crate) struct Packet {
-    pub(crate) at: Micros,
-    pub(crate) remote: SocketAddr,
-    pub(crate) local_ip: Option<IpAddr>,
-    pub(crate) ecn: u8,
-    pub(crate) data: BytesMut,
 }
 
 impl Core {
@@ -68,6 +63,7 @@ impl Core {
         handshakes: Handshakes,
         next_flow: NextFlow,
     ) -> Self {
+        let stopwatch = Stopwatch::new(handshakes.budget());
         Self {
             epoch: Epoch::new(),
             now: Micros(0),
@@ -88,6 +84,9 @@ impl Core {
             opened_flows: Vec::new(),
             flows: 0,
             paused: Vec::new(),
+            arrived: VecDeque::new(),
+            stopwatch,
+            received_for: Duration::ZERO,
             arena_in: BytesMut::new(),
             arena_out: BytesMut::new(),
             scratch: Vec::new(),
@@ -176,61 +175,6 @@ impl Core {
         self.counters.half_open += 1;
         self.handshakes.begin(now, id);
         id
-    }
-
-    /// Takes one UDP datagram in.
-    pub(crate) fn take_in(&mut self, datagram: &Received<'_>) {
-        self.counters.datagrams_in += 1;
-        self.counters.bytes_in += datagram.payload.len() as u64;
-        if self.arena_in.capacity() < datagram.payload.len() {
-            self.arena_in.reserve(ARENA_BYTES);
-        }
-        self.arena_in.extend_from_slice(datagram.payload);
-        let packet = Packet {
-            at: datagram.at,
-            remote: datagram.remote,
-            local_ip: datagram.local_ip,
-            ecn: datagram.ecn,
-            data: self.arena_in.split(),
-        };
-        if let Some(packet) = self.set_aside_first_packet(packet) {
-            self.route(packet);
-        }
-    }
-
-    /// Gives a datagram to the connection it belongs to.
-    pub(crate) fn route(&mut self, packet: Packet) {
-        let Packet { at, remote, local_ip, ecn, data } = packet;
-        self.scratch.clear();
-        let instant = self.epoch.instant(at);
-        let ecn = EcnCodepoint::from_bits(ecn);
-        let routed = self.endpoint.handle(instant, remote, local_ip, ecn, data, &mut self.scratch);
-        match routed {
-            Some(DatagramEvent::ConnectionEvent(handle, event)) => {
-                let slot = self.slots[handle.0].as_deref_mut().expect("freed together with quinn-proto's");
-                let id = slot.id;
-                if let Some(limit) = self.handshakes.inflow_limit() {
-                    let verdict = slot.inflow.take(at, limit);
-                    if verdict != Verdict::Read {
-                        self.counters.packets_dropped += 1;
-                        if verdict == Verdict::Close {
-                            let reason = format!("more than {} packets per second", limit.per_s);
-                            self.close(at, id, CloseCode::Flooding, &reason);
-                        }
-                        return;
-                    }
-                }
-                if slot.phase == Phase::Handshake {
-                    self.defer(id, at, event);
-                } else {
-                    slot.conn.handle_event(event);
-                    self.process(id, at);
-                }
-            }
-            Some(DatagramEvent::NewConnection(incoming)) => self.admit(at, incoming),
-            Some(DatagramEvent::Response(transmit)) => self.respond(&transmit),
-            None => self.counters.ignored += 1,
-        }
     }
 
     /// Handles what a connection has to say after something happened to it at `at`.

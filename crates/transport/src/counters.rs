@@ -21,16 +21,20 @@ pub struct DriverCounters {
     pub events_dropped: u64,
     /// Packets dropped unread because their connection sent too many.
     pub packets_dropped: u64,
+    /// Packets dropped unread because those that their connection sent before took too long.
+    pub packets_costly: u64,
     /// Handshakes begun as server.
     pub accepted: u64,
     /// Attempts that were told to prove their address first.
     pub retried: u64,
     /// Attempts refused because the driver is full or draining.
     pub refused: u64,
-    /// Attempts ignored: too many or too old.
+    /// Attempts ignored, looked at or not: too many or too old.
     pub attempts_dropped: u64,
     /// Handshake packets dropped because too many wait.
     pub handshake_packets_dropped: u64,
+    /// Handshakes given up because their packets took too long.
+    pub handshakes_costly: u64,
     /// Handshakes as server that failed or took too long.
     pub handshakes_failed: u64,
     /// Of these, handshakes given up early because somebody waited for their place.

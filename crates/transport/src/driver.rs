@@ -36,8 +36,8 @@ impl<S: Socket> Driver<S> {
     /// # Errors
     /// When certificate and key cannot be used.
     pub fn server(options: &ServerOptions, socket: S) -> Result<Self, IdentityError> {
-        let (endpoint, config, ids) = tls::server(options)?;
-        let handshakes = Handshakes::server(options, ids);
+        let (endpoint, config) = tls::server(options)?;
+        let handshakes = Handshakes::server(options);
         let endpoint = Endpoint::new(Arc::new(endpoint), Some(Arc::new(config)), !socket.may_fragment(), None);
         let core = Core::new(endpoint, None, handshakes, NextFlow::default());
         Ok(Self { socket, core, is_by_address: false })
@@ -93,16 +93,7 @@ impl<S: Socket> Driver<S> {
         self.core.now = now;
         self.send(now)?;
         self.core.resume_paused();
-        let mut is_more = true;
-        for _ in 0..RECEIVE_BATCHES_MAX {
-            let core = &mut self.core;
-            let count = self.socket.recv_batch(now, &mut |datagram| core.take_in(&datagram))?;
-            self.send(now)?;
-            if count < BATCH_DATAGRAMS {
-                is_more = false;
-                break;
-            }
-        }
+        let is_more = self.take_in(now)?;
         while self.core.advance_handshakes(now) {
             self.open_flows();
             if self.core.outgoing.is_full() {
@@ -111,6 +102,23 @@ impl<S: Socket> Driver<S> {
         }
         self.send_urgent(now)?;
         Ok(is_more)
+    }
+
+    /// Reads the socket for as long as one call may last; false when nothing was left in it.
+    fn take_in(&mut self, now: Micros) -> io::Result<bool> {
+        self.core.begin_receive();
+        let mut is_last = false;
+        for _ in 0..=RECEIVE_BATCHES_MAX {
+            // First what the last call left, then one batch after the other.
+            let has_time = self.core.take_in();
+            self.send(now)?;
+            if is_last || !has_time {
+                return Ok(!has_time);
+            }
+            let core = &mut self.core;
+            is_last = self.socket.recv_batch(now, &mut |datagram| core.keep(&datagram))? < BATCH_DATAGRAMS;
+        }
+        Ok(true)
     }
 
     /// Fires the timers that are due, and sends what handshakes and closes have to say.
@@ -128,7 +136,7 @@ impl<S: Socket> Driver<S> {
     /// When [`handle_timeouts`](Self::handle_timeouts) and [`receive`](Self::receive) want to be called even if nothing
     /// arrives; a time that has passed means at once.
     pub fn next_timeout(&self) -> Option<Micros> {
-        if !self.core.urgent.is_empty() {
+        if !self.core.urgent.is_empty() || self.core.has_arrived() {
             return Some(Micros(0));
         }
         let core = &self.core;

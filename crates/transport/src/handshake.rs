@@ -1,9 +1,10 @@
 //! A handshake costs as much as hundreds of game packets, and anybody can ask for one. So first packets, attempts and the
 //! packets of unfinished handshakes wait in queues, and between two flushes only a budget of that work is done.
 //!
-//! Packets of handshakes that were begun come first. Then strangers' first packets are looked at, a bounded number: most
-//! are told to prove their address (Retry), which costs little and holds no state. Then attempts that proved their
-//! address are accepted, and last a few that did not.
+//! There are two kinds of it, and whichever took less since the last flush is next, so that neither keeps the other out.
+//! Packets wait by the network they come from ([`Fair`]), in order: those of handshakes that were begun, and strangers'
+//! first ones. Of the latter a bounded number is looked at; most are told to prove their address (Retry), which costs
+//! little and holds no state. And attempts are accepted, those that proved their address before a few that did not.
 //!
 //! Whoever only begins handshakes would hold all places for nothing. So when all are taken and somebody waits, the
 //! oldest handshake of the network that holds the most is given up, unless it is young.
@@ -11,18 +12,22 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use downbeat_wire::Micros;
-use quinn_proto::{ConnectionEvent, Incoming};
+use downbeat_wire::{CloseCode, Micros};
+use quinn_proto::Incoming;
 
 use crate::attempts::Attempts;
-use crate::cid::ServerIds;
+use crate::cid::is_first_packet;
 use crate::connection::Phase;
-use crate::core::{Core, Packet};
+use crate::core::Core;
 use crate::event::ConnId;
+use crate::fair::Fair;
+use crate::inbox::{HandshakePacket, Packet};
 use crate::inflow::InflowLimit;
-use crate::limits::{ATTEMPT_AGE_MS_MAX, CROWD_PATIENCE_MS, FIRST_PACKETS_MAX, HANDSHAKE_PACKETS_MAX};
+use crate::limits::{
+    ATTEMPT_AGE_MS_MAX, CROWD_PATIENCE_MS, HANDSHAKE_PACKETS_EACH_MAX, HANDSHAKE_PACKETS_MAX, HANDSHAKE_WORK_MAX,
+};
 use crate::network::network_of;
 use crate::options::{HandshakeBudget, ServerOptions, Tuning};
 
@@ -35,21 +40,35 @@ pub(crate) struct Handshakes {
     timeout: Micros,
     /// Handshakes by the time at which they are given up; finished ones are skipped when they come up.
     deadlines: VecDeque<(Micros, ConnId)>,
-    packets: VecDeque<(ConnId, Micros, ConnectionEvent)>,
+    packets: Fair<Waiting>,
     budget: HandshakeBudget,
-    spent: Duration,
-    steps: u32,
+    /// Nanoseconds or steps that each kind took since the last flush.
+    spent: [u64; 2],
+    firsts_looked_at: u32,
+}
+
+/// The kinds of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Packet,
+    Attempt,
+}
+
+/// A packet that waits.
+enum Waiting {
+    /// Maybe a stranger's first one: it is not known yet whose it is.
+    First(Packet),
+    Handshake(HandshakePacket),
 }
 
 /// What only an accepting driver has.
 struct Server {
-    ids: ServerIds,
-    firsts: VecDeque<Packet>,
     proven: Attempts<Incoming>,
     unproven: VecDeque<(Micros, Incoming)>,
     /// Handshakes of unproven addresses; finished ones are taken out before they are counted.
     unproven_begun: Vec<ConnId>,
-    firsts_looked_at: u32,
+    /// All places are taken, by handshakes too young to give up.
+    is_crowded: bool,
     is_accepting: bool,
     connections_max: u64,
     half_open_max: u64,
@@ -63,21 +82,19 @@ impl Handshakes {
             server: None,
             timeout: tuning.handshake_timeout,
             deadlines: VecDeque::new(),
-            packets: VecDeque::new(),
+            packets: Fair::new(HANDSHAKE_PACKETS_MAX),
             budget: tuning.handshake_budget,
-            spent: Duration::ZERO,
-            steps: 0,
+            spent: [0; 2],
+            firsts_looked_at: 0,
         }
     }
 
-    pub(crate) fn server(options: &ServerOptions, ids: ServerIds) -> Self {
+    pub(crate) fn server(options: &ServerOptions) -> Self {
         let server = Server {
-            ids,
-            firsts: VecDeque::new(),
             proven: Attempts::default(),
             unproven: VecDeque::new(),
             unproven_begun: Vec::new(),
-            firsts_looked_at: 0,
+            is_crowded: false,
             is_accepting: true,
             connections_max: options.connections_max as u64,
             half_open_max: options.half_open_max as u64,
@@ -106,11 +123,28 @@ impl Handshakes {
         self.deadlines.front().map(|(at, _)| *at)
     }
 
-    fn is_spent(&self) -> bool {
-        match self.budget {
-            HandshakeBudget::Time(most) => self.spent.as_micros() >= u128::from(most.0),
-            HandshakeBudget::Steps(most) => self.steps >= most,
+    pub(crate) fn budget(&self) -> HandshakeBudget {
+        self.budget
+    }
+
+    /// What a piece of work is charged that took `lap` or so many steps.
+    fn charge(&mut self, kind: Kind, network: Option<IpAddr>, lap: Duration, steps: u64) {
+        let cost = match self.budget {
+            HandshakeBudget::Time(_) => lap.as_nanos() as u64,
+            HandshakeBudget::Steps(_) => steps,
+        };
+        self.spent[kind as usize] += cost;
+        if let Some(network) = network {
+            self.packets.charge(network, cost.max(1));
         }
+    }
+
+    fn is_spent(&self) -> bool {
+        let most = match self.budget {
+            HandshakeBudget::Time(most) => most.0 * 1_000,
+            HandshakeBudget::Steps(most) => most.into(),
+        };
+        self.spent.iter().sum::<u64>() >= most
     }
 
     /// The next piece of work, unless it has to wait for the next flush or for a handshake to end.
@@ -118,38 +152,44 @@ impl Handshakes {
         if self.is_spent() {
             return None;
         }
-        if let Some((id, at, event)) = self.packets.pop_front() {
-            self.steps += 1;
-            return Some(Work::Packet(id, at, event));
+        let mut kinds = [Kind::Packet, Kind::Attempt];
+        kinds.sort_by_key(|&kind| self.spent[kind as usize]);
+        kinds.into_iter().find_map(|kind| match kind {
+            Kind::Packet => self.next_packet(),
+            Kind::Attempt => self.server.as_mut()?.next_attempt(now, half_open),
+        })
+    }
+
+    fn next_packet(&mut self) -> Option<Work> {
+        if self.firsts_looked_at >= FIRST_PACKETS_PER_FLUSH {
+            return None;
         }
-        let server = self.server.as_mut()?;
-        if server.firsts_looked_at < FIRST_PACKETS_PER_FLUSH
-            && let Some(packet) = server.firsts.pop_front()
-        {
-            server.firsts_looked_at += 1;
-            return Some(Work::First(packet));
-        }
+        let (network, packet) = self.packets.pop()?;
+        self.firsts_looked_at += u32::from(matches!(packet, Waiting::First(_)));
+        Some(Work::Packet(network, packet))
+    }
+}
+
+impl Server {
+    fn next_attempt(&mut self, now: Micros, half_open: u64) -> Option<Work> {
         let is_old = |at: Micros| now.since(at) > Micros::from_millis(ATTEMPT_AGE_MS_MAX);
-        let stale = server.proven.pop_stale(now);
-        let stale = stale.or_else(|| Some(server.unproven.pop_front_if(|(at, _)| is_old(*at))?.1));
+        let stale = self.proven.pop_stale(now);
+        let stale = stale.or_else(|| Some(self.unproven.pop_front_if(|(at, _)| is_old(*at))?.1));
         if let Some(incoming) = stale {
             return Some(Work::Stale(incoming));
         }
-        if half_open >= server.half_open_max {
-            let is_awaited = !server.proven.is_empty() || !server.unproven.is_empty();
-            return is_awaited.then_some(Work::Evict);
+        if half_open >= self.half_open_max {
+            let is_awaited = !self.proven.is_empty() || !self.unproven.is_empty();
+            return (is_awaited && !self.is_crowded).then_some(Work::Evict);
         }
-        let proven = server.proven.pop();
-        let incoming = proven.or_else(|| Some(server.unproven.pop_front()?.1))?;
-        self.steps += 1;
-        Some(Work::Attempt(incoming))
+        let proven = self.proven.pop();
+        Some(Work::Attempt(proven.or_else(|| Some(self.unproven.pop_front()?.1))?))
     }
 }
 
 /// What a step of handshake work takes from the queues.
 enum Work {
-    Packet(ConnId, Micros, ConnectionEvent),
-    First(Packet),
+    Packet(IpAddr, Waiting),
     /// Its client has given up, or will try again.
     Stale(Incoming),
     /// Somebody waits for a place, and all are taken.
@@ -158,27 +198,28 @@ enum Work {
 }
 
 impl Core {
-    /// Lets strangers' first packets wait for budget; gives back what goes on at once.
+    /// Lets what may be a stranger's first packet wait for budget; gives back what goes on at once.
     pub(crate) fn set_aside_first_packet(&mut self, packet: Packet) -> Option<Packet> {
-        let Some(server) = &mut self.handshakes.server else { return Some(packet) };
-        if !server.ids.is_first_packet(&packet.data) {
+        if self.handshakes.server.is_none() || !is_first_packet(&packet.data) {
             return Some(packet);
         }
-        if server.firsts.len() < FIRST_PACKETS_MAX {
-            server.firsts.push_back(packet);
-        } else {
+        if !self.handshakes.packets.push(network_of(packet.remote.ip()), Waiting::First(packet)) {
             self.counters.attempts_dropped += 1;
         }
         None
     }
 
-    /// Lets a packet of an unfinished handshake wait for budget.
-    pub(crate) fn defer(&mut self, id: ConnId, at: Micros, event: ConnectionEvent) {
-        if self.handshakes.packets.len() >= HANDSHAKE_PACKETS_MAX {
+    /// Lets a packet of an unfinished handshake wait for budget, behind those that came before it.
+    pub(crate) fn defer(&mut self, packet: HandshakePacket) {
+        let slot = self.slots[packet.id.index()].as_deref_mut().expect("it was found just now");
+        let network = network_of(slot.conn.remote_address().ip());
+        let has_room = slot.handshake_packets < HANDSHAKE_PACKETS_EACH_MAX
+            && self.handshakes.packets.push(network, Waiting::Handshake(packet));
+        if has_room {
+            slot.handshake_packets += 1;
+        } else {
             self.counters.handshake_packets_dropped += 1;
-            return;
         }
-        self.handshakes.packets.push_back((id, at, event));
     }
 
     /// Whether another connection may begin.
@@ -228,8 +269,8 @@ impl Core {
         self.slot(id).is_some_and(|slot| slot.phase == Phase::Handshake)
     }
 
-    /// Gives up the oldest handshake of the network that holds the most places; false when it is too young.
-    fn evict(&mut self, now: Micros) -> bool {
+    /// Gives up the oldest handshake of the network that holds the most places, unless it is too young.
+    fn evict(&mut self, now: Micros) {
         let mut deadlines = std::mem::take(&mut self.handshakes.deadlines);
         deadlines.retain(|&(_, id)| self.is_half_open(id));
         let mut networks: HashMap<IpAddr, (usize, Reverse<usize>)> = HashMap::new();
@@ -241,10 +282,14 @@ impl Core {
         self.handshakes.deadlines = deadlines;
         // What a handshake has left of its time says how old it is.
         let young = Micros((now + self.handshakes.timeout).0.saturating_sub(CROWD_PATIENCE_MS * 1_000));
-        let Some((_, id)) = victim.filter(|(deadline, _)| *deadline <= young) else { return false };
+        let Some((_, id)) = victim.filter(|(deadline, _)| *deadline <= young) else {
+            if let Some(server) = &mut self.handshakes.server {
+                server.is_crowded = true;
+            }
+            return;
+        };
         self.counters.handshakes_evicted += 1;
         self.give_up(now, id);
-        true
     }
 
     fn refuse(&mut self, incoming: Incoming) {
@@ -263,27 +308,57 @@ impl Core {
     /// at most one answer.
     pub(crate) fn advance_handshakes(&mut self, now: Micros) -> bool {
         let Some(work) = self.handshakes.next_work(now, self.counters.half_open) else { return false };
-        let is_old = |at| now.since(at) > Micros::from_millis(ATTEMPT_AGE_MS_MAX);
-        let began = Instant::now();
+        self.stopwatch.begin();
+        let (kind, network) = match &work {
+            Work::Packet(network, _) => (Kind::Packet, Some(*network)),
+            Work::Stale(_) | Work::Evict | Work::Attempt(_) => (Kind::Attempt, None),
+        };
+        let mut steps = 1;
+        let mut read = None;
         match work {
-            Work::Packet(id, at, event) => {
-                if let Some(slot) = self.slot_mut(id) {
-                    slot.conn.handle_event(event);
-                    self.process(id, at);
-                }
+            Work::Packet(_, packet) => {
+                let packet = self.look_at(now, packet);
+                // Looking is no step: how many packets are looked at is bounded.
+                steps = u64::from(packet.is_some());
+                read = packet.map(|HandshakePacket { id, at, event }| (id, self.read(id, at, event)));
             }
-            Work::First(packet) if is_old(packet.at) => self.counters.attempts_dropped += 1,
-            Work::First(packet) => self.route(packet),
             Work::Stale(incoming) => self.ignore(incoming),
-            Work::Evict => {
-                if !self.evict(now) {
-                    return false;
-                }
-            }
+            Work::Evict => self.evict(now),
             Work::Attempt(incoming) => self.accept(now, incoming),
         }
-        self.handshakes.spent += began.elapsed();
+        let lap = self.stopwatch.lap();
+        self.handshakes.charge(kind, network, lap, steps);
+        if let Some((id, frames)) = read {
+            self.note_handshake_work(now, id, self.stopwatch.cost(lap, frames));
+        }
         true
+    }
+
+    /// What a packet that waited is to a handshake, if anything.
+    fn look_at(&mut self, now: Micros, packet: Waiting) -> Option<HandshakePacket> {
+        match packet {
+            Waiting::First(packet) if now.since(packet.at) > Micros::from_millis(ATTEMPT_AGE_MS_MAX) => {
+                self.counters.attempts_dropped += 1;
+                None
+            }
+            Waiting::First(packet) => self.route(packet),
+            Waiting::Handshake(packet) => {
+                if let Some(slot) = self.slot_mut(packet.id) {
+                    slot.handshake_packets -= 1;
+                }
+                Some(packet)
+            }
+        }
+    }
+
+    /// Gives up a handshake that takes the time of many.
+    fn note_handshake_work(&mut self, now: Micros, id: ConnId, work: Duration) {
+        let Some(slot) = self.slot_mut(id).filter(|slot| slot.phase == Phase::Handshake) else { return };
+        slot.handshake_work += work;
+        if slot.handshake_work > HANDSHAKE_WORK_MAX {
+            self.counters.handshakes_costly += 1;
+            self.close(now, id, CloseCode::Flooding, "its handshake took too long");
+        }
     }
 
     fn accept(&mut self, now: Micros, incoming: Incoming) {
@@ -322,10 +397,10 @@ impl Core {
 
     /// A new interval between flushes begins, with a new budget.
     pub(crate) fn refill_handshake_budget(&mut self) {
-        self.handshakes.spent = Duration::ZERO;
-        self.handshakes.steps = 0;
+        self.handshakes.spent = [0; 2];
+        self.handshakes.firsts_looked_at = 0;
         if let Some(server) = &mut self.handshakes.server {
-            server.firsts_looked_at = 0;
+            server.is_crowded = false;
         }
     }
 }

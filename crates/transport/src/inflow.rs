@@ -1,7 +1,14 @@
-//! How many packets a connection may receive. Opening a packet costs as much whatever is in it, so a peer that sends
-//! empty ones without end would take the tick's time where no limit on datagrams or messages looks.
+//! How much a connection may receive: packets, and the time that they take. Opening a packet costs as much whatever is in
+//! it, and some contents cost a hundred times more, so a peer would take the tick's time where no limit on datagrams or
+//! messages looks.
+//!
+//! Charged is what the peer really sent: packets that do not decrypt can come from anybody.
+
+use std::time::Duration;
 
 use downbeat_wire::Micros;
+
+use crate::limits::{EXCESS_MAX, WORK_BURST, WORK_PER_S};
 
 /// The packets that connections may receive.
 #[derive(Clone, Copy, Debug)]
@@ -14,33 +21,68 @@ pub(crate) struct InflowLimit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Read,
-    Drop,
-    /// The excess lasts: a second's worth of packets was dropped, and the connection never rested in between.
-    Close,
+    Drop(Excess),
+    /// The excess lasts, and the connection never rested in between.
+    Close(Excess),
+}
+
+/// What there was too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Excess {
+    Packets,
+    Work,
 }
 
 /// One connection's packets. It remembers only when it would be at rest again.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Inflow {
-    rests_at: Micros,
+    packets_rest_at: Micros,
+    work_rests_at: Micros,
+    /// Since the connection last rested.
     dropped: u32,
+    dropped_first_at: Micros,
 }
 
 impl Inflow {
     /// Decides about a packet that arrived at `at`.
-    pub(crate) fn take(&mut self, at: Micros, limit: InflowLimit) -> Verdict {
-        if self.rests_at <= at {
-            *self = Self { rests_at: at, dropped: 0 };
+    pub(crate) fn judge(&mut self, at: Micros, limit: InflowLimit) -> Verdict {
+        if self.packets_rest_at <= at && self.work_rests_at <= at {
+            *self = Self { packets_rest_at: at, work_rests_at: at, dropped: 0, dropped_first_at: at };
         }
-        let cost_us = 1_000_000 / u64::from(limit.per_s.max(1));
-        let rests_at = self.rests_at + Micros(cost_us);
-        if rests_at.since(at).0 <= cost_us * u64::from(limit.burst.max(1)) {
-            self.rests_at = rests_at;
+        let packets_most = packet_cost(limit).0 * (u64::from(limit.burst.max(1)) - 1);
+        let excess = if self.packets_rest_at.since(at).0 > packets_most {
+            Excess::Packets
+        } else if self.work_rests_at.since(at) > work_cost(WORK_BURST) {
+            Excess::Work
+        } else {
             return Verdict::Read;
+        };
+        if self.dropped == 0 {
+            self.dropped_first_at = at;
         }
         self.dropped += 1;
-        if self.dropped > limit.per_s { Verdict::Close } else { Verdict::Drop }
+        let lasts = match excess {
+            Excess::Packets => self.dropped > limit.per_s,
+            Excess::Work => at.since(self.dropped_first_at) > EXCESS_MAX,
+        };
+        if lasts { Verdict::Close(excess) } else { Verdict::Drop(excess) }
     }
+
+    /// A packet of the peer's that arrived at `at` was read, which took `work`.
+    pub(crate) fn charge(&mut self, at: Micros, work: Duration, limit: InflowLimit) {
+        self.packets_rest_at = self.packets_rest_at.max(at) + packet_cost(limit);
+        self.work_rests_at = self.work_rests_at.max(at) + work_cost(work);
+    }
+}
+
+/// The time in which as much as a packet may be received again.
+fn packet_cost(limit: InflowLimit) -> Micros {
+    Micros(1_000_000 / u64::from(limit.per_s.max(1)))
+}
+
+/// The time in which `work` may be done again.
+fn work_cost(work: Duration) -> Micros {
+    Micros((work.as_nanos() as u64).saturating_mul(1_000) / (WORK_PER_S.as_nanos() as u64 / 1_000))
 }
 
 #[cfg(test)]
@@ -48,23 +90,66 @@ mod tests {
     use super::*;
 
     const LIMIT: InflowLimit = InflowLimit { per_s: 100, burst: 20 };
+    const NOTHING: Duration = Duration::ZERO;
 
-    #[test]
-    fn excess_is_dropped_and_closes_only_when_it_lasts() {
-        let mut inflow = Inflow::default();
-        let at = Micros::from_millis(5_000);
-        let verdicts: Vec<Verdict> = (0..121).map(|_| inflow.take(at, LIMIT)).collect();
-        assert_eq!(verdicts.iter().filter(|verdict| **verdict == Verdict::Read).count(), 20);
-        assert_eq!(verdicts.iter().filter(|verdict| **verdict == Verdict::Drop).count(), 100);
-        assert_eq!(verdicts[120], Verdict::Close);
+    /// One packet that is the peer's.
+    fn take(inflow: &mut Inflow, at: Micros, work: Duration) -> Verdict {
+        let verdict = inflow.judge(at, LIMIT);
+        if verdict == Verdict::Read {
+            inflow.charge(at, work, LIMIT);
+        }
+        verdict
+    }
+
+    /// The verdicts about `count` packets a second that take `work` each, over `seconds`: how many of each.
+    fn verdicts(inflow: &mut Inflow, from: Micros, count: u64, seconds: u64, work: Duration) -> (usize, usize, usize) {
+        let all: Vec<_> =
+            (0..count * seconds).map(|n| take(inflow, from + Micros(n * 1_000_000 / count), work)).collect();
+        let of = |like: fn(&Verdict) -> bool| all.iter().filter(|verdict| like(verdict)).count();
+        (
+            of(|verdict| *verdict == Verdict::Read),
+            of(|verdict| matches!(verdict, Verdict::Drop(_))),
+            of(|verdict| matches!(verdict, Verdict::Close(_))),
+        )
     }
 
     #[test]
-    fn excess_is_forgiven_after_a_rest() {
+    fn a_burst_and_a_rate_are_read_and_little_more_is_forgiven() {
         let mut inflow = Inflow::default();
-        for second in 1..100 {
-            let at = Micros::from_millis(1_000 * second);
-            assert!((0..90).all(|_| inflow.take(at, LIMIT) != Verdict::Close));
-        }
+        let start = Micros::from_millis(5_000);
+        let at_once: Vec<_> = (0..50).map(|_| take(&mut inflow, start, NOTHING)).collect();
+        assert_eq!(at_once.iter().filter(|verdict| **verdict == Verdict::Read).count(), 20);
+        assert!(at_once[20..].iter().all(|verdict| *verdict == Verdict::Drop(Excess::Packets)));
+        let later = start + Micros::from_millis(1_000);
+        assert_eq!(verdicts(&mut inflow, later, 90, 60, NOTHING), (90 * 60, 0, 0));
+    }
+
+    #[test]
+    fn packets_that_do_not_stop_close_the_connection_after_a_second_of_excess() {
+        let mut inflow = Inflow::default();
+        let (read, dropped, closes) = verdicts(&mut inflow, Micros(0), 200, 1, NOTHING);
+        assert!((118..=121).contains(&read) && closes == 0, "{read} {dropped} {closes}");
+        let (_, _, closes) = verdicts(&mut inflow, Micros::from_millis(1_000), 200, 1, NOTHING);
+        assert!(closes > 0);
+    }
+
+    #[test]
+    fn few_packets_that_take_long_are_too_much_as_well() {
+        let mut inflow = Inflow::default();
+        let half_ms = Duration::from_micros(500);
+        let (read, dropped, closes) = verdicts(&mut inflow, Micros(0), 50, 1, half_ms);
+        let most = (WORK_BURST + WORK_PER_S).as_micros() as usize / 500;
+        assert!((most - 1..=most + 1).contains(&read) && dropped > 20 && closes == 0, "{read} {dropped} {closes}");
+        let (_, _, closes) = verdicts(&mut inflow, Micros::from_millis(1_000), 50, 2, half_ms);
+        assert!(closes > 0);
+        // An honest one takes a tenth of what it may.
+        let mut honest = Inflow::default();
+        assert_eq!(verdicts(&mut honest, Micros(0), 90, 60, Duration::from_micros(5)), (90 * 60, 0, 0));
+    }
+
+    #[test]
+    fn what_is_not_the_peers_is_not_charged() {
+        let mut inflow = Inflow::default();
+        assert!((0..10_000).all(|n| inflow.judge(Micros(n * 10), LIMIT) == Verdict::Read));
     }
 }

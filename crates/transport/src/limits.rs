@@ -1,5 +1,9 @@
 //! Every number that bounds what a peer, a socket or a burst can make the driver do, with what happens at the bound.
 
+use std::time::Duration;
+
+use downbeat_wire::Micros;
+
 /// Largest UDP payload that is read. Longer datagrams are cut by the kernel and fail authentication.
 pub const DATAGRAM_BYTES_MAX: usize = 1_500;
 
@@ -8,6 +12,27 @@ pub const BATCH_DATAGRAMS: usize = 64;
 
 /// Batches that one `receive` reads at most. What is left stays in the kernel's buffer for the next call.
 pub const RECEIVE_BATCHES_MAX: usize = 32;
+
+/// Time that one `receive` of a server takes for the packets of connections. The rest waits for the next call, so that no
+/// arrivals make a tick late by more.
+pub const RECEIVE_TIME: Duration = Duration::from_millis(1);
+
+/// Time that the packets of one connection may take in a second, in the long run: a tenth of it is plenty for a client that
+/// plays. What comes beyond the burst is dropped unread and counted.
+pub const WORK_PER_S: Duration = Duration::from_millis(5);
+
+/// Time that the packets of one connection may take at once.
+pub const WORK_BURST: Duration = Duration::from_millis(5);
+
+/// Most that one packet is charged: the clock runs on while the machine does something else.
+pub const WORK_PER_PIECE_MAX: Duration = Duration::from_millis(1);
+
+/// A connection whose packets take too long for this long without a rest is closed as
+/// [`Flooding`](downbeat_wire::CloseCode::Flooding).
+pub const EXCESS_MAX: Micros = Micros::from_millis(1_000);
+
+/// Time that one handshake's packets may take; it needs a fifth of it. Beyond it is given up and counted.
+pub const HANDSHAKE_WORK_MAX: Duration = Duration::from_millis(5);
 
 /// Received datagrams of one connection that wait in the event queue at most. What comes on top is dropped and counted.
 pub const EVENT_DATAGRAMS_MAX: u32 = 64;
@@ -27,8 +52,17 @@ pub const RELIABLE_BACKLOG_BYTES_MAX: usize = 64 * 1024;
 /// [`Overloaded`](downbeat_wire::CloseCode::Overloaded).
 pub const CONTROL_BACKLOG_BYTES_MAX: usize = 64 * 1024;
 
-/// Window of the streams, each direction: what QUIC itself buffers for one connection.
+/// Window of the streams towards a client, and what is buffered of those that leave: what QUIC itself holds for one
+/// connection.
 pub const CONTROL_WINDOW_BYTES: u32 = 64 * 1024;
+
+/// Window of a client's control stream at the server. A hello and a line of chat fit; a longer message takes more than one
+/// round trip. It bounds the pieces in which a peer can send them, and each costs time with every packet.
+pub const UP_WINDOW_BYTES: u32 = 1_024;
+
+/// TLS bytes of a client that wait for those before them. Its hello takes 300 bytes, or 1,800 with a key share of
+/// post-quantum cryptography.
+pub const UP_CRYPTO_BYTES: usize = 4 * 1024;
 
 /// Datagrams' worth of a steady stream's rate that are kept when less was sent: the next one's own, and what one quiet
 /// moment left over. More is forgotten.
@@ -39,9 +73,6 @@ pub const DATAGRAM_SEND_BUFFER_BYTES: usize = 32 * 1024;
 
 /// Incoming datagrams' buffer of one connection inside QUIC; it is emptied after each packet.
 pub const DATAGRAM_RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
-
-/// First packets of attempts that wait to be looked at. More are dropped and counted; clients send again.
-pub const FIRST_PACKETS_MAX: usize = 4_096;
 
 /// Attempts with a proven address that wait for handshake budget. For one more the oldest is ignored and counted; its
 /// client sends again.
@@ -57,14 +88,18 @@ pub const CROWD_PATIENCE_MS: u64 = 300;
 /// An attempt that waited this long while others keep coming is ignored and counted; its client sends again.
 pub const CROWD_AGE_MS_MAX: u64 = 500;
 
-/// Packets of unfinished handshakes that wait for handshake budget. More are dropped and counted; clients send again.
-pub const HANDSHAKE_PACKETS_MAX: usize = 4_096;
+/// Strangers' first packets, and packets of unfinished handshakes, that wait for handshake budget. A network may have as many
+/// as there is room left; more are dropped and counted, and clients send again.
+pub const HANDSHAKE_PACKETS_MAX: usize = 8_192;
+
+/// Packets of one unfinished handshake that wait for handshake budget. More are dropped and counted; clients send again.
+pub const HANDSHAKE_PACKETS_EACH_MAX: u32 = 16;
 
 /// Attempts older than this are given up by their client, so no work is spent on them.
 pub const ATTEMPT_AGE_MS_MAX: u64 = 3_000;
 
-/// Bytes that QUIC buffers for one attempt that waits.
-pub const ATTEMPT_BUFFER_BYTES: u64 = 8 * 1024;
+/// Bytes that QUIC buffers for one attempt that waits: the rest of a long hello, twice.
+pub const ATTEMPT_BUFFER_BYTES: u64 = 4 * 1024;
 
 /// How long late packets of a closed connection are answered. QUIC would do so for as long as the peer says it may delay
 /// its acknowledgements, three times over: up to a minute, in which a connection costs memory and counts nowhere.

@@ -23,7 +23,7 @@ use crate::congestion::GamePace;
 use crate::identity::{Believed, Fingerprint, IdentityError, Trust};
 use crate::limits::{
     ATTEMPT_BUFFER_BYTES, CONTROL_WINDOW_BYTES, DATAGRAM_RECEIVE_BUFFER_BYTES, DATAGRAM_SEND_BUFFER_BYTES,
-    HANDSHAKE_PACKETS_MAX, VALIDATED_ATTEMPTS_MAX,
+    HANDSHAKE_PACKETS_MAX, UP_CRYPTO_BYTES, UP_WINDOW_BYTES, VALIDATED_ATTEMPTS_MAX,
 };
 use crate::options::{ClientIds, ClientOptions, Secret, ServerOptions, Tuning};
 
@@ -39,7 +39,7 @@ fn unusable(error: impl fmt::Display) -> IdentityError {
 }
 
 /// What quinn-proto needs to accept connections.
-pub(crate) fn server(options: &ServerOptions) -> Result<(EndpointConfig, ServerConfig, ServerIds), IdentityError> {
+pub(crate) fn server(options: &ServerOptions) -> Result<(EndpointConfig, ServerConfig), IdentityError> {
     let mut tls = rustls::ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(unusable)?
@@ -56,7 +56,10 @@ pub(crate) fn server(options: &ServerOptions) -> Result<(EndpointConfig, ServerC
     let token_key = hkdf::Salt::new(hkdf::HKDF_SHA256, b"downbeat retry token").extract(&options.secret.0);
     let mut config = ServerConfig::new(Arc::new(tls), Arc::new(token_key));
     // A client opens the one control stream and nothing else.
-    config.transport_config(Arc::new(transport(&options.tuning, 1, 0)));
+    let mut transport = transport(&options.tuning, 1, 0);
+    let window = VarInt::from_u32(UP_WINDOW_BYTES);
+    transport.stream_receive_window(window).receive_window(window).crypto_buffer_size(UP_CRYPTO_BYTES);
+    config.transport_config(Arc::new(transport));
     config.max_incoming(options.unproven_max + VALIDATED_ATTEMPTS_MAX + 1);
     config.incoming_buffer_size(ATTEMPT_BUFFER_BYTES);
     config.incoming_buffer_size_total(ATTEMPT_BUFFER_BYTES * HANDSHAKE_PACKETS_MAX as u64);
@@ -64,10 +67,9 @@ pub(crate) fn server(options: &ServerOptions) -> Result<(EndpointConfig, ServerC
     // One reset key per shard: with a shared one, a foreign shard would reset live connections.
     let mut endpoint = EndpointConfig::new(Arc::new(derive(&options.secret, b"reset", shard)));
     let ids = ServerIds::new(derive(&options.secret, b"ids", shard), shard);
-    let generator = ids.clone();
-    endpoint.cid_generator(move || Box::new(generator.clone()));
+    endpoint.cid_generator(move || Box::new(ids.clone()));
     endpoint.rng_seed(options.tuning.seed);
-    Ok((endpoint, config, ids))
+    Ok((endpoint, config))
 }
 
 /// What quinn-proto needs to connect.

@@ -3,7 +3,8 @@
 mod common;
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use common::{CLIENT, SERVER, World, client_options, identity, server_options};
 use downbeat_transport::{
@@ -174,6 +175,14 @@ fn a_server_under_load_asks_for_proof_of_address_and_all_join() {
     assert_eq!(counters.connected, 20);
 }
 
+/// Time that this thread was busy; where the system does not say, the time that passed.
+fn busy() -> Duration {
+    static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanos = text.and_then(|text| text.split(' ').next()?.parse().ok());
+    nanos.map_or_else(|| EPOCH.elapsed(), Duration::from_nanos)
+}
+
 #[test]
 fn a_flood_of_handshakes_is_bounded_work_and_all_who_stay_join() {
     let mut server = server_options();
@@ -193,9 +202,9 @@ fn a_flood_of_handshakes_is_bounded_work_and_all_who_stay_join() {
         world.client.pump(world.now);
         world.client.driver.flush(world.now).expect("memory");
         // Virtual time stands still while this one works: what it takes is real.
-        let began = Instant::now();
+        let began = busy();
         world.server.driver.receive(world.now).expect("memory");
-        slowest = slowest.max(began.elapsed().as_micros());
+        slowest = slowest.max((busy() - began).as_micros());
         world.server.driver.handle_timeouts(world.now).expect("memory");
         while world.server.driver.poll_event().is_some() {}
         world.server.driver.flush(world.now).expect("memory");

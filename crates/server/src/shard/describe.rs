@@ -1,8 +1,10 @@
 //! A client that does not have the game asks for its schema and its model: more bytes than may wait for a client.
 //!
 //! So the messages are made once, for all who will ever ask, and a client that asks costs a place in a list and one part
-//! that waits for it. It gets the next part when QUIC has taken the last: one that does not read gets no more.
+//! that waits for it. It gets the next part when QUIC has taken the last: one that does not read gets no more. All of them
+//! together are told so much in a second, and take turns.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use downbeat_host::SessionId;
@@ -11,8 +13,10 @@ use downbeat_transport::Socket;
 use downbeat_wire::Micros;
 use downbeat_wire::control::{Hello, ServerMessage, frame};
 use downbeat_wire::description::{Description, Part};
+use downbeat_wire::limits::PART_BYTES_MAX;
 
 use super::Shard;
+use crate::limits::{DESCRIPTIONS_BYTES_PER_S, PARTS_PER_TICK};
 
 /// A schema and a model as control messages, in the order in which they are sent.
 pub(crate) struct Told {
@@ -40,12 +44,16 @@ impl Told {
 
 /// Those who are being told: each session at most once, since it says one hello.
 #[derive(Debug, Default)]
-pub(crate) struct Listeners(Vec<(SessionId, Range<usize>)>);
+pub(crate) struct Listeners {
+    waiting: VecDeque<(SessionId, Range<usize>)>,
+    /// When as much may be told again as was.
+    rests_at: Micros,
+}
 
 #[cfg(test)]
 impl Listeners {
-    pub(super) const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
     }
 }
 
@@ -54,22 +62,38 @@ impl<G: Game, S: Socket> Shard<G, S> {
     pub(super) fn listen(&mut self, id: SessionId, hello: &Hello) {
         let asked = self.rules.told.asked(hello);
         if !asked.is_empty() {
-            self.listeners.0.push((id, asked));
+            self.listeners.waiting.push_back((id, asked));
         }
     }
 
     /// Goes on telling those who have read what they were told.
     pub(super) fn describe(&mut self, now: Micros) {
         let Self { listeners, sessions, drivers, rules, .. } = self;
-        listeners.0.retain_mut(|(id, left)| {
-            let Some(link) = sessions.get(*id).and_then(|session| session.link) else { return false };
+        let Listeners { waiting, rests_at } = listeners;
+        *rests_at = (*rests_at).max(now);
+        for _ in 0..waiting.len() {
+            // What is told at once is a tenth of what is told in a second.
+            if rests_at.since(now) >= Micros::from_millis(100) {
+                break;
+            }
+            let Some((id, mut left)) = waiting.pop_front() else { break };
+            let Some(link) = sessions.get(id).and_then(|session| session.link) else { continue };
             let driver = &mut drivers[link.driver];
-            while driver.control_backlog(link.conn) == 0 {
-                let Some(part) = left.next() else { return false };
+            for part in left.clone().take(PARTS_PER_TICK) {
+                if driver.control_backlog(link.conn) > 0 {
+                    break;
+                }
                 // A connection that is closed ends its session, which is then missing above.
                 let _ = driver.write_control(now, link.conn, &rules.told.frames[part]);
+                left.start = part + 1;
+                *rests_at = *rests_at + PART_TIME;
             }
-            left.start < left.end
-        });
+            if !left.is_empty() {
+                waiting.push_back((id, left));
+            }
+        }
     }
 }
+
+/// The time in which a part may be told again.
+const PART_TIME: Micros = Micros(PART_BYTES_MAX as u64 * 1_000_000 / DESCRIPTIONS_BYTES_PER_S);

@@ -57,6 +57,8 @@ pub(crate) struct Shard<G: Game, S> {
     notify: Notify,
     progress: Arc<Progress>,
     is_draining: bool,
+    /// The last look into the sockets left something there.
+    is_behind: bool,
     overruns: u64,
     ticks_left_out: u64,
     /// Of them those that [`Notice::Slowed`] has not told yet, and when it may.
@@ -94,6 +96,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
             notify,
             progress: Arc::default(),
             is_draining: false,
+            is_behind: false,
             overruns: 0,
             ticks_left_out: 0,
             slowed: (0, Micros::default()),
@@ -130,8 +133,9 @@ impl<G: Game, S: Socket> Shard<G, S> {
     /// Takes in what waits in the sockets and does what it asks for.
     pub(crate) fn receive(&mut self, now: Micros) -> io::Result<()> {
         self.meter.laps.turn(Part::Receive);
+        self.is_behind = false;
         for driver in &mut self.drivers {
-            driver.receive(now)?;
+            self.is_behind |= driver.receive(now)?;
             driver.handle_timeouts(now)?;
         }
         self.handle_events(now);
@@ -190,13 +194,14 @@ impl<G: Game, S: Socket> Shard<G, S> {
         }
     }
 
-    /// When the sockets want to be looked into, if they were at `looked_at`: soon while handshakes are under way, and when
-    /// a socket says so itself.
+    /// When the sockets want to be looked into, if they were at `looked_at`: at once when something was left there, soon
+    /// while handshakes are under way, and when a socket says so itself.
     pub(crate) fn next_look(&self, looked_at: Micros) -> Option<Micros> {
         let is_pressed = self.drivers.iter().any(|driver| driver.counters().half_open > 0);
         let handshakes = is_pressed.then(|| looked_at + LOOK_PRESSED);
+        let rest = self.is_behind.then_some(looked_at);
         let sockets = self.drivers.iter().filter_map(|driver| driver.socket().next_at());
-        sockets.map(|at| at.max(looked_at + LOOK_PAUSE)).chain(handshakes).min()
+        sockets.map(|at| at.max(looked_at + LOOK_PAUSE)).chain(handshakes).chain(rest).min()
     }
 
     fn open_room(&mut self) -> Result<u64, ConfigError> {
@@ -324,8 +329,11 @@ impl<G: Game, S: Socket> Shard<G, S> {
             says_dropped: self.tallies.says_dropped,
             says_missed: self.tallies.says_missed,
             packets_dropped: sum(|counters| counters.packets_dropped),
+            packets_costly: sum(|counters| counters.packets_costly),
             udp_ignored: sum(|counters| counters.ignored),
             handshakes_failed: sum(|counters| counters.handshakes_failed),
+            handshakes_costly: sum(|counters| counters.handshakes_costly),
+            handshake_packets_dropped: sum(|counters| counters.handshake_packets_dropped + counters.attempts_dropped),
             inputs: InputFigures::between(&nothing.rooms, &now.rooms),
             snapshots: SnapshotFigures::between(&nothing.rooms, &now.rooms),
             traffic: now.traffic,

@@ -82,7 +82,8 @@ impl<G: Game> Rooms<G> {
         self.open.len() >= self.rooms_max
     }
 
-    /// The room for a newcomer: the one it claims, or the fullest with a place. `Ok(None)`: open one.
+    /// The room for a newcomer: the one it claims, or the fullest with a place. `Ok(None)`: open one. A spectator opens none
+    /// while there is one: nobody would play in it.
     pub(crate) fn place(&self, claim: Option<u64>, spectator: bool) -> Result<Option<u64>, (CloseCode, String)> {
         if let Some(id) = claim {
             let open = self.open.get(&id).ok_or((CloseCode::NoSuchRoom, format!("room {id} does not exist")))?;
@@ -94,7 +95,9 @@ impl<G: Game> Rooms<G> {
         let fullest = with_place.max_by_key(|(id, open)| (open.players, std::cmp::Reverse(**id)));
         match fullest {
             Some((id, _)) => Ok(Some(*id)),
-            None if self.is_full() => Err((CloseCode::ServerFull, CloseCode::ServerFull.reason().to_owned())),
+            None if self.is_full() || (spectator && !self.open.is_empty()) => {
+                Err((CloseCode::ServerFull, CloseCode::ServerFull.reason().to_owned()))
+            }
             None => Ok(None),
         }
     }
@@ -193,4 +196,30 @@ pub(crate) trait Careful: Net {
 fn guarded<R>(f: impl FnOnce() -> R) -> Result<R, Failed> {
     // A room that panicked is never used again, so nobody sees what it left half done.
     catch_unwind(AssertUnwindSafe(f)).map_err(|_| Failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use downbeat_field::{Config as Rules, Field};
+
+    use super::*;
+
+    #[test]
+    fn spectators_alone_open_no_room() {
+        let options = RoomOptions {
+            tick_rate_hz: 60,
+            send_rate_hz: 60,
+            seed: 1,
+            players_max: 8,
+            spectators_max: 1,
+            client_bytes_per_s: 32_000,
+        };
+        let mut rooms = Rooms::<Field>::new(Rules { walkers: 1, ..Rules::default() }, options, 4);
+        assert_eq!(rooms.place(None, true), Ok(None), "somebody has to open the first");
+        let room = rooms.open().expect("good rules");
+        assert_eq!(rooms.place(None, true), Ok(Some(room)));
+        rooms.join(room, SessionId(1), "Ada", true).expect("a place");
+        assert_eq!(rooms.place(None, true).map_err(|(code, _)| code), Err(CloseCode::ServerFull));
+        assert_eq!(rooms.place(None, false), Ok(Some(room)));
+    }
 }

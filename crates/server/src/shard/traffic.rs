@@ -160,6 +160,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::limits::DESCRIPTIONS_BYTES_PER_S;
     use crate::shard::{Rules, Told};
 
     const SERVER: ([u8; 4], u16) = ([10, 0, 0, 1], 4433);
@@ -286,6 +287,23 @@ mod tests {
         assert_eq!((description.schema, description.model), (vec![1; 5_000], vec![2; MODEL_BYTES]));
         table.shard.describe(table.now);
         assert!(table.shard.listeners.is_empty(), "it is told once");
+    }
+
+    #[test]
+    fn all_who_ask_are_told_so_much_in_a_second_and_take_turns() {
+        let mut table = Table::new();
+        (0..8).for_each(|_| _ = table.enter(0, 0));
+        let mut told = std::collections::BTreeMap::<ConnId, u64>::new();
+        table.go_on(2_000, |clients| {
+            while let Some(event) = clients.poll_event() {
+                let Event::Control { conn, bytes } = event else { continue };
+                *told.entry(conn).or_default() += bytes.len() as u64;
+            }
+        });
+        let sum: u64 = told.values().sum();
+        let most = DESCRIPTIONS_BYTES_PER_S * 22 / 10;
+        assert!((most / 2..most).contains(&sum), "{told:?}");
+        assert!(told.len() == 8 && told.values().all(|bytes| (sum / 16..sum / 4).contains(bytes)), "{told:?}");
     }
 
     #[test]
