@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use common::{CLIENT, End, SERVER, World, client_options, server_options};
 use downbeat_transport::limits::CLOSED_LINGER_MS;
-use downbeat_transport::{CloseReason, Driver, MemorySocket, Socket};
+use downbeat_transport::{CloseReason, Driver, HandshakeBudget, MemorySocket, Socket};
 use downbeat_wire::{CloseCode, Micros};
 
 const FLOODER: ([u8; 4], u16) = ([10, 6, 6, 6], 666);
@@ -285,6 +285,27 @@ fn first_packets_are_looked_at_in_bounded_numbers_whatever_they_are_addressed_to
         world.run(Micros::from_millis(500), |_| {});
     }
     assert!(world.server.closed().is_empty());
+}
+
+#[test]
+fn arrivals_hold_one_call_for_a_moment_only_and_none_is_lost() {
+    let mut server = server_options();
+    server.tuning.handshake_budget = HandshakeBudget::Time(Micros::from_millis(2));
+    let mut world = World::with("lan", &server, &client_options());
+    let conn = world.join(1)[0];
+    world.client.driver.send_datagram(conn, b"overheard").expect("room");
+    world.client.driver.flush(world.now).expect("memory");
+    let mut forged = intercept(&mut world);
+    forged.resize(1_400, 0);
+    let before = world.server.driver.counters().datagrams_in;
+    // Fewer than one call reads at most, and several milliseconds of work.
+    (0..1_900).for_each(|_| world.network.inject(world.now, FLOODER.into(), SERVER.into(), 0, &forged));
+    let mut calls = 1;
+    while world.server.driver.receive(world.now).expect("memory") {
+        calls += 1;
+    }
+    assert!((2..200).contains(&calls), "{calls}");
+    assert_eq!(world.server.driver.counters().datagrams_in - before, 1_900);
 }
 
 #[test]
