@@ -68,6 +68,9 @@ struct FeelArgs {
     /// Play one row alone
     #[arg(long, value_name = "1..6", conflicts_with = "write", value_parser = clap::value_parser!(u8).range(1..=6))]
     row: Option<u8>,
+    /// Instead: two of the rows with one mechanism after the other left off
+    #[arg(long, conflicts_with = "row")]
+    without: bool,
 }
 
 #[derive(Args, Debug)]
@@ -115,6 +118,7 @@ fn run(workload: &Workload, effort: Effort) -> Result<Option<Report>, BenchError
         Workload::Asteroids => workloads::asteroids(effort),
         Workload::Loss => workloads::loss(effort),
         Workload::Cubes(args) => cubes::cubes(effort.seed, effort.quick, args.data.as_deref()),
+        Workload::Feel(args) if args.without => workloads::without(effort, args.write.as_deref()),
         Workload::Feel(args) => workloads::feel(effort, args.row, args.write.as_deref()),
         Workload::Crowd => workloads::crowd(effort),
     };

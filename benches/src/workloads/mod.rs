@@ -9,7 +9,7 @@ mod worlds;
 
 pub use arena::arena;
 pub use crowd::crowd;
-pub use feel::feel;
+pub use feel::{feel, without};
 pub use loss::loss;
 pub use wander::wander;
 pub use worlds::{asteroids, halo};

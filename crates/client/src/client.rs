@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use downbeat_replica::glam::Vec3;
 use downbeat_replica::{
     Coding, ConfigError, DecodeError, EntityId, Game, Input, InputFrame, Kinds, LaneReader, Micros, PlayerId, Sighting,
     Tick, ViewTick,
@@ -16,7 +17,7 @@ use crate::mirror::{Mirror, Taken, rates};
 use crate::own::{Own, Setting};
 use crate::reliable::{Reliable, forget_strangers};
 use crate::sync_test::SyncFault;
-use crate::types::{Counters, KnownEntity, Received, Start, View, Waiting};
+use crate::types::{Counters, KnownEntity, Mechanism, Received, Start, View, Waiting};
 
 /// A client of a match. All times are of one clock of the caller's choice.
 pub struct Client<G: Game> {
@@ -33,6 +34,7 @@ pub struct Client<G: Game> {
     others: Vec<Sighting<G::Entity>>,
     space: Space,
     counters: Counters,
+    without: Option<Mechanism>,
 }
 
 impl<G: Game> Client<G> {
@@ -55,6 +57,7 @@ impl<G: Game> Client<G> {
             others: Vec::new(),
             space: Space::default(),
             counters: Counters::default(),
+            without: None,
         }
     }
 
@@ -64,6 +67,11 @@ impl<G: Game> Client<G> {
     /// When the configuration, the schema or the model cannot be.
     pub fn shared(config: &G::Config) -> Result<(Arc<G::World>, Arc<Coding>), ConfigError> {
         Ok((Arc::new(G::world(config)?), Arc::new(Coding::of::<G>()?)))
+    }
+
+    /// Leaves `mechanism` off from now on, or nothing any more: for measuring what it is worth. Games leave all of them on.
+    pub const fn set_without(&mut self, mechanism: Option<Mechanism>) {
+        self.without = mechanism;
     }
 
     /// Takes in a datagram that arrived `at`.
@@ -94,9 +102,10 @@ impl<G: Game> Client<G> {
         if let Some(inputs) = head.inputs {
             self.take_report(&inputs, head.tick, at);
             if newest {
-                received.prediction_error_m = self.with_own(|own, setting, counters| {
-                    own.confirm(setting, at, head.tick, inputs.substituted, counters)
-                });
+                let is_told = self.without != Some(Mechanism::SubstitutionFlags);
+                let substituted = if is_told { inputs.substituted } else { 0 };
+                received.prediction_error_m =
+                    self.with_own(|own, setting, counters| own.confirm(setting, at, head.tick, substituted, counters));
             }
         }
         Ok(received)
@@ -141,6 +150,12 @@ impl<G: Game> Client<G> {
         if let Some(Arrivals { margin, missing }) = head.inputs.and_then(|inputs| inputs.arrivals) {
             input_clock.measure(head.tick, f64::from(margin) / 16.0, missing);
             self.mirror.sender.repeats = input_clock.repeats();
+        }
+        match self.without {
+            Some(Mechanism::Repeats) => self.mirror.sender.repeats = 0,
+            Some(Mechanism::Dilation) => input_clock.hold(),
+            Some(Mechanism::AdaptiveDelay) => view_clock.hold(),
+            Some(Mechanism::Smoothing | Mechanism::SubstitutionFlags) | None => {}
         }
     }
 
@@ -221,11 +236,13 @@ impl<G: Game> Client<G> {
         self.counters.shown += self.others.len() as u64;
         self.counters.starved += if starved { self.others.len() as u64 } else { 0 };
         let events = self.due_events(now, shown);
+        let fades = self.without != Some(Mechanism::Smoothing);
+        let avatar_offset = if fades { self.own.offset(now) } else { Vec3::ZERO };
         View {
             world: &self.world,
             player: self.start.player,
             avatar: self.own.avatar(),
-            avatar_offset: self.own.offset(now),
+            avatar_offset,
             spawned: self.own.spawned(),
             others: &self.others,
             shown,

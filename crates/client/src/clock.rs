@@ -96,6 +96,11 @@ impl InputClock {
         self.clock.target = self.base + f64::from(self.needs.wait()) + MARGIN_TICKS + caution_ticks(&self.needs);
     }
 
+    /// Stays as it is, whatever was measured.
+    pub(crate) const fn hold(&mut self) {
+        self.clock.target = self.clock.offset;
+    }
+
     /// How often to repeat an input.
     pub(crate) fn repeats(&self) -> usize {
         self.needs.repeats()
@@ -161,6 +166,11 @@ impl ViewClock {
         self.newest = tick;
         self.lateness.note((arrived - f64::from(tick.0)) as f32, missing as u32);
         self.clock.target = self.base - f64::from(self.lateness.wait()) - self.interval - VIEW_SLACK_TICKS;
+    }
+
+    /// Stays as it is, whatever was measured.
+    pub(crate) const fn hold(&mut self) {
+        self.clock.target = self.clock.offset;
     }
 
     /// The moment shown at `now`, in ticks. Never goes back.

@@ -26,4 +26,4 @@ mod window;
 pub use client::Client;
 pub use mirror::Mirror;
 pub use sync_test::SyncFault;
-pub use types::{Counters, KnownEntity, Received, Start, View, Waiting};
+pub use types::{Counters, KnownEntity, Mechanism, Received, Start, View, Waiting};

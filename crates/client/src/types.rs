@@ -47,6 +47,27 @@ pub struct KnownEntity {
     pub lanes: Vec<i32>,
 }
 
+/// What makes a bad line bearable, to be left off by who measures what each is worth. `docs/netcode.md` has what came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mechanism {
+    /// Datagrams repeat the inputs of those before them.
+    Repeats,
+    /// The input clock follows the margins that the server reports.
+    Dilation,
+    /// The view clock follows the lateness of snapshots.
+    AdaptiveDelay,
+    /// What a correction moves fades.
+    Smoothing,
+    /// Ticks that ran on substitutes are replayed with them.
+    SubstitutionFlags,
+}
+
+impl Mechanism {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Repeats, Self::Dilation, Self::AdaptiveDelay, Self::Smoothing, Self::SubstitutionFlags];
+}
+
 /// What a client counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {

@@ -1,5 +1,6 @@
 //! What a simulation is set up with.
 
+use downbeat_client::Mechanism;
 use downbeat_link::LinkSpec;
 use downbeat_replica::Micros;
 
@@ -27,6 +28,8 @@ pub struct Options {
     pub machines: Vec<Machine>,
     /// What goes wrong.
     pub faults: Vec<Fault>,
+    /// What clients leave off, for measuring what it is worth.
+    pub without: Option<Mechanism>,
     /// What carries datagrams.
     pub layer: Layer,
     /// Whether what happens to an avatar depends on nothing but itself and its inputs, so that predictions must be exact.
@@ -47,6 +50,7 @@ impl Options {
             client_bytes_per_s: 1 << 20,
             machines: Vec::new(),
             faults: Vec::new(),
+            without: None,
             layer: Layer::Links,
             is_predictable: false,
         }

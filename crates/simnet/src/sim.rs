@@ -225,7 +225,8 @@ impl<G: Game> Sim<G> {
             tick: self.room.present(),
             rtt: up.latency + down.latency,
         };
-        let client = Client::new(Arc::clone(&self.world), Arc::clone(&self.coding), start);
+        let mut client = Client::new(Arc::clone(&self.world), Arc::clone(&self.coding), start);
+        client.set_without(self.options.without);
         seat.enter(self.now, session, player, seat.is_here.then_some(client));
     }
 

@@ -14,11 +14,13 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use downbeat_client::Mechanism;
 use downbeat_link::LinkSpec;
 use serde::Serialize;
 
 use self::play::{Match, Measured, play};
 use self::row::Row;
+use self::table::{FEEL, Table, WITHOUT};
 use super::Effort;
 use crate::{BenchError, Report};
 
@@ -49,22 +51,46 @@ struct Figures {
 /// # Errors
 /// When a world could not be set up, or the page not be written.
 pub fn feel(effort: Effort, row: Option<u8>, page: Option<&Path>) -> Result<Report, BenchError> {
-    let (seconds, seeds) = if effort.quick { (10, 3) } else { (SECONDS, SEEDS) };
     let chosen = LINKS.iter().enumerate().filter(|(i, _)| row.is_none_or(|row| usize::from(row) == i + 1));
-    let links: Vec<LinkSpec> = chosen.map(|(_, link)| link.parse().expect("the links are spelled right")).collect();
+    let rows: Vec<_> = chosen.map(|(_, link)| (parsed(link), None)).collect();
+    play_rows(&FEEL, effort, &rows, page)
+}
+
+/// The same for two rows, from which one mechanism after the other is left off.
+///
+/// # Errors
+/// As [`feel`].
+pub fn without(effort: Effort, page: Option<&Path>) -> Result<Report, BenchError> {
+    let links = LINKS[2..4].iter().map(|link| parsed(link));
+    let left_off = || std::iter::once(None).chain(Mechanism::ALL.map(Some));
+    let rows: Vec<_> = links.flat_map(|link| left_off().map(move |without| (link, without))).collect();
+    play_rows(&WITHOUT, effort, &rows, page)
+}
+
+fn parsed(link: &str) -> LinkSpec {
+    link.parse().expect("the links are spelled right")
+}
+
+fn play_rows(
+    table: &Table,
+    effort: Effort,
+    rows: &[(LinkSpec, Option<Mechanism>)],
+    page: Option<&Path>,
+) -> Result<Report, BenchError> {
+    let (seconds, seeds) = if effort.quick { (10, 3) } else { (SECONDS, SEEDS) };
     let mut matches = Vec::new();
-    for &link in &links {
+    for &(link, without) in rows {
         for seed in (effort.seed..).take(seeds as usize) {
-            matches.push(Match { link, seed, seconds, brain: "fight" });
-            matches.push(Match { link, seed, seconds, brain: "wander" });
+            matches.extend(["fight", "wander"].map(|brain| Match { link, seed, seconds, brain, without }));
         }
     }
     let measured = play_all(&matches)?;
+    let played = measured.chunks(2 * seeds as usize);
     let rows: Vec<Row> =
-        links.iter().zip(measured.chunks(2 * seeds as usize)).map(|(link, played)| Row::new(link, played)).collect();
-    let text = table::markdown(&rows);
+        rows.iter().zip(played).map(|((link, without), played)| Row::new(link, *without, played)).collect();
+    let text = table.markdown(&rows);
     if let Some(page) = page {
-        table::write_into(page, &text)?;
+        table.write_into(page, &text)?;
     }
     let figures = Figures { clients: CLIENTS, seconds, seeds, rows };
     Ok(Report::new("feel", effort.seed, effort.quick, figures)?.with_text(text))

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use downbeat_arena::{Arena, Config};
 use downbeat_bots::Bots;
+use downbeat_client::Mechanism;
 use downbeat_host::limits::REWIND_MAX;
 use downbeat_link::LinkSpec;
 use downbeat_replica::Micros;
@@ -27,6 +28,8 @@ pub(super) struct Match {
     pub(super) seed: u64,
     pub(super) seconds: u32,
     pub(super) brain: &'static str,
+    /// What clients leave off.
+    pub(super) without: Option<Mechanism>,
 }
 
 /// What came of it.
@@ -38,6 +41,8 @@ pub(super) struct Measured {
     pub(super) starved_shown: f64,
     pub(super) input_to_ack_ms: f64,
     pub(super) delay_ms: f64,
+    /// From an input until its tick is shown to another: how much sooner who comes round a corner sees than is seen.
+    pub(super) input_to_visible_ms: f64,
     /// Mispredictions that no substituted input explains.
     pub(super) mispredictions: u64,
     /// Corrections of more than 5 cm per client and minute, deaths and respawns apart, and all of them.
@@ -75,6 +80,7 @@ struct Stage {
     clients: Vec<Watch>,
     acks_ms: Vec<f64>,
     delays_ms: Vec<f64>,
+    visible_ms: Vec<f64>,
     shots: [Shots; 2],
 }
 
@@ -114,6 +120,7 @@ pub(super) fn play(played: &Match) -> Result<Measured, BenchError> {
         starved_shown: grown(|client| client.starved) as f64 / grown(|client| client.shown).max(1) as f64,
         input_to_ack_ms: percentile(&stage.acks_ms, 50),
         delay_ms: percentile(&stage.delays_ms, 50),
+        input_to_visible_ms: percentile(&stage.visible_ms, 50),
         mispredictions: grown(|client| client.mispredicted),
         corrections: sum(|watch| watch.corrections) / minutes,
         corrections_all: sum(|watch| watch.corrections_all) / minutes,
@@ -125,7 +132,8 @@ pub(super) fn play(played: &Match) -> Result<Measured, BenchError> {
 
 impl Stage {
     fn new(played: &Match) -> Result<Self, BenchError> {
-        let options = Options { link: played.link, clients: CLIENTS, ..Options::new(played.seed) };
+        let options =
+            Options { link: played.link, clients: CLIENTS, without: played.without, ..Options::new(played.seed) };
         let seen: Vec<Rc<RefCell<Seen>>> = (0..CLIENTS).map(|_| Rc::default()).collect();
         let player = |index: usize, seed| {
             let brain = Arena::brain(played.brain, seed, TICK_RATE_HZ).expect("the arena has both brains");
@@ -135,7 +143,15 @@ impl Stage {
         config.rules.contact = played.brain != "wander";
         let sim = Sim::new(options, &config, player)?;
         let clients = (0..CLIENTS).map(|_| Watch::default()).collect();
-        Ok(Self { sim, seen, clients, acks_ms: Vec::new(), delays_ms: Vec::new(), shots: [Shots::default(); 2] })
+        Ok(Self {
+            sim,
+            seen,
+            clients,
+            acks_ms: Vec::new(),
+            delays_ms: Vec::new(),
+            visible_ms: Vec::new(),
+            shots: [Shots::default(); 2],
+        })
     }
 
     fn run(&mut self, seconds: u32) {
@@ -146,10 +162,23 @@ impl Stage {
                 self.acks_ms.extend(client.take_input_latencies().map(|latency| latency.0 as f64 / 1e3));
                 self.delays_ms.extend(client.interpolation_delay().map(|delay| delay.0 as f64 / 1e3));
             }
+            self.measure_visible();
             for ((watch, client), seen) in self.clients.iter_mut().zip(self.sim.clients()).zip(&self.seen) {
                 watch.note(client.counters().corrected, seen.borrow().turns);
             }
         }
+    }
+
+    /// When the others show the tick that just ran, as their clocks have it now.
+    fn measure_visible(&mut self) {
+        let present = self.sim.room().present();
+        let clients: Vec<_> = self.sim.clients().collect();
+        let others = clients.iter().cycle().skip(1);
+        let times = clients.iter().zip(others).filter_map(|(from, to)| {
+            let (sampled, shown) = (from.sampled_at(present)?, to.shown_at(present)?);
+            Some(shown.since(sampled).0 as f64 / 1e3)
+        });
+        self.visible_ms.extend(times);
     }
 
     /// Looks what became of the shots whose tick has run.
@@ -180,6 +209,7 @@ impl Stage {
     fn forget(&mut self) {
         self.acks_ms.clear();
         self.delays_ms.clear();
+        self.visible_ms.clear();
         self.shots = [Shots::default(); 2];
         self.seen.iter().for_each(|seen| seen.borrow_mut().jump_m = 0.0);
         for watch in &mut self.clients {

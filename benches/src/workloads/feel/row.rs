@@ -1,5 +1,6 @@
 //! One link's figures: the median over the seeds and the worst, beside the target.
 
+use downbeat_client::Mechanism;
 use downbeat_link::LinkSpec;
 use serde::Serialize;
 
@@ -22,10 +23,14 @@ pub(super) struct Figure {
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Row {
     pub(super) link: String,
+    /// What clients left off.
+    pub(super) without: Option<String>,
     pub(super) wait_ticks: u32,
     pub(super) starved_ticks_percent: Figure,
     pub(super) input_to_ack_p50_ms: Figure,
     pub(super) interpolation_delay_p50_ms: Figure,
+    /// The peeker's advantage.
+    pub(super) input_to_visible_p50_ms: Figure,
     pub(super) starved_shown_percent: Figure,
     /// Of those who wander.
     pub(super) mispredictions: Figure,
@@ -50,8 +55,8 @@ enum Worse {
 }
 
 impl Row {
-    /// The row of `link`, of all matches on it.
-    pub(super) fn new(link: &LinkSpec, played: &[Measured]) -> Self {
+    /// The row of `link`, of all matches on it, in which clients left `without` off.
+    pub(super) fn new(link: &LinkSpec, without: Option<Mechanism>, played: &[Measured]) -> Self {
         let targets = Targets::of(link);
         let is_third = *link == super::LINKS[2].parse().expect("it is a link");
         let fights: Vec<&Measured> = played.iter().filter(|measured| measured.of.brain == "fight").collect();
@@ -68,10 +73,12 @@ impl Row {
         let starved = Some(targets.starved * 100.0);
         Self {
             link: link.to_string(),
+            without: without.map(|without| format!("{without:?}")),
             wait_ticks: targets.wait_ticks,
             starved_ticks_percent: figure(|of| of.starved_ticks * 100.0, starved),
             input_to_ack_p50_ms: figure(|of| of.input_to_ack_ms, Some(targets.input_to_ack_ms)),
             interpolation_delay_p50_ms: figure(|of| of.delay_ms, Some(targets.delay_ms)),
+            input_to_visible_p50_ms: figure(|of| of.input_to_visible_ms, None),
             starved_shown_percent: figure(|of| of.starved_shown * 100.0, starved),
             mispredictions: Figure::new(
                 wanders.iter().map(|measured| measured.mispredictions as f64).collect(),

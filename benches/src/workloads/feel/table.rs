@@ -6,19 +6,28 @@ use std::path::Path;
 use super::row::{Figure, Row};
 use crate::BenchError;
 
-/// The table stands between these in the page.
-const BEGIN: &str = "<!-- feel: begin -->";
-const END: &str = "<!-- feel: end -->";
+/// A table of the page: it stands between two marks of this name.
+pub(super) struct Table {
+    name: &'static str,
+    columns: &'static [Column],
+}
+
+/// What a player feels.
+pub(super) const FEEL: Table = Table { name: "feel", columns: &COLUMNS };
+
+/// What it would be like if clients left something off.
+pub(super) const WITHOUT: Table = Table { name: "without", columns: &WITHOUT_COLUMNS };
 
 /// What a column is called, and a row's cell in it.
 type Column = (&'static str, fn(&Row) -> String);
 
-const COLUMNS: [Column; 10] = [
+const COLUMNS: [Column; 11] = [
     ("link", |row| format!("`{}`", row.link)),
     ("L", |row| row.wait_ticks.to_string()),
     ("starved ticks, %", |row| cell(&row.starved_ticks_percent, 2, "≤")),
     ("input to ack p50, ms", |row| cell(&row.input_to_ack_p50_ms, 1, "≤")),
     ("interpolation delay p50, ms", |row| cell(&row.interpolation_delay_p50_ms, 1, "≤")),
+    ("input to visible p50, ms", |row| cell(&row.input_to_visible_p50_ms, 1, "≤")),
     ("starved shown, %", |row| cell(&row.starved_shown_percent, 2, "≤")),
     ("mispredictions, wander", |row| cell(&row.mispredictions, 0, "=")),
     ("corrections > 5 cm per client-minute", |row| cell(&row.corrections_per_client_minute, 1, "<")),
@@ -28,6 +37,23 @@ const COLUMNS: [Column; 10] = [
         format!("{} / {}", shots(&row.confirmed_within_percent, "≥"), shots(&row.confirmed_beyond_percent, "="))
     }),
 ];
+
+const WITHOUT_COLUMNS: [Column; 9] = [
+    ("link", |row| format!("`{}`", row.link)),
+    ("without", |row| row.without.clone().unwrap_or_else(|| "-".into())),
+    ("starved ticks, %", |row| worth(&row.starved_ticks_percent, 2)),
+    ("input to ack p50, ms", |row| worth(&row.input_to_ack_p50_ms, 1)),
+    ("interpolation delay p50, ms", |row| worth(&row.interpolation_delay_p50_ms, 1)),
+    ("starved shown, %", |row| worth(&row.starved_shown_percent, 2)),
+    ("mispredictions, wander", |row| worth(&row.mispredictions, 0)),
+    ("corrections > 5 cm per client-minute", |row| worth(&row.corrections_per_client_minute, 1)),
+    ("largest jump, cm", |row| worth(&row.jump_cm, 1)),
+];
+
+/// `median (worst)`.
+fn worth(figure: &Figure, places: usize) -> String {
+    cell(&Figure { target: None, held: None, ..*figure }, places, "")
+}
 
 /// `median (worst) ≤ target`; a median that misses its target is bold.
 fn cell(figure: &Figure, places: usize, sign: &str) -> String {
@@ -43,41 +69,49 @@ fn trimmed(value: f64) -> String {
     text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }
 
-/// The rows as a table that is also legible as text.
-pub(super) fn markdown(rows: &[Row]) -> String {
-    let mut lines = vec![COLUMNS.map(|(name, _)| name.to_owned())];
-    lines.extend(rows.iter().map(|row| COLUMNS.map(|(_, cell)| cell(row))));
-    let widths: [usize; COLUMNS.len()] =
-        std::array::from_fn(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default());
-    let mut text = String::new();
-    for (i, line) in lines.iter().enumerate() {
-        for (cell, width) in line.iter().zip(widths) {
-            text += &format!("| {cell:width$} ");
-        }
-        text += "|\n";
-        if i == 0 {
-            widths.iter().for_each(|width| text += &format!("|{}", "-".repeat(width + 2)));
+impl Table {
+    /// The rows as a table that is also legible as text.
+    pub(super) fn markdown(&self, rows: &[Row]) -> String {
+        let mut lines: Vec<Vec<String>> = vec![self.columns.iter().map(|(name, _)| (*name).to_owned()).collect()];
+        lines.extend(rows.iter().map(|row| self.columns.iter().map(|(_, cell)| cell(row)).collect()));
+        let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default();
+        let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
+        let mut text = String::new();
+        for (i, line) in lines.iter().enumerate() {
+            for (cell, width) in line.iter().zip(&widths) {
+                text += &format!("| {cell:width$} ");
+            }
             text += "|\n";
+            if i == 0 {
+                widths.iter().for_each(|width| text += &format!("|{}", "-".repeat(width + 2)));
+                text += "|\n";
+            }
         }
+        text
     }
-    text
-}
 
-/// Puts the table into the page at `page`, where the last one stood.
-///
-/// # Errors
-/// When the page cannot be read or written, or has no place for a table.
-pub(super) fn write_into(page: &Path, table: &str) -> Result<(), BenchError> {
-    let fail = |why: &str| BenchError::Page(format!("{}: {why}", page.display()));
-    let text = fs::read_to_string(page).map_err(|error| fail(&error.to_string()))?;
-    let replaced = replaced(&text, table).ok_or_else(|| fail(&format!("no `{BEGIN}` and `{END}`")))?;
-    fs::write(page, replaced).map_err(|error| fail(&error.to_string()))
-}
+    /// Puts what [`Self::markdown`] gave into the page at `page`, where the last one stood.
+    ///
+    /// # Errors
+    /// When the page cannot be read or written, or has no place for a table.
+    pub(super) fn write_into(&self, page: &Path, table: &str) -> Result<(), BenchError> {
+        let fail = |why: &str| BenchError::Page(format!("{}: {why}", page.display()));
+        let text = fs::read_to_string(page).map_err(|error| fail(&error.to_string()))?;
+        let [begin, end] = self.marks();
+        let replaced = self.replaced(&text, table).ok_or_else(|| fail(&format!("no `{begin}` and `{end}`")))?;
+        fs::write(page, replaced).map_err(|error| fail(&error.to_string()))
+    }
 
-fn replaced(page: &str, table: &str) -> Option<String> {
-    let (before, rest) = page.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n{table}{END}{after}"))
+    fn marks(&self) -> [String; 2] {
+        ["begin", "end"].map(|which| format!("<!-- {}: {which} -->", self.name))
+    }
+
+    fn replaced(&self, page: &str, table: &str) -> Option<String> {
+        let [begin, end] = self.marks();
+        let (before, rest) = page.split_once(&begin)?;
+        let (_, after) = rest.split_once(&end)?;
+        Some(format!("{before}{begin}\n{table}{end}{after}"))
+    }
 }
 
 #[cfg(test)]
@@ -86,11 +120,12 @@ mod tests {
 
     #[test]
     fn the_table_takes_the_place_of_the_last_one() {
-        let page = format!("# Page\n{BEGIN}\nold\n{END}\nrest\n");
-        let once = replaced(&page, "| new |\n").expect("there is a place");
-        assert_eq!(once, format!("# Page\n{BEGIN}\n| new |\n{END}\nrest\n"));
-        assert_eq!(replaced(&once, "| new |\n"), Some(once.clone()));
-        assert_eq!(replaced("# Page", "| new |\n"), None);
+        let [begin, end] = FEEL.marks();
+        let page = format!("# Page\n{begin}\nold\n{end}\nrest\n");
+        let once = FEEL.replaced(&page, "| new |\n").expect("there is a place");
+        assert_eq!(once, format!("# Page\n{begin}\n| new |\n{end}\nrest\n"));
+        assert_eq!(FEEL.replaced(&once, "| new |\n"), Some(once.clone()));
+        assert_eq!(WITHOUT.replaced(&page, "| new |\n"), None);
     }
 
     #[test]
