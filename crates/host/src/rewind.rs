@@ -72,21 +72,24 @@ impl<E: Kinds> Rewind<E> for Past<'_> {
 
 /// How far ahead of what it knew a client sampled its inputs, in ticks: a round trip, its input margin, and how late its
 /// snapshots are. The worst few of the last while are left out, as the client's own view clock leaves them out.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Leads {
     last: Vec<u16>,
     noted: usize,
     high: u16,
 }
 
+impl Default for Leads {
+    fn default() -> Self {
+        Self { last: vec![0; LEADS_REMEMBERED], noted: 0, high: 0 }
+    }
+}
+
 impl Leads {
     /// A datagram tells the input of `input`, and that the newest snapshot known when it was sent was that of `known`.
     pub(crate) fn note(&mut self, input: Tick, known: Tick) {
         let lead = input.since(known).clamp(0, i64::from(u16::MAX)) as u16;
-        match self.last.get_mut(self.noted % LEADS_REMEMBERED) {
-            Some(oldest) => *oldest = lead,
-            None => self.last.push(lead),
-        }
+        self.last[self.noted % LEADS_REMEMBERED] = lead;
         self.noted += 1;
         // A better line shows a little later: looking at all of them is not for every datagram.
         if lead > self.high || self.noted.is_multiple_of(LEADS_LOOKED_AT_EVERY) {
