@@ -72,9 +72,9 @@ impl<G: Game> Own<G> {
             self.fading = Fading::default();
             return None;
         }
+        self.told_at = at;
         let confirmation =
             self.run(setting, |prediction, tables, step| prediction.confirm(tick, lanes, substituted, tables, step))??;
-        self.told_at = at;
         counters.confirmed += 1;
         counters.mispredicted += u64::from(confirmation.mispredicted);
         counters.reconciled += u64::from(confirmation.reconciled);

@@ -5,7 +5,7 @@
 //! each and a single replay, not a replay each.
 
 use downbeat_replica::glam::Vec3;
-use downbeat_replica::{Kind, Micros, Tick, substitute};
+use downbeat_replica::{Between, Kind, Micros, Role, Tick, substitute};
 
 use crate::limits::{HISTORY_TICKS, TELEPORT_M};
 
@@ -209,9 +209,8 @@ impl Prediction {
         let position = |lanes: &[i32]| tables.avatar.position(lanes);
         let (expected, told) = (self.lanes_of(tick), position(lanes));
         let differs = expected != lanes;
-        // Who was moved in one go is neither near where he was nor near where that led.
-        self.teleported |= told.distance(position(expected)) > TELEPORT_M
-            && told.distance(position(&self.confirmed_lanes)) > TELEPORT_M;
+        // Who was moved in one go is not near where his inputs led, nor where his velocity could have brought him.
+        self.teleported |= told.distance(position(expected)) > TELEPORT_M && self.was_moved(tick, lanes, tables);
         if differs {
             let input = self.played(tick).map_or(tables.neutral, |played| &played.input).to_vec();
             self.adopt(tick, lanes, &input);
@@ -224,6 +223,16 @@ impl Prediction {
         })
     }
 
+    /// Whether the avatar got from the confirmed state to that of `tick` in one go.
+    fn was_moved(&self, tick: Tick, lanes: &[i32], tables: &Tables<'_>) -> bool {
+        let (kind, from) = (tables.avatar, &*self.confirmed_lanes);
+        if kind.field_with(Role::Velocity).is_none() {
+            return kind.position(from).distance(kind.position(lanes)) > TELEPORT_M;
+        }
+        let seconds = tick.since(self.confirmed) as f64 * tables.tick_length.as_secs_f64();
+        Between { kind, from, to: lanes, seconds }.jumps()
+    }
+
     /// Plays again what a confirmation has made unsound. Says how that changed the newest state.
     pub(crate) fn settle(&mut self, tables: &Tables<'_>, step: &mut Step<'_>) -> Option<Correction> {
         if self.sound == self.newest && !self.teleported {
@@ -231,6 +240,8 @@ impl Prediction {
         }
         let before = tables.avatar.position(self.lanes());
         self.replay(self.newest, step);
+        // What lies behind a gap in the past cannot be played again: it is given up.
+        self.newest = self.sound;
         let error = before - tables.avatar.position(self.lanes());
         Some(Correction { error, teleported: std::mem::take(&mut self.teleported) })
     }

@@ -139,8 +139,8 @@ impl Spawns {
         let (mut nearest, mut least) = (None, SPAWN_MATCH_M);
         let mut state = Vec::new();
         for (slot, shown) in copy.present() {
-            let taken = self.flights.iter().any(|other| other.told.is_some_and(|told| told.is(slot, shown)));
-            if shown.avatar || shown.kind != flight.kind || shown.entered < flight.born || taken {
+            let is_other = shown.avatar || shown.kind != flight.kind || shown.entered < flight.born;
+            if is_other || self.hides(slot, shown) {
                 continue;
             }
             let (tick, lanes) = shown.newest();

@@ -3,6 +3,8 @@
 //! What there is to tell of an entity depends on it and on the states that are known of it, not on the client. So it is
 //! decided once, kept as ops, and each client's coder writes them.
 
+use std::cell::Cell;
+
 use downbeat_replica::codec::{History, Known, Model, Op, Walk};
 use downbeat_replica::{Captured, EntityId, Picked, PlayerId, Scene, Schema, Tick, Versions};
 
@@ -20,6 +22,8 @@ pub(crate) struct Entity {
     captured: Tick,
     /// The last of its records that was decided in this tick, as an index into [`Entities::records`].
     record: Option<u32>,
+    /// As of a tick, the last one in which it was moved rather than that it moved, as far back as shots are rewound.
+    pub(crate) jumped: Cell<Option<(Tick, Option<Tick>)>>,
 }
 
 impl Entity {
@@ -152,6 +156,7 @@ impl Entities {
                         told: [versions(self.is_cut[kind][0]), versions(self.is_cut[kind][1] && avatar.is_some())],
                         captured: tick,
                         record: None,
+                        jumped: Cell::new(None),
                     })
                 }
             };

@@ -30,15 +30,29 @@ impl Past<'_> {
         Some(())
     }
 
-    /// The first tick after `from` to which the entity was moved rather than that it moved, the last such.
+    /// The last tick after `from` to which the entity was moved rather than that it moved. Looked for once a tick, however
+    /// many shots are tested.
     fn jumped(&self, entity: &Entity, from: Tick) -> Option<Tick> {
+        let last = match entity.jumped.get() {
+            Some((present, last)) if present == self.present => last,
+            _ => {
+                let last = self.last_jump(entity);
+                entity.jumped.set(Some((self.present, last)));
+                last
+            }
+        };
+        last.filter(|tick| *tick > from)
+    }
+
+    fn last_jump(&self, entity: &Entity) -> Option<Tick> {
+        let oldest = self.present.offset(-i64::from(self.limit_ticks + self.interval));
         let kind = &self.schema.entities[entity.kind];
         let state = |tick| entity.versions.at(tick).map(|version| version.lanes);
         let jumps = |tick: &Tick| {
             let (Some(from), Some(to)) = (state(tick.offset(-1)), state(*tick)) else { return false };
             Between { kind, from, to, seconds: 1.0 / f64::from(self.tick_rate_hz) }.jumps()
         };
-        (from.0 + 1..self.present.0).rev().map(Tick).find(jumps)
+        (oldest.0 + 1..self.present.0).rev().map(Tick).find(jumps)
     }
 }
 

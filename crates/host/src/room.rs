@@ -14,7 +14,7 @@ use downbeat_wire::packet::{Acks, Arrivals, InputReport, UpHead};
 
 use crate::entities::Entities;
 use crate::inputs::InputQueue;
-use crate::limits::{REWIND_MAX, SNAPSHOT_BYTES_MIN, SNAPSHOTS_KEPT_MAX, TICK_RATE_HZ_MAX};
+use crate::limits::{INPUT_TICKS_AHEAD_MAX, REWIND_MAX, SNAPSHOT_BYTES_MIN, SNAPSHOTS_KEPT_MAX, TICK_RATE_HZ_MAX};
 use crate::replication::Replication;
 use crate::rewind::{Leads, Past};
 use crate::snapshot::{self, EncodedEvent, Snapshot};
@@ -212,7 +212,9 @@ impl<G: Game> Room<G> {
             return Err(PeerError::SpectatorInput);
         }
         let interval = self.options.tick_rate_hz / self.options.send_rate_hz;
-        if let (Some(newest), Some(acks)) = (self.frames.newest(), head.acks) {
+        // Of what is too far ahead to be taken, nothing is learned either.
+        let newest = self.frames.newest().filter(|tick| tick.since(self.tick) <= i64::from(INPUT_TICKS_AHEAD_MAX));
+        if let (Some(newest), Some(acks)) = (newest, head.acks) {
             session.leads.note(newest, Tick(session.replication.number(acks.newest) * interval));
         }
         let before = session.inputs;

@@ -14,7 +14,10 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The first tick is due at `begin`.
+    /// The first tick is due at `begin`; `rate_hz` follow in each second.
+    ///
+    /// # Panics
+    /// When first asked, if `rate_hz` is zero.
     #[must_use]
     pub const fn new(begin: Micros, rate_hz: u32) -> Self {
         Self { begin, rate_hz: rate_hz as u64, count: 0 }

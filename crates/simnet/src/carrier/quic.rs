@@ -227,7 +227,8 @@ impl Carrier for Quic {
 
     fn overflow(&self) -> Option<String> {
         let counters = self.server.counters();
-        let (wires, packets) = (self.wires.overflowed(), counters.packets_dropped);
+        let packets = counters.packets_dropped + counters.packets_costly + counters.handshakes_costly;
+        let (wires, packets) = (self.wires.overflowed(), packets + counters.handshake_packets_dropped);
         (wires + packets > 0).then(|| format!("{wires} packets too many under way, {packets} at the server"))
     }
 
