@@ -6,7 +6,7 @@
 
 use downbeat_replica::{Micros, Tick};
 
-use crate::limits::{CLOCK_SNAP, DILATION_MAX};
+use crate::limits::{CLOCK_SNAP, DILATION_MAX, LATENESS_CHANGE};
 use crate::waits::Waits;
 
 /// A clock that reads `local time / tick length + offset` ticks and moves its offset smoothly.
@@ -73,6 +73,11 @@ const INPUT_MISSES: f32 = 0.004;
 const CAUTION_TICKS: f64 = 1.5;
 const CAUTIOUS_FOR: f64 = 90.0;
 
+/// What is no jitter any more, in ticks.
+fn change_ticks(tick_us: f64) -> f32 {
+    (LATENESS_CHANGE.0 as f64 / tick_us) as f32
+}
+
 fn caution_ticks(measured: &Waits) -> f64 {
     CAUTION_TICKS * (1.0 - measured.len() as f64 / CAUTIOUS_FOR).max(0.0)
 }
@@ -84,7 +89,8 @@ impl InputClock {
         let offset = f64::from(tick.0) + ahead - now.0 as f64 / tick_us;
         let clock = Dilated::new(tick_us, offset, now);
         let next = Tick(clock.ticks(now).ceil() as u32);
-        Self { clock, next, sampled: [0.0; REMEMBERED], base: offset, needs: Waits::new(1.0, 0.0, INPUT_MISSES) }
+        let needs = Waits::new(1.0, 0.0, INPUT_MISSES, change_ticks(tick_us));
+        Self { clock, next, sampled: [0.0; REMEMBERED], base: offset, needs }
     }
 
     /// The server reports that the inputs sampled for ticks up to about `tick` came `margin_ticks` before their tick, after
@@ -150,7 +156,7 @@ impl ViewClock {
         let base = f64::from(tick.0) - at.0 as f64 / tick_us;
         let interval = f64::from(interval);
         let clock = Dilated::new(tick_us, base - interval - CAUTION_TICKS, at);
-        let mut lateness = Waits::new(interval as f32, interval as f32, VIEW_MISSES);
+        let mut lateness = Waits::new(interval as f32, interval as f32, VIEW_MISSES, change_ticks(tick_us));
         lateness.note(0.0, 0);
         Self { clock, base, interval, newest: tick, shown: 0.0, lateness }
     }

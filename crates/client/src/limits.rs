@@ -12,6 +12,10 @@ pub const CATCH_UP_TICKS_MAX: u32 = 16;
 /// Beyond this error a clock jumps; below it, it runs a little faster or slower.
 pub const CLOCK_SNAP: Micros = Micros::from_millis(250);
 
+/// When datagrams come earlier than the latest of the last while by more than this, 16 in a row, then what was before is
+/// over: the line is another one, or the server stood still. It is forgotten at once.
+pub const LATENESS_CHANGE: Micros = Micros::from_millis(100);
+
 /// Most by which a clock's rate departs from real time.
 pub const DILATION_MAX: f64 = 0.05;
 

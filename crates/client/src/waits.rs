@@ -25,6 +25,9 @@ pub(crate) struct Waits {
     repeats: usize,
     /// Measurements since the wait was found.
     stale: usize,
+    /// By how much earlier than the latest, in ticks, all must come for what was before to be over; and how many came so.
+    over: f32,
+    early: usize,
 }
 
 /// Share of inputs of which every copy may be lost: so few that it does not count beside those that come too late.
@@ -33,17 +36,26 @@ const NEVER_COME: f32 = 0.0005;
 /// The wait is found again after so many measurements, or at once when something goes missing.
 const STALE: usize = 16;
 
-/// Halvings of the range in which the wait is found: to less than 1/100 tick.
+/// So many that come so much earlier in a row are the rule.
+const EARLY: usize = 16;
+
+/// Halvings of the range in which the wait is found: to 1/100 tick, where nothing is later than 40.
 const HALVINGS: usize = 12;
 
 impl Waits {
     /// Nothing was measured yet. The moments of snapshots last from one to the next; inputs have to be there at once.
-    pub(crate) const fn new(spacing: f32, lasts: f32, misses: f32) -> Self {
-        Self { late: Window::new(), losses: Losses::new(), spacing, lasts, misses, wait: 0.0, repeats: 1, stale: 0 }
+    /// A change of more than `over` ticks for the better is no jitter: the line is another one, or the server stood still.
+    pub(crate) fn new(spacing: f32, lasts: f32, misses: f32, over: f32) -> Self {
+        let (late, losses) = (Window::new(), Losses::new());
+        Self { late, losses, spacing, lasts, misses, wait: 0.0, repeats: 1, stale: 0, over, early: 0 }
     }
 
     /// A datagram came `late` ticks late, after `missing` others that did not.
     pub(crate) fn note(&mut self, late: f32, missing: u32) {
+        self.early = if self.late.most().is_some_and(|most| late + self.over < most) { self.early + 1 } else { 0 };
+        if self.early == EARLY {
+            (self.late, self.early) = (Window::new(), 0);
+        }
         self.late.push(late);
         self.losses.note(missing);
         self.stale += 1;
@@ -121,7 +133,7 @@ mod tests {
 
     impl Line {
         fn new() -> Self {
-            Self { waits: Waits::new(1.0, 0.0, MISSES), state: 1, missing: 0 }
+            Self { waits: Waits::new(1.0, 0.0, MISSES, 15.0), state: 1, missing: 0 }
         }
 
         /// Between 0 and 1.
@@ -169,7 +181,7 @@ mod tests {
     #[test]
     fn what_is_late_by_a_part_of_its_time_is_missed_for_that_part() {
         let waited = |lasts| {
-            let mut line = Line { waits: Waits::new(1.0, lasts, MISSES), ..Line::new() };
+            let mut line = Line { waits: Waits::new(1.0, lasts, MISSES, 15.0), ..Line::new() };
             line.send(2_000, 1.0, 0.0, 1.0);
             line.waits.wait()
         };

@@ -3,7 +3,7 @@
 use downbeat_arena::{Arena, Config};
 use downbeat_link::LinkSpec;
 use downbeat_replica::Micros;
-use downbeat_simnet::{Options, Sim, WanderPlayer};
+use downbeat_simnet::{Fault, Options, Sim, Trouble, WanderPlayer};
 
 const CALM: &str = "latency=30ms,jitter=2ms";
 
@@ -64,4 +64,19 @@ fn an_outage_of_two_seconds_leaves_no_trace() {
     assert!((3 * 119..=3 * 121).contains(&more), "one input for each tick: {more}");
     assert!((after.0 - before.0).abs() < 5.0 && (after.1 - before.1).abs() < 5.0, "{before:?}, then {after:?}");
     assert!(sim.converged());
+}
+
+#[test]
+fn inputs_are_just_in_time_again_soon_after_the_server_stood_still() {
+    for stall_ms in [300, 600, 1_000] {
+        let (from, lasts) = (Micros::from_millis(12_000), Micros::from_millis(stall_ms));
+        let faults = vec![Fault { from, lasts, what: Trouble::ServerStalls }];
+        let options = Options { link: link(CALM), clients: 3, faults, ..Options::new(5) };
+        let mut sim = Sim::<Arena>::new(options, &Config::default(), |_, seed| Box::new(WanderPlayer::new(seed)))
+            .expect("it opens");
+        let before = run(&mut sim, 11);
+        sim.run(Micros::from_millis(1_000 + stall_ms));
+        let after = run(&mut sim, 6);
+        assert!((after.0 - before.0).abs() < 10.0, "{stall_ms} ms: {before:?}, then {after:?}");
+    }
 }
