@@ -107,16 +107,20 @@ impl<S: Socket> Driver<S> {
     /// Reads the socket for as long as one call may last; false when nothing was left in it.
     fn take_in(&mut self, now: Micros) -> io::Result<bool> {
         self.core.begin_receive();
-        let mut is_last = false;
-        for _ in 0..=RECEIVE_BATCHES_MAX {
-            // First what the last call left, then one batch after the other.
-            let has_time = self.core.take_in();
-            self.send(now)?;
-            if is_last || !has_time {
-                return Ok(!has_time);
+        // First what the last call left, then one batch after the other.
+        let mut has_time = self.core.take_in();
+        self.send(now)?;
+        for _ in 0..RECEIVE_BATCHES_MAX {
+            if !has_time {
+                return Ok(true);
             }
             let core = &mut self.core;
-            is_last = self.socket.recv_batch(now, &mut |datagram| core.keep(&datagram))? < BATCH_DATAGRAMS;
+            let is_last = self.socket.recv_batch(now, &mut |datagram| core.keep(&datagram))? < BATCH_DATAGRAMS;
+            has_time = self.core.take_in();
+            self.send(now)?;
+            if is_last {
+                return Ok(!has_time);
+            }
         }
         Ok(true)
     }

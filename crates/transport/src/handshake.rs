@@ -1,17 +1,17 @@
 //! A handshake costs as much as hundreds of game packets, and anybody can ask for one. So first packets, attempts and the
 //! packets of unfinished handshakes wait in queues, and between two flushes only a budget of that work is done.
 //!
-//! There are two kinds of it, and whichever took less since the last flush is next, so that neither keeps the other out.
-//! Packets wait by the network they come from ([`Fair`]), in order: those of handshakes that were begun, and strangers'
-//! first ones. Of the latter a bounded number is looked at; most are told to prove their address (Retry), which costs
-//! little and holds no state. And attempts are accepted, those that proved their address before a few that did not.
+//! There are three kinds of it, and whichever took less since the last flush is next, so that none keeps another out.
+//! Packets wait by the network they come from ([`Fair`]), in order: those of handshakes that were begun, and apart from them
+//! strangers' first ones. Of the latter a bounded number is looked at; most are told to prove their address (Retry), which
+//! costs little and holds no state. And attempts are accepted, those that proved their address before a few that did not.
 //!
 //! Whoever only begins handshakes would hold all places for nothing. So when all are taken and somebody waits, the
 //! oldest handshake of the network that holds the most is given up, unless it is young.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use downbeat_wire::{CloseCode, Micros};
@@ -26,7 +26,8 @@ use crate::fair::Fair;
 use crate::inbox::{HandshakePacket, Packet};
 use crate::inflow::InflowLimit;
 use crate::limits::{
-    ATTEMPT_AGE_MS_MAX, CROWD_PATIENCE_MS, HANDSHAKE_PACKETS_EACH_MAX, HANDSHAKE_PACKETS_MAX, HANDSHAKE_WORK_MAX,
+    ATTEMPT_AGE_MS_MAX, CROWD_PATIENCE_MS, FIRST_PACKET_NETWORKS_MAX, HANDSHAKE_PACKETS_EACH_MAX,
+    HANDSHAKE_PACKETS_MAX, HANDSHAKE_WORK_MAX,
 };
 use crate::network::network_of;
 use crate::options::{HandshakeBudget, ServerOptions, Tuning};
@@ -40,23 +41,27 @@ pub(crate) struct Handshakes {
     timeout: Micros,
     /// Handshakes by the time at which they are given up; finished ones are skipped when they come up.
     deadlines: VecDeque<(Micros, ConnId)>,
-    packets: Fair<Waiting>,
+    /// Packets of handshakes that were begun.
+    begun: Fair<Waiting>,
+    /// Strangers' first packets.
+    firsts: Fair<Packet>,
     budget: HandshakeBudget,
     /// Nanoseconds or steps that each kind took since the last flush.
-    spent: [u64; 2],
+    spent: [u64; 3],
     firsts_looked_at: u32,
 }
 
 /// The kinds of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    Packet,
+    Begun,
+    First,
     Attempt,
 }
 
-/// A packet that waits.
+/// A packet from where a handshake was begun.
 enum Waiting {
-    /// Maybe a stranger's first one: it is not known yet whose it is.
+    /// It has the form of a first one, as a client's answers during its handshake have: whose it is is not known yet.
     First(Packet),
     Handshake(HandshakePacket),
 }
@@ -67,6 +72,8 @@ struct Server {
     unproven: VecDeque<(Micros, Incoming)>,
     /// Handshakes of unproven addresses; finished ones are taken out before they are counted.
     unproven_begun: Vec<ConnId>,
+    /// The handshake last begun from an address; finished ones are taken out when there are too many.
+    begun_from: HashMap<SocketAddr, ConnId>,
     /// All places are taken, by handshakes too young to give up.
     is_crowded: bool,
     is_accepting: bool,
@@ -82,9 +89,10 @@ impl Handshakes {
             server: None,
             timeout: tuning.handshake_timeout,
             deadlines: VecDeque::new(),
-            packets: Fair::new(HANDSHAKE_PACKETS_MAX),
+            begun: Fair::new(HANDSHAKE_PACKETS_MAX, HANDSHAKE_PACKETS_MAX),
+            firsts: Fair::new(HANDSHAKE_PACKETS_MAX, FIRST_PACKET_NETWORKS_MAX),
             budget: tuning.handshake_budget,
-            spent: [0; 2],
+            spent: [0; 3],
             firsts_looked_at: 0,
         }
     }
@@ -94,6 +102,7 @@ impl Handshakes {
             proven: Attempts::default(),
             unproven: VecDeque::new(),
             unproven_begun: Vec::new(),
+            begun_from: HashMap::new(),
             is_crowded: false,
             is_accepting: true,
             connections_max: options.connections_max as u64,
@@ -127,15 +136,17 @@ impl Handshakes {
         self.budget
     }
 
-    /// What a piece of work is charged that took `lap` or so many steps.
+    /// What a piece of work is charged that took `lap` or so many steps; packets also to their network.
     fn charge(&mut self, kind: Kind, network: Option<IpAddr>, lap: Duration, steps: u64) {
         let cost = match self.budget {
             HandshakeBudget::Time(_) => lap.as_nanos() as u64,
             HandshakeBudget::Steps(_) => steps,
         };
         self.spent[kind as usize] += cost;
-        if let Some(network) = network {
-            self.packets.charge(network, cost.max(1));
+        match (kind, network) {
+            (Kind::Begun, Some(network)) => self.begun.charge(network, cost.max(1)),
+            (Kind::First, Some(network)) => self.firsts.charge(network, cost.max(1)),
+            _ => {}
         }
     }
 
@@ -152,21 +163,22 @@ impl Handshakes {
         if self.is_spent() {
             return None;
         }
-        let mut kinds = [Kind::Packet, Kind::Attempt];
+        let mut kinds = [Kind::Begun, Kind::First, Kind::Attempt];
         kinds.sort_by_key(|&kind| self.spent[kind as usize]);
         kinds.into_iter().find_map(|kind| match kind {
-            Kind::Packet => self.next_packet(),
+            Kind::Begun => self.begun.pop().map(|(network, packet)| Work::Begun(network, packet)),
+            Kind::First => self.next_first(),
             Kind::Attempt => self.server.as_mut()?.next_attempt(now, half_open),
         })
     }
 
-    fn next_packet(&mut self) -> Option<Work> {
+    fn next_first(&mut self) -> Option<Work> {
         if self.firsts_looked_at >= FIRST_PACKETS_PER_FLUSH {
             return None;
         }
-        let (network, packet) = self.packets.pop()?;
-        self.firsts_looked_at += u32::from(matches!(packet, Waiting::First(_)));
-        Some(Work::Packet(network, packet))
+        let (network, packet) = self.firsts.pop()?;
+        self.firsts_looked_at += 1;
+        Some(Work::First(network, packet))
     }
 }
 
@@ -189,7 +201,8 @@ impl Server {
 
 /// What a step of handshake work takes from the queues.
 enum Work {
-    Packet(IpAddr, Waiting),
+    Begun(IpAddr, Waiting),
+    First(IpAddr, Packet),
     /// Its client has given up, or will try again.
     Stale(Incoming),
     /// Somebody waits for a place, and all are taken.
@@ -203,10 +216,33 @@ impl Core {
         if self.handshakes.server.is_none() || !is_first_packet(&packet.data) {
             return Some(packet);
         }
-        if !self.handshakes.packets.push(network_of(packet.remote.ip()), Waiting::First(packet)) {
-            self.counters.attempts_dropped += 1;
-        }
+        let network = network_of(packet.remote.ip());
+        let has_room = if self.has_begun(packet.remote) {
+            self.handshakes.begun.push(network, Waiting::First(packet))
+        } else {
+            self.handshakes.firsts.push(network, packet)
+        };
+        self.counters.attempts_dropped += u64::from(!has_room);
         None
+    }
+
+    /// Whether a handshake is under way with `remote`: what has the form of a first packet is likely an answer of its.
+    fn has_begun(&self, remote: SocketAddr) -> bool {
+        let begun = self.handshakes.server.as_ref().and_then(|server| server.begun_from.get(&remote));
+        begun.is_some_and(|&id| self.is_half_open(id))
+    }
+
+    /// Remembers where a handshake was begun from.
+    fn note_begun(&mut self, remote: SocketAddr, id: ConnId) {
+        let Some(server) = &mut self.handshakes.server else { return };
+        let mut begun_from = std::mem::take(&mut server.begun_from);
+        if begun_from.len() as u64 >= 2 * server.half_open_max {
+            begun_from.retain(|_, id| self.is_half_open(*id));
+        }
+        begun_from.insert(remote, id);
+        if let Some(server) = &mut self.handshakes.server {
+            server.begun_from = begun_from;
+        }
     }
 
     /// Lets a packet of an unfinished handshake wait for budget, behind those that came before it.
@@ -214,7 +250,7 @@ impl Core {
         let slot = self.slots[packet.id.index()].as_deref_mut().expect("it was found just now");
         let network = network_of(slot.conn.remote_address().ip());
         let has_room = slot.handshake_packets < HANDSHAKE_PACKETS_EACH_MAX
-            && self.handshakes.packets.push(network, Waiting::Handshake(packet));
+            && self.handshakes.begun.push(network, Waiting::Handshake(packet));
         if has_room {
             slot.handshake_packets += 1;
         } else {
@@ -310,17 +346,18 @@ impl Core {
         let Some(work) = self.handshakes.next_work(now, self.counters.half_open) else { return false };
         self.stopwatch.begin();
         let (kind, network) = match &work {
-            Work::Packet(network, _) => (Kind::Packet, Some(*network)),
+            Work::Begun(network, _) => (Kind::Begun, Some(*network)),
+            Work::First(network, _) => (Kind::First, Some(*network)),
             Work::Stale(_) | Work::Evict | Work::Attempt(_) => (Kind::Attempt, None),
         };
         let mut steps = 1;
         let mut read = None;
         match work {
-            Work::Packet(_, packet) => {
-                let packet = self.look_at(now, packet);
-                // Looking is no step: how many packets are looked at is bounded.
-                steps = u64::from(packet.is_some());
-                read = packet.map(|HandshakePacket { id, at, event }| (id, self.read(id, at, event)));
+            Work::Begun(_, packet) => read = self.look_at(now, packet).map(|packet| self.read_handshake(packet)),
+            Work::First(_, packet) => {
+                read = self.look_at(now, Waiting::First(packet)).map(|packet| self.read_handshake(packet));
+                // Looking is no step: how many first packets are looked at is bounded.
+                steps = u64::from(read.is_some());
             }
             Work::Stale(incoming) => self.ignore(incoming),
             Work::Evict => self.evict(now),
@@ -351,6 +388,11 @@ impl Core {
         }
     }
 
+    /// Lets a handshake read a packet; returns which one, and the frames that were in it.
+    fn read_handshake(&mut self, packet: HandshakePacket) -> (ConnId, u64) {
+        (packet.id, self.read(packet.id, packet.at, packet.event))
+    }
+
     /// Gives up a handshake that takes the time of many.
     fn note_handshake_work(&mut self, now: Micros, id: ConnId, work: Duration) {
         let Some(slot) = self.slot_mut(id).filter(|slot| slot.phase == Phase::Handshake) else { return };
@@ -366,7 +408,7 @@ impl Core {
             return self.refuse(incoming);
         }
         let Some(flow) = self.take_flow() else { return self.ignore(incoming) };
-        let is_proven = incoming.remote_address_validated();
+        let (is_proven, remote) = (incoming.remote_address_validated(), incoming.remote_address());
         self.scratch.clear();
         self.counters.accepted += 1;
         match self.endpoint.accept(incoming, self.epoch.instant(now), &mut self.scratch, None) {
@@ -375,6 +417,7 @@ impl Core {
                 if let Some(server) = self.handshakes.server.as_mut().filter(|_| !is_proven) {
                     server.unproven_begun.push(id);
                 }
+                self.note_begun(remote, id);
                 self.process(id, now);
             }
             Err(error) => {
@@ -397,7 +440,7 @@ impl Core {
 
     /// A new interval between flushes begins, with a new budget.
     pub(crate) fn refill_handshake_budget(&mut self) {
-        self.handshakes.spent = [0; 2];
+        self.handshakes.spent = [0; 3];
         self.handshakes.firsts_looked_at = 0;
         if let Some(server) = &mut self.handshakes.server {
             server.is_crowded = false;

@@ -88,9 +88,13 @@ pub const CROWD_PATIENCE_MS: u64 = 300;
 /// An attempt that waited this long while others keep coming is ignored and counted; its client sends again.
 pub const CROWD_AGE_MS_MAX: u64 = 500;
 
-/// Strangers' first packets, and packets of unfinished handshakes, that wait for handshake budget. A network may have as many
-/// as there is room left; more are dropped and counted, and clients send again.
+/// Strangers' first packets that wait for handshake budget, and as many packets of unfinished handshakes. A network may have
+/// as many as there is room left; more are dropped and counted, and clients send again.
 pub const HANDSHAKE_PACKETS_MAX: usize = 8_192;
+
+/// Networks whose first packets wait for handshake budget: as many as get their turn within four flushes. A first packet of
+/// one more is dropped and counted, and its client sends again.
+pub const FIRST_PACKET_NETWORKS_MAX: usize = 512;
 
 /// Packets of one unfinished handshake that wait for handshake budget. More are dropped and counted; clients send again.
 pub const HANDSHAKE_PACKETS_EACH_MAX: u32 = 16;

@@ -267,6 +267,49 @@ fn first_packets_of_one_address_delay_nobody_elses() {
 }
 
 #[test]
+fn first_packets_of_ever_new_networks_keep_nobody_out() {
+    // All have to prove their address, so that a client has to come back.
+    let mut server = server_options();
+    server.unproven_max = 0;
+    let mut world = World::with("none", &server, &client_options());
+    let mut forged = 0_u32;
+    // Ten thousand a second, of which eight thousand are looked at.
+    let mut flood = |world: &mut World, probes: &mut [End<MemorySocket>], ms: u64| {
+        for _ in 0..ms {
+            for _ in 0..10 {
+                forged += 1;
+                let id @ [_, a, b, c] = forged.to_be_bytes();
+                let packet = first_packet(1, &[id, id].concat());
+                world.network.inject(world.now, SocketAddr::from(([5, a, b, c], 5_000)), SERVER.into(), 0, &packet);
+            }
+            world.run(Micros::from_millis(1), |_| {});
+            probes.iter_mut().for_each(|probe| probe.pump(world.now));
+            if (world.now.0 / 1_000).is_multiple_of(16) {
+                world.server.driver.flush(world.now).expect("memory");
+                probes.iter_mut().for_each(|probe| probe.driver.flush(world.now).expect("memory"));
+            }
+        }
+    };
+    flood(&mut world, &mut [], 5_000);
+    let mut probes = Vec::new();
+    for n in 1..=16 {
+        let mut end = client(n, world.network.bind(SocketAddr::from(([10, 7, 7, n], 700))));
+        end.driver.connect(world.now, SERVER.into(), "localhost").expect("a good address");
+        end.driver.flush(world.now).expect("memory");
+        probes.push(end);
+        flood(&mut world, &mut probes, 1);
+    }
+    let joined = |probes: &[End<MemorySocket>]| probes.iter().filter(|probe| !probe.connected().is_empty()).count();
+    flood(&mut world, &mut probes, 16 * 10);
+    assert!(joined(&probes) >= 8, "{}: {:?}", joined(&probes), world.server.driver.counters());
+    // Their last packet has the form of a first one, and does not wait with those.
+    assert_eq!(world.server.connected().len(), joined(&probes));
+    // Who was turned away comes again after a second.
+    flood(&mut world, &mut probes, 4_000);
+    assert!(joined(&probes) >= 15, "{}: {:?}", joined(&probes), world.server.driver.counters());
+}
+
+#[test]
 fn first_packets_are_looked_at_in_bounded_numbers_whatever_they_are_addressed_to() {
     let mut world = World::new("lan");
     let conn = world.join(1)[0];
