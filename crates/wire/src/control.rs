@@ -15,7 +15,7 @@ use crate::limits::{CONTROL_BYTES_MAX, SERVER_CONTROL_BYTES_MAX};
 pub const MAGIC: [u8; 4] = *b"DNBT";
 
 /// The version of everything behind the fixed layout. `WIRE.md` and the golden vectors move with it.
-pub const PROTOCOL_VERSION: u16 = 2;
+pub const PROTOCOL_VERSION: u16 = 3;
 
 /// What a client asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! The bytes of the protocol as they stand in `assets/wire/v2.txt`. A change here is a change of the protocol:
+//! The bytes of the protocol as they stand in `assets/wire/v3.txt`. A change here is a change of the protocol:
 //! raise `PROTOCOL_VERSION`, describe it in `WIRE.md`, and start a new file.
 
 use downbeat_wire::bits::{BitReader, BitWriter};
@@ -10,13 +10,13 @@ use downbeat_wire::packet::{Acks, Arrivals, DownHead, InputReport, Known, UpHead
 use downbeat_wire::range::{Decoder, Encoder};
 use downbeat_wire::{CloseCode, Tick};
 
-const VECTORS: &str = include_str!("../../../assets/wire/v2.txt");
+const VECTORS: &str = include_str!("../../../assets/wire/v3.txt");
 
 fn check(name: &str, bytes: &[u8]) {
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let known = VECTORS.lines().filter_map(|line| line.split_once(' ')).find(|(known, _)| *known == name);
     let known = known.map_or("", |(_, hex)| hex);
-    assert_eq!(known, hex, "the vector `{name}` of assets/wire/v2.txt");
+    assert_eq!(known, hex, "the vector `{name}` of assets/wire/v3.txt");
 }
 
 fn hello() -> Hello {
@@ -34,7 +34,7 @@ fn hello() -> Hello {
 
 #[test]
 fn control_messages() {
-    assert_eq!(PROTOCOL_VERSION, 2);
+    assert_eq!(PROTOCOL_VERSION, 3);
     check("hello", &hello().to_bytes());
     let say = ClientMessage::Say { text: "hi".into() };
     check("say", &frame(&say));
