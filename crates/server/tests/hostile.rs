@@ -11,7 +11,7 @@ use downbeat_field::{Config as Rules, Field, Input};
 use downbeat_replica::bits::BitWriter;
 use downbeat_replica::{Input as _, InputFrame, Schema, Tick, neutral};
 use downbeat_server::Config;
-use downbeat_wire::control::{ClientMessage, Hello, MAGIC, ServerMessage, frame};
+use downbeat_wire::control::{ClientMessage, Hello, MAGIC, PROTOCOL_VERSION, ServerMessage, frame};
 use downbeat_wire::packet::{Acks, UpHead};
 use downbeat_wire::{CloseCode, Micros};
 
@@ -129,7 +129,7 @@ fn a_hello_that_does_not_decode() {
 
 #[test]
 fn an_oversized_hello() {
-    let bytes = [&MAGIC[..], &[2, 0, 0xff, 0xff]].concat();
+    let bytes = [&MAGIC[..], &PROTOCOL_VERSION.to_le_bytes(), &[0xff, 0xff]].concat();
     check(move |probe| probe.write(&bytes), CloseCode::ControlTooLarge, "65535 bytes exceeds");
 }
 
