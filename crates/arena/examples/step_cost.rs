@@ -1,9 +1,10 @@
-//! What a tick costs: microseconds per player of prediction, and of a room of 16 and of 128 that fight.
+//! What a tick costs: microseconds of step and of capture, in which the players' sight is, and of prediction. Rooms of
+//! several sizes fight in an open map and in a house of many short walls.
 //! `cargo run --release -p downbeat-arena --example step_cost`
 
 use std::time::Instant;
 
-use downbeat_arena::{Arena, Config, Entity, Input};
+use downbeat_arena::{Arena, Config, Entity, Input, Map};
 use downbeat_replica::{
     Capture, Context, Events, Game, Input as _, Inputs, Kinds, LaneReader, LaneWriter, PlayerId, PlayerInput, Setup,
     Tick, ViewTick,
@@ -12,16 +13,18 @@ use downbeat_replica::{
 const TICKS: u32 = 2_000;
 
 fn main() {
-    for players in [16, 128] {
-        measure(players);
+    let house = Map::parse(include_str!("../tests/maps/house.toml")).expect("the map is legal");
+    for map in [Map::default(), house] {
+        for players in [16, 64, 128] {
+            measure(&Config { map: map.clone(), ..Config::default() }, players);
+        }
     }
 }
 
-fn measure(players: u16) {
-    let config = Config::default();
-    let world = Arena::world(&config).expect("the default is legal");
+fn measure(config: &Config, players: u16) {
+    let world = Arena::world(config).expect("the map is legal");
     let setup = Setup { tick_rate_hz: 60, seed: 1, players_max: players };
-    let mut arena = Arena::new(&config, setup).expect("the default is legal");
+    let mut arena = Arena::new(config, setup).expect("the map is legal");
     (0..players).for_each(|player| arena.join(PlayerId(player), ""));
     let (mut entities, mut lanes) = (Vec::new(), Vec::new());
     let (mut stepping, mut capturing, mut predicting, mut predicted) = (0.0, 0.0, 0.0, 0_u32);
@@ -46,11 +49,12 @@ fn measure(players: u16) {
             own.write(&mut LaneWriter::new(&mut rounded));
         }
     }
-    let each = 1e6 / f64::from(TICKS) / f64::from(players);
+    let tick = 1e6 / f64::from(TICKS);
     println!(
-        "{players} players: step {:.2} us, capture {:.2} us, predict {:.2} us (clock reads included), a player and tick",
-        stepping * each,
-        capturing * each,
+        "{}, {players} players: step {:.1} us and capture {:.1} us a tick, predict {:.2} us a player (clock reads included)",
+        config.map.name,
+        stepping * tick,
+        capturing * tick,
         predicting * 1e6 / f64::from(predicted),
     );
 }
@@ -66,6 +70,7 @@ fn input(tick: u32, player: u16) -> PlayerInput<Input> {
         fire: (tick / 64 + u32::from(player)).is_multiple_of(2),
         ..Input::default()
     };
-    let view = ViewTick { tick: Tick(tick.saturating_sub(6)), sixteenths: 0 };
+    // A round trip of 50 ms and its delays.
+    let view = ViewTick { tick: Tick(tick.saturating_sub(5)), sixteenths: 0 };
     PlayerInput { player: PlayerId(player), input: input.rounded(), view, substituted: false }
 }

@@ -133,7 +133,8 @@ pub struct PlayerInput<I> {
     pub player: PlayerId,
     /// What is done.
     pub input: I,
-    /// What moment of the others' past the player saw when it sampled the input.
+    /// What moment of the others' past the player saw when it sampled the input: as it says, but not farther back than
+    /// its line explains.
     pub view: ViewTick,
     /// Whether the real input did not arrive in time and this stands in for it.
     pub substituted: bool,
@@ -167,7 +168,7 @@ impl<'a, I> Inputs<'a, I> {
 /// Where entities were.
 pub trait Rewind<E> {
     /// The entity `id` as those saw it who looked at the moment `view`; `None` when it was not there then, or when
-    /// that is longer ago than the rewind limit.
+    /// that is longer ago than the rewind limit. Who was moved since, rather than that it moved, is where that brought it.
     fn at(&self, id: EntityId, view: ViewTick) -> Option<E>;
 }
 
