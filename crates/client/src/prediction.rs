@@ -76,6 +76,8 @@ pub(crate) struct Prediction {
     /// Whether ticks since the last real input are unknown.
     in_doubt: bool,
     teleported: bool,
+    /// Where the avatar was when it was settled or played last, which is all that anybody saw of it.
+    seen: Option<Vec3>,
 }
 
 impl Prediction {
@@ -91,6 +93,7 @@ impl Prediction {
             last_real: Tick::ZERO,
             in_doubt: false,
             teleported: false,
+            seen: None,
         }
     }
 
@@ -155,6 +158,7 @@ impl Prediction {
         let error = before - tables.avatar.position(self.lanes());
         self.play_one(tick, input, step);
         (self.newest, self.sound) = (tick, tick);
+        self.seen = Some(tables.avatar.position(self.lanes()));
         error
     }
 
@@ -233,17 +237,15 @@ impl Prediction {
         Between { kind, from, to: lanes, seconds }.jumps()
     }
 
-    /// Plays again what a confirmation has made unsound. Says how that changed the newest state.
+    /// Plays again what a confirmation has made unsound. Says how the newest state differs from what was seen last.
     pub(crate) fn settle(&mut self, tables: &Tables<'_>, step: &mut Step<'_>) -> Option<Correction> {
-        if self.sound == self.newest && !self.teleported {
-            return None;
-        }
-        let before = tables.avatar.position(self.lanes());
         self.replay(self.newest, step);
         // What lies behind a gap in the past cannot be played again: it is given up.
         self.newest = self.sound;
-        let error = before - tables.avatar.position(self.lanes());
-        Some(Correction { error, teleported: std::mem::take(&mut self.teleported) })
+        let now = tables.avatar.position(self.lanes());
+        let error = self.seen.replace(now).map_or(Vec3::ZERO, |seen| seen - now);
+        let teleported = std::mem::take(&mut self.teleported);
+        (teleported || error != Vec3::ZERO).then_some(Correction { error, teleported })
     }
 
     /// Steps from the last confirmed state to the newest tick once more, and shows what is remembered of each tick beside
@@ -322,5 +324,114 @@ impl Prediction {
             last = last.next();
         }
         last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use downbeat_replica::{Input, LaneReader, LaneWriter, Replicated, neutral};
+
+    #[derive(Replicated, Clone)]
+    struct Body {
+        #[field(position, range = -2048.0..=2048.0, step = 0.0625)]
+        at: Vec3,
+        #[field(velocity, range = -128.0..=128.0, step = 0.0625)]
+        velocity: Vec3,
+    }
+
+    #[derive(Input, Clone, Default)]
+    struct Pad {
+        run: bool,
+    }
+
+    const TICKS_PER_S: f32 = 64.0;
+
+    /// A body that flies at its speed while the player holds a key, and its prediction from tick 100 on.
+    struct Bench {
+        avatar: Kind,
+        input: Kind,
+        neutral: Vec<i32>,
+        prediction: Prediction,
+    }
+
+    fn lanes(x: f32, speed: f32) -> Vec<i32> {
+        let mut lanes = Vec::new();
+        Body { at: Vec3::X * x, velocity: Vec3::X * speed }.write(&mut LaneWriter::new(&mut lanes));
+        lanes
+    }
+
+    fn fly(_: Tick, input: &[i32], lanes: &mut Vec<i32>) -> Option<Spawn> {
+        let mut body = Body::read(&mut LaneReader::new(lanes));
+        if Pad::read(&mut LaneReader::new(input)).run {
+            body.at += body.velocity / TICKS_PER_S;
+        }
+        lanes.clear();
+        body.write(&mut LaneWriter::new(lanes));
+        None
+    }
+
+    impl Bench {
+        fn new(speed: f32) -> Self {
+            Self {
+                avatar: Kind::of::<Body>("Body"),
+                input: Pad::kind(),
+                neutral: neutral::<Pad>(),
+                prediction: Prediction::new(0, Tick(100), &lanes(0.0, speed)),
+            }
+        }
+
+        fn with<R>(&mut self, f: impl FnOnce(&mut Prediction, &Tables<'_>, &mut Step<'_>) -> R) -> R {
+            let Self { avatar, input, neutral, prediction } = self;
+            f(prediction, &Tables { avatar, input, neutral, tick_length: Micros(15_625) }, &mut fly)
+        }
+
+        fn play(&mut self, ticks: std::ops::RangeInclusive<u32>) {
+            for tick in ticks.map(Tick) {
+                self.with(|prediction, tables, step| {
+                    prediction.settle(tables, step);
+                    prediction.play(tick, &Pad { run: true }.lanes(), tables, step)
+                });
+            }
+        }
+
+        /// The server tells of `tick`; returns what that does to the picture.
+        fn told(&mut self, tick: u32, state: &[i32]) -> Option<Correction> {
+            self.with(|prediction, tables, step| {
+                prediction.confirm(Tick(tick), state, 0, tables, step);
+                prediction.settle(tables, step)
+            })
+        }
+    }
+
+    #[test]
+    fn a_fast_avatar_that_was_stopped_is_corrected_and_one_that_was_moved_is_teleported() {
+        let told = |x, speed| {
+            let mut bench = Bench::new(64.0);
+            bench.play(101..=120);
+            bench.told(110, &lanes(x, speed)).expect("it is not where it was predicted")
+        };
+        let stopped = told(6.0, 64.0);
+        assert!(!stopped.teleported && stopped.error.distance(Vec3::X * 4.0) < 0.1, "{stopped:?}");
+        assert!(told(300.0, 64.0).teleported);
+    }
+
+    #[test]
+    fn what_lies_behind_a_gap_that_cannot_be_played_again_is_given_up() {
+        let mut bench = Bench::new(8.0);
+        bench.play(101..=110);
+        bench.play(214..=214);
+        // Overtaken by the stall: about a tick before the gap, and not as predicted.
+        bench.told(105, &lanes(0.5, 8.0));
+        bench.play(215..=216);
+        assert!(bench.told(216, &lanes(3.0, 8.0)).is_some());
+    }
+
+    #[test]
+    fn who_is_told_to_be_where_nothing_was_played_is_not_seen_to_jump_there() {
+        let mut bench = Bench::new(8.0);
+        bench.play(101..=110);
+        let correction = bench.told(118, &lanes(2.0, 8.0)).expect("it went on without the player");
+        assert!(!correction.teleported && correction.error.distance(Vec3::X * -0.75) < 0.1, "{correction:?}");
     }
 }
