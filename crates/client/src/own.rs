@@ -162,13 +162,12 @@ impl<G: Game> Own<G> {
 
     fn settle(&mut self, setting: &Setting<'_, G>, counters: &mut Counters) {
         let settled = self.run(setting, |prediction, tables, step| prediction.settle(tables, step));
-        match settled.flatten() {
-            Some(Correction { teleported: true, .. }) => self.fading = Fading::default(),
-            Some(Correction { error, .. }) => {
-                counters.corrected += u64::from(error.length() > CORRECTION_MIN_M);
-                self.fading.add(error, self.told_at);
-            }
-            None => {}
+        let Some(Correction { error, teleported }) = settled.flatten() else { return };
+        counters.corrected += u64::from(error.length() > CORRECTION_MIN_M);
+        if teleported {
+            self.fading = Fading::default();
+        } else {
+            self.fading.add(error, self.told_at);
         }
     }
 
