@@ -18,6 +18,7 @@ mod progress;
 mod report;
 mod server;
 mod shard;
+mod start;
 mod stop;
 mod text;
 
@@ -28,5 +29,6 @@ pub use progress::Progress;
 pub use report::{
     Closes, InputFigures, Live, Percentiles, Phases, ServerFigures, ServerReport, SnapshotFigures, Totals, Traffic,
 };
-pub use server::{RunError, Server, StartError, bind};
+pub use server::{RunError, Server};
+pub use start::{StartError, bind};
 pub use stop::Stop;

@@ -3,6 +3,7 @@
 
 mod admission;
 mod describe;
+mod life;
 mod net;
 mod peers;
 mod rooms;
