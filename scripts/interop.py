@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes
 
 ALPN = "downbeat"
 MAGIC = b"DNBT"
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 BAD_MAGIC, SECOND_HELLO = 32, 49
 SNAPSHOTS = 120
 PATIENCE_S = 10

@@ -89,6 +89,7 @@ pub(crate) fn understand(message: ServerMessage) -> Result<Message, Disconnected
     match message {
         ServerMessage::Said { player, text } => Ok(Message::Said { player: PlayerId(player), text }),
         ServerMessage::Draining { deadline_s } => Ok(Message::Draining { deadline_s }),
+        ServerMessage::Pace { send_rate_hz, ticks_left_out } => Ok(Message::Pace { send_rate_hz, ticks_left_out }),
         ServerMessage::Schema(_) | ServerMessage::Model(_) => {
             Err(Disconnected::Protocol("it told what it was not asked for".to_owned()))
         }

@@ -45,6 +45,13 @@ pub enum Message {
         /// Seconds from now.
         deadline_s: u32,
     },
+    /// The server is overloaded, or no longer. Nothing needs to be done: the clocks follow.
+    Pace {
+        /// Snapshots per second that the room sends from here on.
+        send_rate_hz: u16,
+        /// Ticks that the room has left out since it was opened; its clock stood still for as long.
+        ticks_left_out: u32,
+    },
 }
 
 /// How the line is doing.

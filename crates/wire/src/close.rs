@@ -58,6 +58,9 @@ close_codes! {
     NoSuchRoom = 18, "NO_SUCH_ROOM", "the room that was asked for does not exist";
     /// The address has as many connections as it may have.
     TooManyConnections = 19, "TOO_MANY_CONNECTIONS", "too many connections from this address";
+    /// Another shard of the server is to serve this client. The reason is a number, 0..=255 in decimal: a client connects
+    /// again with that as the first byte of the first connection id that it sends to, and is let in there.
+    Elsewhere = 20, "ELSEWHERE", "another shard serves this room; connect again as the protocol says";
     /// The hello does not begin with the magic bytes.
     BadMagic = 32, "BAD_MAGIC", "this is not the Downbeat protocol";
     /// The hello names a protocol version that is not spoken here.

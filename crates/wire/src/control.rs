@@ -15,7 +15,7 @@ use crate::limits::{CONTROL_BYTES_MAX, SERVER_CONTROL_BYTES_MAX};
 pub const MAGIC: [u8; 4] = *b"DNBT";
 
 /// The version of everything behind the fixed layout. `WIRE.md` and the golden vectors move with it.
-pub const PROTOCOL_VERSION: u16 = 3;
+pub const PROTOCOL_VERSION: u16 = 4;
 
 /// What a client asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +69,14 @@ pub enum ServerMessage {
     Schema(Part),
     /// A part of the model, likewise, behind the schema if that was asked for, too.
     Model(Part),
+    /// The server is overloaded, or no longer: how the room goes on.
+    Pace {
+        /// Snapshots per second that it sends from here on, at most what the welcome says.
+        send_rate_hz: u16,
+        /// Ticks that the room has left out since it was opened, because it could not keep up: its clock stood still
+        /// for as long.
+        ticks_left_out: u32,
+    },
 }
 
 /// How a client is let in.

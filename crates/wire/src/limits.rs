@@ -25,3 +25,7 @@ pub const UP_DATAGRAM_BYTES_MAX: usize = 1_200;
 
 /// How far behind the newest a sequence number may be and still be told from a new one.
 pub const SEQUENCE_WINDOW: u16 = 1 << 15;
+
+/// Times in a row that a client follows [`Elsewhere`](crate::CloseCode::Elsewhere). Places may be taken meanwhile, so once
+/// is not always enough.
+pub const REDIRECTS_MAX: u32 = 3;

@@ -1,4 +1,4 @@
-//! The bytes of the protocol as they stand in `assets/wire/v3.txt`. A change here is a change of the protocol:
+//! The bytes of the protocol as they stand in `assets/wire/v4.txt`. A change here is a change of the protocol:
 //! raise `PROTOCOL_VERSION`, describe it in `WIRE.md`, and start a new file.
 
 use downbeat_wire::bits::{BitReader, BitWriter};
@@ -10,13 +10,13 @@ use downbeat_wire::packet::{Acks, Arrivals, DownHead, InputReport, Known, UpHead
 use downbeat_wire::range::{Decoder, Encoder};
 use downbeat_wire::{CloseCode, Tick};
 
-const VECTORS: &str = include_str!("../../../assets/wire/v3.txt");
+const VECTORS: &str = include_str!("../../../assets/wire/v4.txt");
 
 fn check(name: &str, bytes: &[u8]) {
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let known = VECTORS.lines().filter_map(|line| line.split_once(' ')).find(|(known, _)| *known == name);
     let known = known.map_or("", |(_, hex)| hex);
-    assert_eq!(known, hex, "the vector `{name}` of assets/wire/v3.txt");
+    assert_eq!(known, hex, "the vector `{name}` of assets/wire/v4.txt");
 }
 
 fn hello() -> Hello {
@@ -34,7 +34,7 @@ fn hello() -> Hello {
 
 #[test]
 fn control_messages() {
-    assert_eq!(PROTOCOL_VERSION, 3);
+    assert_eq!(PROTOCOL_VERSION, 4);
     check("hello", &hello().to_bytes());
     let say = ClientMessage::Say { text: "hi".into() };
     check("say", &frame(&say));
@@ -50,6 +50,7 @@ fn control_messages() {
     check("welcome", &frame(&welcome));
     check("said", &frame(&ServerMessage::Said { player: 3, text: "hi".into() }));
     check("draining", &frame(&ServerMessage::Draining { deadline_s: 300 }));
+    check("pace", &frame(&ServerMessage::Pace { send_rate_hz: 30, ticks_left_out: 7 }));
     check("schema", &frame(&ServerMessage::Schema(Part { rest: 600, bytes: vec![1, 2, 3] })));
     check("model", &frame(&ServerMessage::Model(Part { rest: 0, bytes: vec![4, 5] })));
     let asks = Hello { game: String::new(), schema_hash: 0, model_hash: 0, ..hello() };
