@@ -11,6 +11,9 @@ pub enum BenchError {
     /// The transport could not be set up.
     #[error("the transport cannot be measured: {0}")]
     Transport(String),
+    /// Instructions cannot be counted.
+    #[error("instructions cannot be counted: {0}")]
+    Instructions(String),
     /// The figures cannot be written.
     #[error("the figures cannot be written: {0}")]
     Report(#[from] serde_json::Error),
@@ -30,7 +33,7 @@ impl BenchError {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Transport(_) | Self::Report(_) | Self::Page(_) => 1,
+            Self::Config(_) | Self::Transport(_) | Self::Instructions(_) | Self::Report(_) | Self::Page(_) => 1,
             Self::Gate(_) => 3,
             Self::Invalid(_) => 4,
         }

@@ -13,6 +13,7 @@
 //! | [`models()`] | trains the models that ship |
 //! | [`Judge`] | whether a client knows what the server told |
 //! | [`wire`] | what QUIC adds to a datagram |
+//! | [`instructions`] | instructions of the hot calls, held against a file |
 //! | [`allocations`] | what the counting allocator saw |
 //! | [`Report`] | the figures, for programs and for people |
 #![forbid(unsafe_code)]
@@ -20,9 +21,11 @@
 pub mod allocations;
 mod bitpack;
 mod clock;
+mod counted;
 pub mod cubes;
 mod error;
 pub mod games;
+pub mod instructions;
 mod judge;
 mod micro;
 mod models;

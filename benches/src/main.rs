@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use downbeat_benches::workloads::{self, Effort};
-use downbeat_benches::{BenchError, Options, Report, allocations, cubes, models};
+use downbeat_benches::{BenchError, Options, Report, allocations, cubes, instructions, models};
 use downbeat_link::LinkSpec;
 use mimalloc::MiMalloc;
 
@@ -49,6 +49,21 @@ enum Workload {
     Feel(FeelArgs),
     /// A room's tick with 10,000 entities and 64 clients, its allocations, and the first state of a joining client
     Crowd,
+    /// Instructions of a tick, of encoding, decoding and taking in inputs, held against a file; needs valgrind
+    Instructions(InstructionsArgs),
+    /// Plays the match whose instructions are counted
+    #[command(hide = true)]
+    Played,
+}
+
+#[derive(Args, Debug)]
+struct InstructionsArgs {
+    /// Write the counts into the file instead
+    #[arg(long)]
+    accept: bool,
+    /// What to hold them against
+    #[arg(long, value_name = "FILE", default_value = "benches/instructions.txt")]
+    file: PathBuf,
 }
 
 #[derive(Args, Debug)]
@@ -121,6 +136,8 @@ fn run(workload: &Workload, effort: Effort) -> Result<Option<Report>, BenchError
         Workload::Feel(args) if args.without => workloads::without(effort, args.write.as_deref()),
         Workload::Feel(args) => workloads::feel(effort, args.row, args.write.as_deref()),
         Workload::Crowd => workloads::crowd(effort),
+        Workload::Instructions(args) => instructions::instructions(effort, &args.file, args.accept),
+        Workload::Played => return workloads::played(effort.seed).map(|_| None),
     };
     report.map(Some)
 }

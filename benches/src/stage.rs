@@ -16,7 +16,7 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
 use crate::outbox::Outbox;
-use crate::{BenchError, Judge, Totals, allocations};
+use crate::{BenchError, Judge, Totals, allocations, counted};
 
 /// What QUIC, UDP and IPv4 add to a datagram on its way, for links with a rate; none of the workloads' has one.
 const PACKET_OVERHEAD_BYTES: usize = 28 + 40;
@@ -199,7 +199,7 @@ impl<G: Game> Stage<G> {
         }
         self.outbox.clear();
         let allocated = allocations::count();
-        self.room.tick(self.next_tick, &mut self.outbox);
+        counted::tick(&mut self.room, self.next_tick, &mut self.outbox);
         let ended = Instant::now();
         self.totals.tick_allocations += allocations::count() - allocated;
         self.outbox.end(ended);
@@ -364,12 +364,12 @@ impl<G: Game> Seat<G> {
     fn deliver(&mut self, session: SessionId, room: &mut Room<G>, totals: &mut Totals) {
         while let Some((at, datagram)) = self.up.poll(self.now) {
             let allocated = allocations::count();
-            room.receive(session, at, &datagram).expect("clients of ours send nothing wrong");
+            counted::take_inputs(room, session, at, &datagram).expect("clients of ours send nothing wrong");
             totals.receive_allocations += allocations::count() - allocated;
         }
         while let Some((at, datagram)) = self.down.poll(self.now) {
             let began = Instant::now();
-            let received = self.client.receive(at, &datagram);
+            let received = counted::decode(&mut self.client, at, &datagram);
             totals.decode += began.elapsed();
             // What does not decode is counted by the client.
             let Ok(received) = received else { continue };

@@ -4,6 +4,7 @@ mod arena;
 mod crowd;
 mod feel;
 mod loss;
+mod played;
 mod wander;
 mod worlds;
 
@@ -11,6 +12,7 @@ pub use arena::arena;
 pub use crowd::crowd;
 pub use feel::{feel, without};
 pub use loss::loss;
+pub use played::played;
 pub use wander::wander;
 pub use worlds::{asteroids, halo};
 
