@@ -49,6 +49,8 @@ enum Workload {
     Feel(FeelArgs),
     /// A room's tick with 10,000 entities and 64 clients, its allocations, and the first state of a joining client
     Crowd,
+    /// 2,000 handshakes within a second, and what 100 players notice: real sockets, two processors
+    Door,
     /// Instructions of a tick, of encoding, decoding and taking in inputs, held against a file; needs valgrind
     Instructions(InstructionsArgs),
     /// Plays the match whose instructions are counted
@@ -136,6 +138,7 @@ fn run(workload: &Workload, effort: Effort) -> Result<Option<Report>, BenchError
         Workload::Feel(args) if args.without => workloads::without(effort, args.write.as_deref()),
         Workload::Feel(args) => workloads::feel(effort, args.row, args.write.as_deref()),
         Workload::Crowd => workloads::crowd(effort),
+        Workload::Door => workloads::door(effort),
         Workload::Instructions(args) => instructions::instructions(effort, &args.file, args.accept),
         Workload::Played => return workloads::played(effort.seed).map(|_| None),
     };

@@ -2,6 +2,7 @@
 
 mod arena;
 mod crowd;
+mod door;
 mod feel;
 mod loss;
 mod played;
@@ -10,6 +11,7 @@ mod worlds;
 
 pub use arena::arena;
 pub use crowd::crowd;
+pub use door::door;
 pub use feel::{feel, without};
 pub use loss::loss;
 pub use played::played;

@@ -155,6 +155,10 @@ pub struct Totals {
     pub packets_costly: u64,
     /// UDP datagrams that led to nothing: garbage, strangers.
     pub udp_ignored: u64,
+    /// Attempts that were told to prove their address first (Retry).
+    pub handshakes_retried: u64,
+    /// Attempts refused because the server is full or draining.
+    pub handshakes_refused: u64,
     /// Handshakes that failed or took too long.
     pub handshakes_failed: u64,
     /// Of these, handshakes given up because their packets took the time of many.

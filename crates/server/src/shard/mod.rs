@@ -332,6 +332,8 @@ impl<G: Game, S: Socket> Shard<G, S> {
             packets_dropped: sum(|counters| counters.packets_dropped),
             packets_costly: sum(|counters| counters.packets_costly),
             udp_ignored: sum(|counters| counters.ignored),
+            handshakes_retried: sum(|counters| counters.retried),
+            handshakes_refused: sum(|counters| counters.refused),
             handshakes_failed: sum(|counters| counters.handshakes_failed),
             handshakes_costly: sum(|counters| counters.handshakes_costly),
             handshake_packets_dropped: sum(|counters| counters.handshake_packets_dropped + counters.attempts_dropped),
