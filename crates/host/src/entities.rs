@@ -4,9 +4,10 @@
 //! decided once, kept as ops, and each client's coder writes them.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use downbeat_replica::codec::{History, Known, Model, Op, Walk};
-use downbeat_replica::{Captured, EntityId, Picked, PlayerId, Scene, Schema, Tick, Versions};
+use downbeat_replica::{Captured, Coding, EntityId, Picked, PlayerId, Scene, Schema, Tick, Versions};
 
 /// An entity that is in the match.
 #[derive(Debug)]
@@ -68,7 +69,7 @@ struct Kept {
 #[derive(Debug)]
 pub(crate) struct Entities {
     places: Vec<Option<Entity>>,
-    model: Model,
+    coding: Arc<Coding>,
     ops: Vec<Op>,
     records: Vec<Kept>,
     walk: Walk,
@@ -83,19 +84,19 @@ pub(crate) struct Entities {
 }
 
 impl Entities {
-    pub(crate) fn new(schema: &Schema, model: Model, interval: u32) -> Self {
-        let is_cut = schema.entities.iter().map(|kind| {
+    pub(crate) fn new(coding: Arc<Coding>, interval: u32) -> Self {
+        let is_cut = coding.schema.entities.iter().map(|kind| {
             let names = kind.lanes.iter().any(|lane| lane.entity);
             [names || kind.lanes.iter().any(|lane| lane.owner_only || lane.owner_bits > 0), names]
         });
         Self {
             places: Vec::new(),
-            model,
+            is_cut: is_cut.collect(),
+            coding,
             ops: Vec::new(),
             records: Vec::new(),
             walk: Walk::default(),
             state: Vec::new(),
-            is_cut: is_cut.collect(),
             tick: Tick::ZERO,
             interval,
             replaced: Tick::ZERO,
@@ -123,8 +124,8 @@ impl Entities {
     }
 
     /// The model that records are written with.
-    pub(crate) const fn model(&self) -> &Model {
-        &self.model
+    pub(crate) fn model(&self) -> &Model {
+        &self.coding.model
     }
 
     /// Ticks from one snapshot to the next.
@@ -189,7 +190,7 @@ impl Entities {
     /// What there is to tell of `id` to a reader who knows its states of `known`, decided at most once a tick. `renamed`:
     /// the tick since when its lanes name the entities that they name for this reader.
     pub(crate) fn record(&mut self, id: EntityId, known: Picked, owner: bool, renamed: Tick) -> Record {
-        let Self { places, model, ops, records, walk, state, tick, interval, .. } = self;
+        let Self { places, coding, ops, records, walk, state, tick, interval, .. } = self;
         let entity = places[id.index()].as_mut().expect("what is shown is in the table");
         let newest_known = tick.offset(-i64::from(u32::from(known.ages()[0]) * *interval));
         let key = Key { known, owner, forced: renamed > newest_known };
@@ -212,7 +213,7 @@ impl Entities {
         let (asleep, news) = (history.sleeps(), key.forced || newest.since > newest_known);
         let start = ops.len();
         if !asleep || news {
-            let model = model.kind(entity.kind, owner);
+            let model = coding.model.kind(entity.kind, owner);
             walk.begin(model, &history);
             if !asleep {
                 let Ok(_) = walk.presence(model, ops, news);
@@ -233,10 +234,10 @@ impl Entities {
 
     /// Decides the state of `id`, of which the reader knows nothing, beside `guess`.
     pub(crate) fn enter(&mut self, id: EntityId, owner: bool, guess: &[i32]) -> Record {
-        let Self { places, model, ops, walk, state, .. } = self;
+        let Self { places, coding, ops, walk, state, .. } = self;
         let entity = places[id.index()].as_ref().expect("what is shown is in the table");
         let newest = entity.told(owner).newest().expect("a captured entity has a version");
-        let (model, history) = (model.kind(entity.kind, owner), History::guess(guess));
+        let (model, history) = (coding.model.kind(entity.kind, owner), History::guess(guess));
         let start = ops.len();
         state.clear();
         state.extend_from_slice(newest.lanes);

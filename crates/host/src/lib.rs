@@ -14,7 +14,7 @@ mod snapshot;
 mod types;
 
 pub use room::Room;
-pub use schedule::Schedule;
+pub use schedule::{Grid, Schedule};
 pub use types::{
     Counters, InputCounters, JoinError, Net, PeerError, Phase, RoomOptions, SessionId, SessionReport, Told,
 };

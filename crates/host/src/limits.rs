@@ -34,6 +34,9 @@ pub const LEADS_LOOKED_AT_EVERY: usize = 16;
 /// clock moves at most 5 % faster than time, so that it lags when the line gets better.
 pub const VIEW_TOLERANCE_TICKS: u32 = 3;
 
+/// An overloaded room sends each client every such snapshot at least.
+pub const SEND_EVERY_MAX: u32 = 4;
+
 /// Ticks that are made up for at once after a stall. What was missed beyond that is not: the schedule moves, and the
 /// match was slower for a moment.
 pub const CATCH_UP_TICKS_MAX: u64 = 4;

@@ -1,6 +1,7 @@
 //! One match: its game, its sessions, and the tick that carries both forward.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use downbeat_replica::bits::BitReader;
 use downbeat_replica::limits::{PLAYERS_MAX, ROOM_VERSIONS};
@@ -14,7 +15,7 @@ use downbeat_wire::packet::{Acks, Arrivals, InputReport, UpHead};
 
 use crate::entities::Entities;
 use crate::inputs::InputQueue;
-use crate::limits::{INPUT_TICKS_AHEAD_MAX, REWIND_MAX, SNAPSHOT_BYTES_MIN, SNAPSHOTS_KEPT_MAX, TICK_RATE_HZ_MAX};
+use crate::limits::{INPUT_TICKS_AHEAD_MAX, REWIND_MAX, SEND_EVERY_MAX, SNAPSHOT_BYTES_MIN, SNAPSHOTS_KEPT_MAX, TICK_RATE_HZ_MAX};
 use crate::replication::Replication;
 use crate::rewind::{Leads, Past};
 use crate::snapshot::{self, EncodedEvent, Snapshot};
@@ -35,6 +36,8 @@ pub(crate) struct Session {
     visible: Visible,
     /// Bytes that its next snapshot may have, as far as the configured rate goes.
     allowance: usize,
+    /// The tick of its last snapshot: events up to there were told, or did not fit.
+    heard: Tick,
 }
 
 /// A match and those who take part in it.
@@ -62,6 +65,7 @@ pub struct Room<G: Game> {
     captured: Vec<Captured>,
     lanes: Vec<i32>,
     snapshot: Snapshot,
+    send_every: u32,
 }
 
 impl<G: Game> Room<G> {
@@ -70,6 +74,14 @@ impl<G: Game> Room<G> {
     /// # Errors
     /// When the game's configuration, its schema or the options cannot be; says what is allowed.
     pub fn new(config: &G::Config, options: RoomOptions) -> Result<Self, ConfigError> {
+        Self::with_coding(config, options, Arc::new(Coding::of::<G>()?))
+    }
+
+    /// Opens a room of those that share `coding`, the game's own: to read a model takes longer than all the rest.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_coding(config: &G::Config, options: RoomOptions, coding: Arc<Coding>) -> Result<Self, ConfigError> {
         let snapshot_bytes = options.client_bytes_per_s / options.send_rate_hz.max(1) as usize;
         if snapshot_bytes < SNAPSHOT_BYTES_MIN {
             return Err(ConfigError(format!(
@@ -100,12 +112,12 @@ impl<G: Game> Room<G> {
             )));
         }
         let players_max = options.players_max.min(PLAYERS_MAX as u16);
-        let Coding { schema, model, .. } = Coding::of::<G>()?;
+        let schema = coding.schema.clone();
         snapshot::check_sizes(&schema, snapshot_bytes)?;
         let setup = Setup { tick_rate_hz: options.tick_rate_hz, seed: options.seed, players_max };
         Ok(Self {
             game: G::new(config, setup)?,
-            entities: Entities::new(&schema, model, options.tick_rate_hz / options.send_rate_hz),
+            entities: Entities::new(coding, options.tick_rate_hz / options.send_rate_hz),
             schema,
             options: RoomOptions { players_max, ..options },
             tick: Tick::ZERO,
@@ -124,6 +136,7 @@ impl<G: Game> Room<G> {
             captured: Vec::new(),
             lanes: Vec::new(),
             snapshot: Snapshot::default(),
+            send_every: 1,
         })
     }
 
@@ -160,6 +173,7 @@ impl<G: Game> Room<G> {
                 avatar: None,
                 visible: Visible::default(),
                 allowance: 0,
+                heard: Tick::ZERO,
             },
         );
         Ok(player)
@@ -254,8 +268,10 @@ impl<G: Game> Room<G> {
     fn tell_clients(&mut self, net: &mut impl Net) {
         self.send_snapshots(net);
         self.send_reliable(net);
-        self.encoded_events.clear();
         self.reliable_events.clear();
+        // Those whose turn comes later hear of it then.
+        let unheard = self.tick.offset(-i64::from((self.send_every - 1) * self.interval()));
+        self.encoded_events.retain(|event| event.tick > unheard);
     }
 
     fn take_inputs(&mut self) {
@@ -323,10 +339,27 @@ impl<G: Game> Room<G> {
         self.reliable_events.extend(self.events.drain_reliable().map(encode));
     }
 
-    /// Asks the game what each client is shown whose connection can take a snapshot.
+    /// Sends each client every `every`th snapshot, 1 to [`SEND_EVERY_MAX`](crate::limits::SEND_EVERY_MAX), and leaves out the
+    /// others, as if its connection could not take them. Clients take turns, so that no tick has the work of all.
+    pub fn set_send_every(&mut self, every: u32) {
+        self.send_every = every.clamp(1, SEND_EVERY_MAX);
+    }
+
+    /// Which snapshots each client is sent: 1 for all of them, 2 for every other one.
+    pub const fn send_every(&self) -> u32 {
+        self.send_every
+    }
+
+    /// Asks the game what each client is shown whose turn it is and whose connection can take a snapshot.
     fn choose_visible(&mut self, net: &mut impl Net) {
         let budget = self.options.client_bytes_per_s / self.options.send_rate_hz as usize;
+        let number = self.tick.0 / self.interval();
         for (&id, session) in &mut self.sessions {
+            if !number.wrapping_add(id.0).is_multiple_of(self.send_every) {
+                session.space = None;
+                self.counters.left_out += 1;
+                continue;
+            }
             session.allowance = (session.allowance + budget).min(budget * SNAPSHOTS_KEPT_MAX);
             session.space = net.space(id);
             if session.space.is_none() {
@@ -359,8 +392,13 @@ impl<G: Game> Room<G> {
                 counters: &mut self.counters,
                 tick: self.tick,
             };
-            let viewer =
-                snapshot::Reader { player: session.player, avatar, inputs, bytes_max: space.min(session.allowance) };
+            let viewer = snapshot::Reader {
+                player: session.player,
+                avatar,
+                inputs,
+                bytes_max: space.min(session.allowance),
+                heard: std::mem::replace(&mut session.heard, self.tick),
+            };
             let datagram = self.snapshot.encode(room, &viewer, session.visible.sorted(), &mut session.replication);
             session.allowance = session.allowance.saturating_sub(datagram.len());
             net.send(id, datagram);

@@ -58,6 +58,8 @@ pub(crate) struct Reader {
     pub(crate) avatar: Option<EntityId>,
     pub(crate) inputs: Option<InputReport>,
     pub(crate) bytes_max: usize,
+    /// Events up to this tick were told it before.
+    pub(crate) heard: Tick,
 }
 
 /// An entity that the client knows.
@@ -416,9 +418,15 @@ struct Events {
     dropped: u64,
 }
 
+/// The events that the client hears of, and was not told before.
+fn news<'a>(source: &'a Source<'_>, reader: &Reader, replication: &Replication) -> impl Iterator<Item = &'a EncodedEvent> {
+    let is_new = |event: &&EncodedEvent| event.tick > reader.heard;
+    source.events.iter().filter(is_new).filter(|event| hears(event.hearers, reader.player, replication))
+}
+
 /// The events that the client hears of, as far as they fit into `room` bits.
 fn fitting_events(source: &Source<'_>, reader: &Reader, replication: &Replication, room: u32) -> Events {
-    let heard = || source.events.iter().filter(|event| hears(event.hearers, reader.player, replication));
+    let heard = || news(source, reader, replication);
     let (mut count, mut bits) = (0, 0);
     for event in heard().take(EVENTS_PER_DATAGRAM_MAX) {
         let more = event_bits_max(&source.schema.events[event.kind]);
@@ -432,8 +440,7 @@ fn fitting_events(source: &Source<'_>, reader: &Reader, replication: &Replicatio
 
 fn put_events(source: &Source<'_>, reader: &Reader, events: &Events, replication: &Replication, out: &mut Encoder<'_>) {
     put_count(events.count, out);
-    let heard = source.events.iter().filter(|event| hears(event.hearers, reader.player, replication));
-    for event in heard.take(events.count) {
+    for event in news(source, reader, replication).take(events.count) {
         let age = source.tick.0 - event.tick.0;
         let slot_of = |id| replication.slot_of(id).map_or(0, |slot| slot + 1);
         put_event(source.schema, event.kind, age, &event.lanes, slot_of, out);

@@ -102,6 +102,8 @@ pub struct Counters {
     pub snapshots: u64,
     /// Snapshots not sent because the connection could not take one.
     pub skipped: u64,
+    /// Snapshots not sent because the room's send rate was lowered.
+    pub left_out: u64,
     /// Records put off because the budget was used up.
     pub deferred: u64,
     /// Entities shown, summed over snapshots.
@@ -125,6 +127,7 @@ impl Counters {
         self.forged_acks += other.forged_acks;
         self.snapshots += other.snapshots;
         self.skipped += other.skipped;
+        self.left_out += other.left_out;
         self.deferred += other.deferred;
         self.shown += other.shown;
         self.clamped += other.clamped;

@@ -41,6 +41,8 @@ pub(crate) struct Slot {
     /// The owner knows the connection, so it hears of its end.
     pub(crate) is_announced: bool,
     pub(crate) is_dirty: bool,
+    /// Whom it is flushed with.
+    pub(crate) group: u16,
     pub(crate) is_urgent: bool,
     /// Our entry in the timer heap.
     pub(crate) armed: Option<Micros>,
@@ -75,6 +77,7 @@ impl Slot {
             phase: Phase::Handshake,
             is_announced,
             is_dirty: false,
+            group: 0,
             is_urgent: false,
             armed: None,
             inflow: Inflow::default(),

@@ -31,7 +31,8 @@ pub(crate) struct Core {
     pub(crate) handshakes: Handshakes,
     pub(crate) outgoing: Outgoing,
     pub(crate) counters: DriverCounters,
-    pub(crate) dirty: Vec<ConnId>,
+    /// By group.
+    pub(crate) dirty: Vec<Vec<ConnId>>,
     pub(crate) urgent: Vec<ConnId>,
     pub(crate) timers: Timers,
     /// Closed connections and when they are forgotten; those that quinn-proto let go before are skipped.
@@ -71,7 +72,7 @@ impl Core {
             handshakes,
             outgoing: Outgoing::new(),
             counters: DriverCounters::default(),
-            dirty: Vec::new(),
+            dirty: vec![Vec::new()],
             urgent: Vec::new(),
             timers: Timers::default(),
             closed: VecDeque::new(),
@@ -243,11 +244,20 @@ impl Core {
         if slot.phase == Phase::Open {
             if !slot.is_dirty {
                 slot.is_dirty = true;
-                self.dirty.push(id);
+                self.dirty[usize::from(slot.group)].push(id);
             }
         } else if !slot.is_urgent {
             slot.is_urgent = true;
             self.urgent.push(id);
+        }
+    }
+
+    /// Puts a connection into another group. If it waits for its flush, it does so where it was.
+    pub(crate) fn set_group(&mut self, id: ConnId, group: u16) {
+        let Some(slot) = self.slot_mut(id) else { return };
+        slot.group = group;
+        if self.dirty.len() <= usize::from(group) {
+            self.dirty.resize_with(usize::from(group) + 1, Vec::new);
         }
     }
 

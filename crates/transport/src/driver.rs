@@ -160,9 +160,24 @@ impl<S: Socket> Driver<S> {
     /// # Errors
     /// When the socket is of no use any more.
     pub fn flush(&mut self, now: Micros) -> io::Result<()> {
+        for group in 0..self.core.dirty.len() {
+            self.flush_group(now, group as u16)?;
+        }
+        Ok(())
+    }
+
+    /// As [`flush`](Self::flush), for the connections of one group alone. The others' acknowledgements wait for the packets that
+    /// their own flush sends. The handshake budget's interval is from one flush of group 0 to the next.
+    ///
+    /// # Errors
+    /// When the socket is of no use any more.
+    pub fn flush_group(&mut self, now: Micros, group: u16) -> io::Result<()> {
         self.core.now = now;
-        self.core.refill_handshake_budget();
-        let mut dirty = std::mem::take(&mut self.core.dirty);
+        if group == 0 {
+            self.core.refill_handshake_budget();
+        }
+        let Some(dirty) = self.core.dirty.get_mut(usize::from(group)) else { return Ok(()) };
+        let mut dirty = std::mem::take(dirty);
         for id in dirty.drain(..) {
             if let Some(slot) = self.core.slot_mut(id) {
                 slot.is_dirty = false;
@@ -170,9 +185,16 @@ impl<S: Socket> Driver<S> {
             }
         }
         // Nothing was marked meanwhile: transmitting causes no events. The buffer is kept.
-        debug_assert!(self.core.dirty.is_empty());
-        self.core.dirty = dirty;
+        let place = &mut self.core.dirty[usize::from(group)];
+        debug_assert!(place.is_empty());
+        *place = dirty;
         self.send_urgent(now)
+    }
+
+    /// Puts a connection into the group that it is flushed with; new ones are in group 0. Number groups from 0 on: each has
+    /// a list.
+    pub fn set_group(&mut self, conn: ConnId, group: u16) {
+        self.core.set_group(conn, group);
     }
 
     /// Bytes that a datagram to `conn` may have now. `None` while it is blocked (a datagram still waits, the congestion

@@ -91,6 +91,41 @@ fn slow_ticks_merge_acknowledgements_too() {
     assert!((1.0..1.05).contains(&each), "{each} packets per client and tick");
 }
 
+#[test]
+fn groups_that_are_flushed_apart_get_one_packet_per_client_and_tick_each() {
+    const GROUPS: u64 = 4;
+    let mut world = World::new("latency=15ms,jitter=3ms");
+    let conns = world.join(32);
+    let peers = world.server.connected();
+    for (n, &peer) in peers.iter().enumerate() {
+        world.server.driver.set_group(peer, (n as u64 % GROUPS) as u16);
+    }
+    let play = |world: &mut World, beats: u64| {
+        for beat in 0..beats {
+            world.now = world.now + Micros(TICK.0 / GROUPS);
+            world.server.pump(world.now);
+            world.client.pump(world.now);
+            let group = beat % GROUPS;
+            for &peer in peers.iter().skip(group as usize).step_by(GROUPS as usize) {
+                world.server.driver.send_datagram(peer, &[1; 200]).expect("room");
+            }
+            world.server.driver.flush_group(world.now, group as u16).expect("memory");
+            if group == 1 {
+                for &conn in &conns {
+                    world.client.driver.send_datagram(conn, &[2; 60]).expect("room");
+                }
+                world.client.driver.flush(world.now).expect("memory");
+            }
+        }
+    };
+    play(&mut world, 100 * GROUPS);
+    let before = world.server.driver.counters().datagrams_out;
+    play(&mut world, 600 * GROUPS);
+    let packets = world.server.driver.counters().datagrams_out - before;
+    let each = packets as f64 / (32.0 * 600.0);
+    assert!((1.0..1.01).contains(&each), "{each} packets per client and tick");
+}
+
 fn survives(net: &str) {
     let mut world = World::new(net);
     let conns = (0..8).map(|_| world.connect()).collect::<Vec<_>>();
