@@ -15,7 +15,9 @@ use downbeat_wire::packet::{Acks, Arrivals, InputReport, UpHead};
 
 use crate::entities::Entities;
 use crate::inputs::InputQueue;
-use crate::limits::{INPUT_TICKS_AHEAD_MAX, REWIND_MAX, SEND_EVERY_MAX, SNAPSHOT_BYTES_MIN, SNAPSHOTS_KEPT_MAX, TICK_RATE_HZ_MAX};
+use crate::limits::{
+    INPUT_TICKS_AHEAD_MAX, REWIND_MAX, SEND_EVERY_MAX, SNAPSHOT_BYTES_MIN, SNAPSHOTS_KEPT_MAX, TICK_RATE_HZ_MAX,
+};
 use crate::replication::Replication;
 use crate::rewind::{Leads, Past};
 use crate::snapshot::{self, EncodedEvent, Snapshot};

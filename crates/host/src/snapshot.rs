@@ -419,7 +419,11 @@ struct Events {
 }
 
 /// The events that the client hears of, and was not told before.
-fn news<'a>(source: &'a Source<'_>, reader: &Reader, replication: &Replication) -> impl Iterator<Item = &'a EncodedEvent> {
+fn news<'a>(
+    source: &'a Source<'_>,
+    reader: &Reader,
+    replication: &Replication,
+) -> impl Iterator<Item = &'a EncodedEvent> {
     let is_new = |event: &&EncodedEvent| event.tick > reader.heard;
     source.events.iter().filter(is_new).filter(|event| hears(event.hearers, reader.player, replication))
 }

@@ -27,7 +27,8 @@ pub use notice::{Notice, Notify};
 pub use os::pin_thread;
 pub use progress::Progress;
 pub use report::{
-    Closes, InputFigures, Live, Percentiles, Phases, ServerFigures, ServerReport, SnapshotFigures, Totals, Traffic,
+    Closes, InputFigures, Live, Percentiles, Phases, RoomFigures, ServerFigures, ServerReport, SnapshotFigures, Totals,
+    Traffic,
 };
 pub use server::{RunError, Server};
 pub use start::{StartError, bind};

@@ -55,3 +55,40 @@ pub const WARM_UP: Micros = Micros::from_millis(2_000);
 
 /// From one notice of ticks that were left out to the next.
 pub const SLOWED_PAUSE: Micros = Micros::from_millis(1_000);
+
+/// Beats that a tick's length is divided into: a room ticks in one of them, and sockets are looked into in each. Looking on
+/// every arrival costs a fifth more; inputs carry the kernel's stamp of their arrival.
+pub const BEATS_PER_TICK: u64 = 4;
+
+/// A room whose ticks take longer than a tick's length divided by this, and which is behind, gives way to the other rooms of
+/// its shard for as long as it ran. Beyond [`CATCH_UP_TICKS_MAX`](downbeat_host::limits::CATCH_UP_TICKS_MAX) its ticks are
+/// left out.
+pub const SLOW_ROOM_SHARE: u64 = 2;
+
+/// One of so many ticks late, or begun with datagrams left unread, within a second: a sign of overload.
+pub const LATE_TICKS_SHARE: u64 = 10;
+
+/// A shard that works less than this part of the time has room to spare, in percent: no send rate is lowered, and one is
+/// raised again only if that is so afterwards.
+pub const BUSY_PERCENT: u64 = 75;
+
+/// From one judgement of a shard's load to the next; a step of a send rate is taken in each at most, and a room's clients are
+/// told of their pace once at most.
+pub const REVIEW_PAUSE: Micros = Micros::from_millis(1_000);
+
+/// A send rate is lowered if that saves this part of the shard's time, in thousandths. Less is of no use to anybody.
+pub const RELIEF_WORTH_THOUSANDTHS: u64 = 5;
+
+/// Least snapshots per second that a send rate is lowered to, and
+/// [`SEND_EVERY_MAX`](downbeat_host::limits::SEND_EVERY_MAX) says the rest.
+pub const LOWERED_RATE_HZ_MIN: u32 = 10;
+
+/// Seconds without overload until a send rate is raised by a step. Twice as many each time that a step had to be taken back,
+/// up to [`CALM_SECONDS_MAX`].
+pub const CALM_SECONDS: u32 = 3;
+
+/// See [`CALM_SECONDS`].
+pub const CALM_SECONDS_MAX: u32 = 48;
+
+/// Rooms that a report lists, those that took most.
+pub const ROOMS_REPORTED_MAX: usize = 16;

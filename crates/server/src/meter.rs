@@ -10,6 +10,7 @@ use hdrhistogram::Histogram;
 use crate::limits::WARM_UP;
 use crate::os;
 use crate::report::{Percentiles, Phases, Traffic};
+use crate::shard::Work;
 
 /// What the shard does at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,9 +59,30 @@ impl Laps {
         std::mem::replace(&mut self.part, part)
     }
 
+    /// What ticks of rooms took so far, since it was last taken out.
+    pub(crate) fn rooms(&self) -> RoomLaps {
+        let sum = |parts: &[Part]| parts.iter().map(|&part| self.sums[part as usize]).sum();
+        RoomLaps { game: sum(&[Part::Step, Part::Capture]), telling: sum(&[Part::Interest, Part::Encode, Part::Flush]) }
+    }
+
     fn take(&mut self) -> [Duration; PARTS] {
         let sums = std::mem::replace(&mut self.sums, [Duration::ZERO; PARTS + 1]);
         std::array::from_fn(|i| sums[i])
+    }
+}
+
+/// Time that went to rooms.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RoomLaps {
+    game: Duration,
+    telling: Duration,
+}
+
+impl RoomLaps {
+    /// What came on top of `before`.
+    pub(crate) fn since(&self, before: &Self) -> Work {
+        let micros = |now: Duration, then: Duration| Micros(now.saturating_sub(then).as_micros() as u64);
+        Work { game: micros(self.game, before.game), telling: micros(self.telling, before.telling) }
     }
 }
 
@@ -70,8 +92,19 @@ pub(crate) struct Counted {
     pub(crate) rooms: Counters,
     pub(crate) traffic: Traffic,
     pub(crate) kernel_drops: u64,
+    pub(crate) strain: Strain,
+}
+
+/// What overload did.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Strain {
+    /// Ticks that were not finished when the next was due.
     pub(crate) overruns: u64,
     pub(crate) ticks_left_out: u64,
+    /// Beats that ticked although datagrams were left unread in the sockets.
+    pub(crate) beats_unread: u64,
+    /// Steps by which send rates were lowered.
+    pub(crate) rates_lowered: u64,
 }
 
 /// From the end of the warm-up to the last client's departure.
@@ -85,6 +118,8 @@ pub(crate) struct Window {
     pub(crate) rss_bytes: Option<u64>,
     work: Histogram<u64>,
     jitter: Histogram<u64>,
+    /// What one room's tick takes.
+    room: Histogram<u64>,
     parts: [Histogram<u64>; PARTS],
     cpu: Option<Duration>,
     client_ticks: u64,
@@ -100,6 +135,7 @@ impl Window {
             rss_bytes: os::rss_bytes(),
             work: histogram(),
             jitter: histogram(),
+            room: histogram(),
             parts: std::array::from_fn(|_| histogram()),
             cpu: Some(Duration::ZERO),
             client_ticks: 0,
@@ -112,6 +148,10 @@ impl Window {
 
     pub(crate) fn jitter(&self) -> Option<Percentiles> {
         Percentiles::of_nanos(&self.jitter)
+    }
+
+    pub(crate) fn room(&self) -> Option<Percentiles> {
+        Percentiles::of_nanos(&self.room)
     }
 
     pub(crate) fn phases(&self) -> Phases {
@@ -137,12 +177,16 @@ impl Window {
 pub(crate) struct Meter {
     pub(crate) laps: Laps,
     pub(crate) clients_peak: u64,
+    /// Of all rooms.
     pub(crate) ticks: u64,
+    /// Of the last beat that ticked, with what was done since the one before.
     pub(crate) work_us: u64,
+    /// All work so far.
+    pub(crate) worked: Duration,
     opens_at: Option<Micros>,
     window: Option<Window>,
     cpu: Option<Duration>,
-    tick_ended: Micros,
+    beat_ended: Micros,
 }
 
 impl Meter {
@@ -152,10 +196,11 @@ impl Meter {
             clients_peak: 0,
             ticks: 0,
             work_us: 0,
+            worked: Duration::ZERO,
             opens_at: None,
             window: None,
             cpu: os::thread_cpu_time(),
-            tick_ended: Micros::default(),
+            beat_ended: Micros::default(),
         }
     }
 
@@ -165,17 +210,26 @@ impl Meter {
         self.window = None;
     }
 
-    /// A tick of `clients` that began `late` has ended.
-    pub(crate) fn tick_ended(&mut self, now: Micros, late: Micros, clients: u64, counted: impl FnOnce() -> Counted) {
+    /// A tick of a room of `clients` has ended that began `late` and took `work`.
+    pub(crate) fn tick_ended(&mut self, late: Micros, work: Micros, clients: u64) {
         self.ticks += 1;
+        let Some(window) = self.window.as_mut().filter(|window| window.last.is_none()) else { return };
+        window.client_ticks += clients;
+        window.jitter.saturating_record(late.0 * 1_000);
+        window.room.saturating_record(work.0 * 1_000);
+    }
+
+    /// A beat has ended in which rooms ticked, of `clients` in all; or nobody is there.
+    pub(crate) fn beat_ended(&mut self, now: Micros, clients: u64, counted: impl FnOnce() -> Counted) {
         self.clients_peak = self.clients_peak.max(clients);
         let parts = self.laps.take();
         let work: Duration = parts.iter().sum();
         self.work_us = u64::try_from(work.as_micros()).unwrap_or(u64::MAX);
+        self.worked += work;
         let cpu = os::thread_cpu_time();
         let spent = cpu.zip(self.cpu).map(|(cpu, before)| cpu.saturating_sub(before));
-        let passed = now.since(self.tick_ended);
-        (self.cpu, self.tick_ended) = (cpu, now);
+        let passed = now.since(self.beat_ended);
+        (self.cpu, self.beat_ended) = (cpu, now);
 
         let Some(window) = &mut self.window else {
             if clients > 0 && self.opens_at.is_some_and(|at| at <= now) {
@@ -190,12 +244,10 @@ impl Meter {
             return self.end(counted);
         }
         window.seconds += passed.as_secs_f64();
-        window.client_ticks += clients;
         window.cpu = window.cpu.zip(spent).map(|(sum, spent)| sum + spent);
-        window.jitter.saturating_record(late.0 * 1_000);
         window.work.saturating_record(nanos(work));
         for (histogram, part) in window.parts.iter_mut().zip(parts) {
-            // A tick that sends nothing has no encoding.
+            // A beat that sends nothing has no encoding.
             if !part.is_zero() {
                 histogram.saturating_record(nanos(part));
             }
@@ -230,8 +282,9 @@ mod tests {
         let mut run = |meter: &mut Meter, ticks: u64, clients: u64| {
             for _ in 0..ticks {
                 tick += 1;
-                let counted = Counted { overruns: tick, ..Counted::default() };
-                meter.tick_ended(Micros::from_millis(10 * tick), Micros(100), clients, || counted);
+                let strain = Strain { overruns: tick, ..Strain::default() };
+                meter.tick_ended(Micros(100), Micros(50), clients);
+                meter.beat_ended(Micros::from_millis(10 * tick), clients, || Counted { strain, ..Counted::default() });
             }
             Micros::from_millis(10 * tick)
         };
@@ -245,8 +298,8 @@ mod tests {
         run(&mut meter, 1 + 300, 2);
         run(&mut meter, 100, 0);
         let window = meter.window().expect("it was long enough");
-        assert_eq!(window.first.overruns, 450);
-        assert_eq!(window.last.expect("all left").overruns, 751);
+        assert_eq!(window.first.strain.overruns, 450);
+        assert_eq!(window.last.expect("all left").strain.overruns, 751);
         assert!((window.seconds - 3.0).abs() < 1e-6, "{}", window.seconds);
         assert_eq!(window.client_ticks, 600);
         assert_eq!(window.jitter().expect("300 ticks").p50.round(), 100.0);

@@ -55,6 +55,20 @@ pub enum Notice {
         /// Ticks that were left out since that was told last.
         ticks: u64,
     },
+    /// The shard is overloaded: a room sends fewer snapshots. Told once a second at most.
+    SendRateLowered {
+        /// Which.
+        room: u64,
+        /// Snapshots per second from here on.
+        send_rate_hz: u32,
+    },
+    /// There is time again: a room sends more snapshots.
+    SendRateRaised {
+        /// Which.
+        room: u64,
+        /// Snapshots per second from here on.
+        send_rate_hz: u32,
+    },
     /// The server was asked to end and waits for its clients.
     Draining {
         /// How many are connected.
@@ -82,6 +96,12 @@ impl fmt::Display for Notice {
             Self::RoomRefused { error } => write!(f, "no room can be opened: {error}"),
             Self::Slowed { ticks: 1 } => f.write_str("overloaded: 1 tick was left out"),
             Self::Slowed { ticks } => write!(f, "overloaded: {ticks} ticks were left out"),
+            Self::SendRateLowered { room, send_rate_hz } => {
+                write!(f, "overloaded: room {room} sends {send_rate_hz} snapshots per second")
+            }
+            Self::SendRateRaised { room, send_rate_hz } => {
+                write!(f, "room {room} sends {send_rate_hz} snapshots per second again")
+            }
             Self::Draining { clients: 1 } => f.write_str("draining, 1 client is connected"),
             Self::Draining { clients } => write!(f, "draining, {clients} clients are connected"),
         }

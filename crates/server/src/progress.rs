@@ -1,16 +1,19 @@
-//! Figures that other threads may read at any time, a tick old at most.
+//! Figures that other threads may read at any time, a beat old at most.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::report::Live;
 
-/// Where a shard leaves its figures once a tick.
+/// Where a shard leaves its figures once a beat.
 #[derive(Debug, Default)]
 pub struct Progress {
     clients: AtomicU64,
     rooms: AtomicU64,
     ticks: AtomicU64,
     overruns: AtomicU64,
+    ticks_left_out: AtomicU64,
+    beats_unread: AtomicU64,
+    rooms_lowered: AtomicU64,
     kernel_drops: AtomicU64,
     work_us: AtomicU64,
 }
@@ -25,6 +28,9 @@ impl Progress {
             rooms: read(&self.rooms),
             ticks: read(&self.ticks),
             overruns: read(&self.overruns),
+            ticks_left_out: read(&self.ticks_left_out),
+            beats_unread: read(&self.beats_unread),
+            rooms_lowered: read(&self.rooms_lowered),
             kernel_drops: read(&self.kernel_drops),
             work_us: read(&self.work_us),
         }
@@ -36,6 +42,9 @@ impl Progress {
         write(&self.rooms, live.rooms);
         write(&self.ticks, live.ticks);
         write(&self.overruns, live.overruns);
+        write(&self.ticks_left_out, live.ticks_left_out);
+        write(&self.beats_unread, live.beats_unread);
+        write(&self.rooms_lowered, live.rooms_lowered);
         write(&self.kernel_drops, live.kernel_drops);
         write(&self.work_us, live.work_us);
     }

@@ -54,6 +54,11 @@ pub struct ServerFigures {
     pub overruns: Option<u64>,
     /// Ticks left out because too many were due at once.
     pub ticks_left_out: Option<u64>,
+    /// Beats in which rooms ticked although datagrams were left unread in the sockets, since to read them would have made
+    /// the ticks late.
+    pub beats_unread: Option<u64>,
+    /// Steps by which send rates of rooms were lowered.
+    pub send_rates_lowered: Option<u64>,
     /// Processor time of the shard's thread, divided by the sum of connected clients over all ticks.
     pub cpu_us_per_client_tick: Option<f64>,
     /// Memory of the process: the most of what it was after the warm-up and at the end.
@@ -82,6 +87,8 @@ pub struct SnapshotFigures {
     pub sent: u64,
     /// Snapshots not sent because the connection could not take one.
     pub skipped: u64,
+    /// Snapshots not sent because the room's send rate was lowered.
+    pub left_out: u64,
     /// Records put off because the budget was used up.
     pub deferred: u64,
     /// Entities shown, summed over snapshots.
@@ -123,12 +130,16 @@ pub struct Closes {
 pub struct Totals {
     /// Seconds that the server ran.
     pub seconds: f64,
-    /// Ticks.
+    /// Ticks of all rooms.
     pub ticks: u64,
     /// As in [`ServerFigures`].
     pub overruns: u64,
     /// As in [`ServerFigures`].
     pub ticks_left_out: u64,
+    /// As in [`ServerFigures`].
+    pub beats_unread: u64,
+    /// As in [`ServerFigures`].
+    pub send_rates_lowered: u64,
     /// As in [`ServerFigures`].
     pub kernel_drops: u64,
     /// Clients that were let in.
@@ -185,11 +196,13 @@ pub struct ServerReport {
     pub measured_seconds: f64,
     /// Most clients at a time.
     pub clients_peak: u64,
-    /// Work of a tick, with what was done since the tick before.
+    /// Work of a beat in which rooms ticked (with one room: of its tick), with what was done since the one before.
     pub tick_us: Option<Percentiles>,
+    /// Work of one room's tick, until all that it says was sent.
+    pub room_tick_us: Option<Percentiles>,
     /// How late ticks began.
     pub tick_start_jitter_us: Option<Percentiles>,
-    /// Work of a tick by its parts, microseconds.
+    /// The same as in `tick_us` by its parts, microseconds.
     pub phases_us: Phases,
     /// How the process did.
     pub server: ServerFigures,
@@ -201,6 +214,27 @@ pub struct ServerReport {
     pub traffic: Option<Traffic>,
     /// From the first second to the last.
     pub totals: Totals,
+    /// The rooms that took most, most first; [`ROOMS_REPORTED_MAX`](crate::limits::ROOMS_REPORTED_MAX) at most.
+    pub rooms: Vec<RoomFigures>,
+}
+
+/// What one room did, from the first second to the last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct RoomFigures {
+    /// Which.
+    pub room: u64,
+    /// Ticks.
+    pub ticks: u64,
+    /// Ticks that were not finished when the next was due.
+    pub overruns: u64,
+    /// Ticks left out because too many were due at once.
+    pub ticks_left_out: u64,
+    /// Of a tick, what the game took: its step, and capturing the state. Microseconds.
+    pub game_us_mean: f64,
+    /// Of a tick, what its snapshots took: choosing, encoding and sending them. Microseconds.
+    pub telling_us_mean: f64,
+    /// Snapshots per second that it sent at the end.
+    pub send_rate_hz: u32,
 }
 
 /// Figures while a server runs.
@@ -210,13 +244,19 @@ pub struct Live {
     pub clients: u64,
     /// Rooms that are open.
     pub rooms: u64,
-    /// Ticks so far.
+    /// Ticks of all rooms so far.
     pub ticks: u64,
     /// Ticks that were not finished when the next was due.
     pub overruns: u64,
+    /// Ticks left out because too many were due at once.
+    pub ticks_left_out: u64,
+    /// Beats in which rooms ticked although datagrams were left unread.
+    pub beats_unread: u64,
+    /// Rooms whose send rate is lowered now.
+    pub rooms_lowered: u64,
     /// Datagrams that the kernel dropped.
     pub kernel_drops: u64,
-    /// Work of the last tick.
+    /// Work of the last beat in which rooms ticked.
     pub work_us: u64,
 }
 
@@ -236,6 +276,7 @@ impl SnapshotFigures {
         Self {
             sent: now.snapshots - then.snapshots,
             skipped: now.skipped - then.skipped,
+            left_out: now.left_out - then.left_out,
             deferred: now.deferred - then.deferred,
             shown: now.shown - then.shown,
             events_dropped: now.events_dropped - then.events_dropped,

@@ -83,6 +83,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
                 let peer = self.peers.get_mut(link).expect("its hello was read just now");
                 peer.session = Some(id);
                 self.welcome(now, id);
+                self.keep_pace(now, link, id, room);
                 self.listen(id, hello);
                 Ok(())
             }

@@ -1,9 +1,8 @@
-//! A shard's life: it waits for ticks, runs them, and ends when it is told to, with a word to its clients.
+//! A shard's life: it waits for beats, does what is due in them, and ends when it is told to, with a word to its clients.
 
 use std::io;
 use std::time::Duration;
 
-use downbeat_host::Schedule;
 use downbeat_replica::Game;
 use downbeat_transport::Socket;
 use downbeat_wire::Micros;
@@ -16,60 +15,48 @@ impl<G: Game, S: Socket> Shard<G, S> {
     /// Serves on this thread until `stop` is requested; then drains, and says farewell.
     pub(crate) fn run(&mut self, stop: &Stop) -> io::Result<()> {
         self.pin();
-        let mut schedule = Schedule::new(self.clock.now(), self.config.tick_rate_hz);
         while stop.urgency() == Urgency::None {
-            self.keep_time(&mut schedule)?;
+            self.keep_time()?;
         }
-        self.drain(&mut schedule, stop)?;
+        self.drain(stop)?;
         self.say_farewell(stop)
     }
 
-    fn keep_time(&mut self, schedule: &mut Schedule) -> io::Result<()> {
-        let due = schedule.due();
-        self.wait(due, schedule.length())?;
-        let began = self.clock.now();
-        self.tick(due, began)?;
-        self.measure(due, began, schedule.following());
-        let now = self.clock.now();
-        let left_out = schedule.advance(now);
-        if left_out > 0 {
-            self.leave_out(now, left_out);
-        }
-        Ok(())
+    fn keep_time(&mut self) -> io::Result<()> {
+        self.wait(self.beats.next_at())?;
+        self.beat(self.clock.now())
     }
 
-    /// Sleeps until a tick is due. The sockets are looked into four times a tick, or every millisecond while handshakes
-    /// are under way: looking on every arrival costs a fifth more, and inputs carry the kernel's stamp of their arrival.
-    fn wait(&mut self, due: Micros, length: Micros) -> io::Result<()> {
+    /// Sleeps until a beat is due. Where the sockets want it, they are looked into meanwhile: every millisecond while
+    /// handshakes are under way.
+    fn wait(&mut self, due: Micros) -> io::Result<()> {
         let clock = self.clock;
-        let pause = Micros(length.0 / LOOKS_PER_TICK);
+        let is_awaited = self.beats.is_awaited();
         let mut looked_at = clock.now();
         loop {
             let now = clock.now();
             if now >= due {
                 return Ok(());
             }
-            // Counted back from the tick, so that a look never makes it late.
-            let looks_left = due.since(looked_at).0.saturating_sub(1) / pause.0;
-            let regular = due - Micros(looks_left * pause.0);
-            let look_at = self.next_look(looked_at).map_or(regular, |at| at.min(regular));
-            if look_at + LOOK_BEFORE_TICK > due {
-                sleep_until(now, due);
-            } else if now < look_at {
-                std::thread::sleep(Duration::from_micros(look_at.since(now).0));
-            } else {
-                self.drain_sockets(now)?;
-                looked_at = now;
+            let look_at = self.next_look(looked_at).filter(|&at| at + LOOK_BEFORE_BEAT <= due);
+            match look_at {
+                Some(at) if at <= now => {
+                    self.drain_sockets(now)?;
+                    looked_at = now;
+                }
+                Some(at) => sleep(at.since(now)),
+                None if is_awaited => sleep_until(now, due),
+                None => sleep(due.since(now)),
             }
         }
     }
 
-    fn drain(&mut self, schedule: &mut Schedule, stop: &Stop) -> io::Result<()> {
+    fn drain(&mut self, stop: &Stop) -> io::Result<()> {
         let begin = self.clock.now();
         self.begin_drain(begin);
         let deadline = begin + Micros(self.config.drain_deadline.as_micros() as u64);
         while self.clients() > 0 && self.clock.now() < deadline && stop.urgency() < Urgency::Now {
-            self.keep_time(schedule)?;
+            self.keep_time()?;
         }
         Ok(())
     }
@@ -95,16 +82,17 @@ impl<G: Game, S: Socket> Shard<G, S> {
 /// Sleeps most of the way to `due`, and spins the rest of it.
 fn sleep_until(now: Micros, due: Micros) {
     match due.since(now).0.checked_sub(SPIN.0) {
-        Some(us) if us > 0 => std::thread::sleep(Duration::from_micros(us)),
+        Some(us) if us > 0 => sleep(Micros(us)),
         _ => std::hint::spin_loop(),
     }
 }
 
-/// Looks into the sockets per tick, the one at its beginning included.
-const LOOKS_PER_TICK: u64 = 4;
+fn sleep(time: Micros) {
+    std::thread::sleep(Duration::from_micros(time.0));
+}
 
-/// A look later than this before a tick is left to the tick.
-const LOOK_BEFORE_TICK: Micros = Micros(500);
+/// A look later than this before a beat is left to the beat.
+const LOOK_BEFORE_BEAT: Micros = Micros(500);
 
-/// How long before a tick sleeping ends, since nobody wakes in time to the microsecond.
+/// How long before a beat that ticks sleeping ends, since nobody wakes in time to the microsecond.
 const SPIN: Micros = Micros(60);

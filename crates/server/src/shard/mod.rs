@@ -1,11 +1,14 @@
 //! A shard is one thread that owns its sockets, its connections, its sessions and its rooms. Nothing in a tick blocks,
-//! takes a lock or waits for another thread; [`Shard::tick`] is the table of contents.
+//! takes a lock or waits for another thread; [`Shard::beat`] is the table of contents.
 
 mod admission;
+mod beats;
 mod describe;
 mod life;
 mod net;
+mod pace;
 mod peers;
+mod relief;
 mod rooms;
 mod sessions;
 mod tallies;
@@ -20,16 +23,20 @@ use downbeat_transport::{Clock, Driver, DriverCounters, Socket};
 use downbeat_wire::control::{ServerMessage, frame};
 use downbeat_wire::{CloseCode, Micros};
 
+pub(crate) use self::beats::Work;
+use self::beats::{Beats, Turn};
 use self::describe::Listeners;
 pub(crate) use self::describe::Told;
 use self::net::RoomNet;
+use self::pace::Review;
 use self::peers::{Link, Peers};
+use self::relief::Relief;
 use self::rooms::{Failed, Rooms};
 use self::sessions::Sessions;
 use self::tallies::Tallies;
 use crate::config::Config;
 use crate::limits::SLOWED_PAUSE;
-use crate::meter::{Counted, Meter, Part, Window};
+use crate::meter::{Counted, Meter, Part, Strain, Window};
 use crate::notice::{Notice, Notify};
 use crate::progress::Progress;
 use crate::report::{InputFigures, Live, ServerFigures, ServerReport, SnapshotFigures, Totals, Traffic};
@@ -53,6 +60,9 @@ pub(crate) struct Shard<G: Game, S> {
     sessions: Sessions,
     listeners: Listeners,
     rooms: Rooms<G>,
+    beats: Beats,
+    relief: Relief,
+    review: Review,
     pub(crate) meter: Meter,
     tallies: Tallies,
     notify: Notify,
@@ -60,9 +70,8 @@ pub(crate) struct Shard<G: Game, S> {
     is_draining: bool,
     /// The last look into the sockets left something there.
     is_behind: bool,
-    overruns: u64,
-    ticks_left_out: u64,
-    /// Of them those that [`Notice::Slowed`] has not told yet, and when it may.
+    strain: Strain,
+    /// Ticks left out that [`Notice::Slowed`] has not told yet, and when it may.
     slowed: (u64, Micros),
 }
 
@@ -85,7 +94,10 @@ impl<G: Game, S: Socket> Shard<G, S> {
         };
         let mut shard = Self {
             peers: Peers::new(drivers.len()),
-            rooms: Rooms::new(game, options, config.rooms_max.into()),
+            rooms: Rooms::new(game, options, config.rooms_max.into())?,
+            beats: Beats::new(config.tick_rate_hz),
+            relief: Relief::new(config.send_rate_hz),
+            review: Review::default(),
             sessions: Sessions::default(),
             listeners: Listeners::default(),
             config,
@@ -98,8 +110,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
             progress: Arc::default(),
             is_draining: false,
             is_behind: false,
-            overruns: 0,
-            ticks_left_out: 0,
+            strain: Strain::default(),
             slowed: (0, Micros::default()),
         };
         // So that rules that cannot be are known before anybody joins.
@@ -119,18 +130,6 @@ impl<G: Game, S: Socket> Shard<G, S> {
         }
     }
 
-    /// One tick that was due at `due` and begins at `now`.
-    pub(crate) fn tick(&mut self, due: Micros, now: Micros) -> io::Result<()> {
-        self.receive(now)?;
-        self.expire_silent(now);
-        self.describe(now);
-        self.step_rooms(due, now)?;
-        self.close_empty_rooms();
-        self.flush()?;
-        self.meter.laps.turn(Part::Idle);
-        Ok(())
-    }
-
     /// Takes in what waits in the sockets and does what it asks for.
     pub(crate) fn receive(&mut self, now: Micros) -> io::Result<()> {
         self.meter.laps.turn(Part::Receive);
@@ -143,51 +142,66 @@ impl<G: Game, S: Socket> Shard<G, S> {
         Ok(())
     }
 
-    /// Looks into the sockets between ticks.
+    /// Looks into the sockets between beats.
     pub(crate) fn drain_sockets(&mut self, now: Micros) -> io::Result<()> {
         self.receive(now)?;
         self.meter.laps.turn(Part::Idle);
         Ok(())
     }
 
-    fn step_rooms(&mut self, due: Micros, now: Micros) -> io::Result<()> {
+    fn step_room(&mut self, turn: &Turn, now: Micros) -> io::Result<()> {
         let Self { drivers, sessions, meter, clock, rooms, config, .. } = self;
-        let interval = Micros(1_000_000 / u64::from(config.send_rate_hz));
+        let every = rooms.send_every(turn.room);
+        let interval = Micros(u64::from(every) * 1_000_000 / u64::from(config.send_rate_hz));
         let mut net = RoomNet::new(drivers, sessions, &mut meter.laps, *clock, now, interval);
-        // The rooms are told the time that the schedule says, so that margins don't carry the jitter of our thread.
-        let failed = rooms.tick(due, &mut net);
+        // The room is told the time that the schedule says, so that margins don't carry the jitter of our thread.
+        let ticked = rooms.tick(turn.room, turn.due, &mut net);
         let error = net.error.take();
-        failed.into_iter().for_each(|room| self.fail_room(now, room));
+        if ticked == Err(Failed) {
+            self.fail_room(now, turn.room);
+        }
         error.map_or(Ok(()), Err)
     }
 
     pub(crate) fn flush(&mut self) -> io::Result<()> {
-        self.meter.laps.turn(Part::Flush);
         let now = self.clock.now();
         self.drivers.iter_mut().try_for_each(|driver| driver.flush(now))
     }
 
-    /// Takes the figures of a tick that was due at `due`, began at `began` and has ended.
-    pub(crate) fn measure(&mut self, due: Micros, began: Micros, next_due: Micros) {
+    /// Sends what the connections of one room have to say, or of none.
+    fn flush_group(&mut self, group: u16) -> io::Result<()> {
+        self.meter.laps.turn(Part::Flush);
         let now = self.clock.now();
-        self.overruns += u64::from(now > next_due);
+        self.drivers.iter_mut().try_for_each(|driver| driver.flush_group(now, group))
+    }
+
+    /// Takes the figures of a beat that ends `now`.
+    fn measure(&mut self, now: Micros, has_ticked: bool) {
         let clients = self.sessions.len() as u64;
-        let Self { meter, rooms, drivers, overruns, ticks_left_out, .. } = self;
-        let counted = || count(rooms, drivers, *overruns, *ticks_left_out);
-        meter.tick_ended(now, began.since(due), clients, counted);
+        let Self { meter, rooms, drivers, strain, .. } = self;
+        if has_ticked || clients == 0 {
+            meter.beat_ended(now, clients, || count(rooms, drivers, *strain));
+        }
         self.progress.leave(&Live {
             clients,
             rooms: self.rooms.len() as u64,
             ticks: self.meter.ticks,
-            overruns: self.overruns,
-            kernel_drops: self.drivers.iter().map(|driver| driver.counters().socket.kernel_drops).sum(),
+            overruns: self.strain.overruns,
+            ticks_left_out: self.strain.ticks_left_out,
+            beats_unread: self.strain.beats_unread,
+            rooms_lowered: self.rooms.lowered() as u64,
+            kernel_drops: self.kernel_drops(),
             work_us: self.meter.work_us,
         });
     }
 
+    fn kernel_drops(&self) -> u64 {
+        self.drivers.iter().map(|driver| driver.counters().socket.kernel_drops).sum()
+    }
+
     /// Ticks are left out because too many are due at once.
-    pub(crate) fn leave_out(&mut self, now: Micros, ticks: u64) {
-        self.ticks_left_out += ticks;
+    fn leave_out(&mut self, now: Micros, ticks: u64) {
+        self.strain.ticks_left_out += ticks;
         self.slowed.0 += ticks;
         if now >= self.slowed.1 {
             (self.notify)(&Notice::Slowed { ticks: self.slowed.0 });
@@ -208,7 +222,10 @@ impl<G: Game, S: Socket> Shard<G, S> {
     fn open_room(&mut self) -> Result<u64, ConfigError> {
         let opened = self.rooms.open();
         match &opened {
-            Ok(room) => (self.notify)(&Notice::RoomOpened { room: *room }),
+            Ok(room) => {
+                self.beats.open(*room);
+                (self.notify)(&Notice::RoomOpened { room: *room });
+            }
             Err(error) => (self.notify)(&Notice::RoomRefused { error: error.to_string() }),
         }
         opened
@@ -216,6 +233,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
 
     fn close_empty_rooms(&mut self) {
         while let Some(room) = self.rooms.poll_empty() {
+            self.close_paced(room);
             self.rooms.remove(room, false);
             (self.notify)(&Notice::RoomClosed { room });
         }
@@ -223,6 +241,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
 
     /// Ends a room whose game panicked.
     fn fail_room(&mut self, now: Micros, room: u64) {
+        self.close_paced(room);
         self.rooms.remove(room, true);
         (self.notify)(&Notice::RoomFailed { room });
         for id in self.sessions.ids(Some(room)) {
@@ -246,6 +265,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
 
     fn end_session(&mut self, now: Micros, id: downbeat_host::SessionId) {
         let Some(session) = self.sessions.remove(id) else { return };
+        self.beats.leave(session.room);
         if self.rooms.leave(session.room, id, session.player) == Err(Failed) {
             self.fail_room(now, session.room);
         }
@@ -270,8 +290,8 @@ impl<G: Game, S: Socket> Shard<G, S> {
 
     /// Sends everybody away.
     pub(crate) fn shut_down(&mut self, now: Micros) {
-        let Self { meter, rooms, drivers, overruns, ticks_left_out, .. } = self;
-        meter.end(|| count(rooms, drivers, *overruns, *ticks_left_out));
+        let Self { meter, rooms, drivers, strain, .. } = self;
+        meter.end(|| count(rooms, drivers, *strain));
         for link in self.peers.links() {
             self.dismiss(now, link, CloseCode::ShuttingDown, CloseCode::ShuttingDown.reason());
         }
@@ -285,7 +305,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
     }
 
     pub(crate) fn report(&self) -> ServerReport {
-        let now = count(&self.rooms, &self.drivers, self.overruns, self.ticks_left_out);
+        let now = count(&self.rooms, &self.drivers, self.strain);
         let window = self.meter.window();
         let span = window.map(|window| (window.first, window.last.unwrap_or(now)));
         let knows_drops = cfg!(target_os = "linux");
@@ -296,10 +316,13 @@ impl<G: Game, S: Socket> Shard<G, S> {
             clients_peak: self.meter.clients_peak,
             tick_us: window.and_then(Window::work),
             tick_start_jitter_us: window.and_then(Window::jitter),
+            room_tick_us: window.and_then(Window::room),
             phases_us: window.map(Window::phases).unwrap_or_default(),
             server: ServerFigures {
-                overruns: span.map(|(then, now)| now.overruns - then.overruns),
-                ticks_left_out: span.map(|(then, now)| now.ticks_left_out - then.ticks_left_out),
+                overruns: span.map(|(then, now)| now.strain.overruns - then.strain.overruns),
+                ticks_left_out: span.map(|(then, now)| now.strain.ticks_left_out - then.strain.ticks_left_out),
+                beats_unread: span.map(|(then, now)| now.strain.beats_unread - then.strain.beats_unread),
+                send_rates_lowered: span.map(|(then, now)| now.strain.rates_lowered - then.strain.rates_lowered),
                 cpu_us_per_client_tick: window.and_then(Window::cpu_us_per_client_tick),
                 rss_bytes: crate::os::rss_bytes().max(window.and_then(|window| window.rss_bytes)),
                 kernel_drops: span.filter(|_| knows_drops).map(|(then, now)| now.kernel_drops - then.kernel_drops),
@@ -308,6 +331,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
             snapshots: span.map(|(then, now)| SnapshotFigures::between(&then.rooms, &now.rooms)),
             traffic: span.map(|(then, now)| Traffic::between(&then.traffic, &now.traffic)),
             totals: self.totals(&now),
+            rooms: self.room_figures(),
         }
     }
 
@@ -317,8 +341,10 @@ impl<G: Game, S: Socket> Shard<G, S> {
         Totals {
             seconds: self.clock.now().as_secs_f64(),
             ticks: self.meter.ticks,
-            overruns: now.overruns,
-            ticks_left_out: now.ticks_left_out,
+            overruns: now.strain.overruns,
+            ticks_left_out: now.strain.ticks_left_out,
+            beats_unread: now.strain.beats_unread,
+            send_rates_lowered: now.strain.rates_lowered,
             kernel_drops: now.kernel_drops,
             admitted: self.tallies.admitted,
             rooms_opened: self.rooms.opened,
@@ -350,8 +376,8 @@ const LOOK_PRESSED: Micros = Micros::from_millis(1);
 /// Shortest pause between looks, whatever a socket asks for.
 const LOOK_PAUSE: Micros = Micros(250);
 
-fn count<G: Game, S: Socket>(rooms: &Rooms<G>, drivers: &[Driver<S>], overruns: u64, ticks_left_out: u64) -> Counted {
-    let mut counted = Counted { rooms: rooms.counters(), overruns, ticks_left_out, ..Counted::default() };
+fn count<G: Game, S: Socket>(rooms: &Rooms<G>, drivers: &[Driver<S>], strain: Strain) -> Counted {
+    let mut counted = Counted { rooms: rooms.counters(), strain, ..Counted::default() };
     for driver in drivers {
         let counters = driver.counters();
         counted.traffic.datagrams_in += counters.datagrams_in;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use downbeat_host::{Counters, JoinError, Net, PeerError, Room, RoomOptions, SessionId};
-use downbeat_replica::{ConfigError, Game, Micros, PlayerId};
+use downbeat_replica::{Coding, ConfigError, Game, Micros, PlayerId};
 use downbeat_wire::CloseCode;
 
 use crate::guard::Rate;
@@ -48,6 +49,7 @@ impl<G: Game> Open<G> {
 pub(crate) struct Rooms<G: Game> {
     rules: G::Config,
     options: RoomOptions,
+    coding: Arc<Coding>,
     rooms_max: usize,
     open: BTreeMap<u64, Open<G>>,
     pub(crate) opened: u64,
@@ -58,8 +60,9 @@ pub(crate) struct Rooms<G: Game> {
 
 impl<G: Game> Rooms<G> {
     /// No room yet. Each gets its own seed, which follows from that of `options` and its id.
-    pub(crate) fn new(rules: G::Config, options: RoomOptions, rooms_max: usize) -> Self {
-        Self { rules, options, rooms_max, open: BTreeMap::new(), opened: 0, failed: 0, counters: Counters::default() }
+    pub(crate) fn new(rules: G::Config, options: RoomOptions, rooms_max: usize) -> Result<Self, ConfigError> {
+        let (coding, open, counters) = (Arc::new(Coding::of::<G>()?), BTreeMap::new(), Counters::default());
+        Ok(Self { rules, options, coding, rooms_max, open, opened: 0, failed: 0, counters })
     }
 
     /// Opens another room.
@@ -67,7 +70,8 @@ impl<G: Game> Rooms<G> {
         let id = self.opened + 1;
         // The first room has the seed itself, so that a run with one room is easy to repeat.
         let seed = self.options.seed ^ (id - 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let opened = guarded(|| Room::new(&self.rules, RoomOptions { seed, ..self.options }));
+        let options = RoomOptions { seed, ..self.options };
+        let opened = guarded(|| Room::with_coding(&self.rules, options, Arc::clone(&self.coding)));
         let room = opened.map_err(|Failed| ConfigError("the game panicked".to_owned()))??;
         self.opened = id;
         self.open.insert(id, Open { room, players: 0, spectators: 0, says: Rate::default() });
@@ -138,20 +142,37 @@ impl<G: Game> Rooms<G> {
         }
     }
 
-    /// Advances all rooms that somebody is in; the others sleep. Gives the ids of those that failed.
-    pub(crate) fn tick(&mut self, now: Micros, net: &mut impl Careful) -> Vec<u64> {
-        let mut failed = Vec::new();
-        for (&id, open) in self.open.iter_mut().filter(|(_, open)| open.sessions() > 0) {
-            let outcome = catch_unwind(AssertUnwindSafe(|| open.room.tick(now, net)));
-            if let Err(panic) = outcome {
-                // What broke below the room belongs to all rooms.
-                if net.was_within() {
-                    std::panic::resume_unwind(panic);
-                }
-                failed.push(id);
+    /// Advances a room by a tick.
+    pub(crate) fn tick(&mut self, id: u64, now: Micros, net: &mut impl Careful) -> Result<(), Failed> {
+        let Some(open) = self.open.get_mut(&id) else { return Ok(()) };
+        let outcome = catch_unwind(AssertUnwindSafe(|| open.room.tick(now, net)));
+        outcome.map_err(|panic| {
+            // What broke below the room belongs to all rooms.
+            if net.was_within() {
+                std::panic::resume_unwind(panic);
             }
+            Failed
+        })
+    }
+
+    /// Which snapshots of a room each client is sent: every so manyth.
+    pub(crate) fn send_every(&self, id: u64) -> u32 {
+        self.open.get(&id).map_or(1, |open| open.room.send_every())
+    }
+
+    pub(crate) fn set_send_every(&mut self, id: u64, every: u32) {
+        if let Some(open) = self.open.get_mut(&id) {
+            open.room.set_send_every(every);
         }
-        failed
+    }
+
+    /// Rooms that leave out snapshots.
+    pub(crate) fn lowered(&self) -> usize {
+        self.open.values().filter(|open| open.room.send_every() > 1).count()
+    }
+
+    pub(crate) fn is_open(&self, id: u64) -> bool {
+        self.open.contains_key(&id)
     }
 
     /// Whether a room may hear another line at `now`.
@@ -214,7 +235,7 @@ mod tests {
             spectators_max: 1,
             client_bytes_per_s: 32_000,
         };
-        let mut rooms = Rooms::<Field>::new(Rules { walkers: 1, ..Rules::default() }, options, 4);
+        let mut rooms = Rooms::<Field>::new(Rules { walkers: 1, ..Rules::default() }, options, 4).expect("good rules");
         assert_eq!(rooms.place(None, true), Ok(None), "somebody has to open the first");
         let room = rooms.open().expect("good rules");
         assert_eq!(rooms.place(None, true), Ok(Some(room)));
