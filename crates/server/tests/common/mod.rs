@@ -221,19 +221,25 @@ impl Probe {
     }
 }
 
-/// A client of `field` that plays.
-pub(crate) struct Player {
+/// A client that plays `field`, or a game that is played alike.
+pub(crate) struct Player<G: Game = Field> {
     pub(crate) probe: Probe,
-    pub(crate) client: Client<Field>,
+    pub(crate) client: Client<G>,
     pub(crate) first: Option<Tick>,
     out: Vec<u8>,
 }
 
 impl Player {
-    pub(crate) fn join(mut probe: Probe, hello: &Hello) -> Self {
+    pub(crate) fn join(probe: Probe, hello: &Hello) -> Self {
+        Self::enter(probe, hello)
+    }
+}
+
+impl<G: Game<Input = downbeat_field::Input>> Player<G> {
+    pub(crate) fn enter(mut probe: Probe, hello: &Hello) -> Self {
         let welcome = probe.join(hello);
         let config = decode(&welcome.config).expect("the server's own rules");
-        let (world, schema) = Client::<Field>::shared(&config).expect("the server runs them");
+        let (world, schema) = Client::<G>::shared(&config).expect("the server runs them");
         let start = Start {
             player: welcome.player.map(downbeat_replica::PlayerId),
             tick_rate_hz: welcome.tick_rate_hz.into(),
