@@ -140,6 +140,11 @@ pub(crate) struct ViewClock {
     base: f64,
     interval: f64,
     newest: Tick,
+    /// How many snapshots each of the last ones was ahead of the one before it.
+    gaps: [u32; GAPS],
+    measured: usize,
+    /// The least of them: the server sends every so manyth. What lies between was not lost.
+    stride: u32,
     shown: f64,
     /// How late snapshots are, in ticks.
     lateness: Waits,
@@ -147,6 +152,9 @@ pub(crate) struct ViewClock {
 
 /// Share of the time in which the moment that should be shown may not be known yet.
 const VIEW_MISSES: f32 = 0.0025;
+
+/// After so many snapshots without one that came right after another, the server leaves out those between.
+const GAPS: usize = 16;
 
 /// Slack beyond the measured lateness, in ticks: loops are late, too.
 const VIEW_SLACK_TICKS: f64 = 0.05;
@@ -158,7 +166,7 @@ impl ViewClock {
         let clock = Dilated::new(tick_us, base - interval - CAUTION_TICKS, at);
         let mut lateness = Waits::new(interval as f32, interval as f32, VIEW_MISSES, change_ticks(tick_us));
         lateness.note(0.0, 0);
-        Self { clock, base, interval, newest: tick, shown: 0.0, lateness }
+        Self { clock, base, interval, newest: tick, gaps: [1; GAPS], measured: 0, stride: 1, shown: 0.0, lateness }
     }
 
     /// A snapshot arrived.
@@ -168,10 +176,27 @@ impl ViewClock {
             return;
         }
         let arrived = at.0 as f64 / self.clock.tick_us + self.base;
-        let missing = tick.since(self.newest) as f64 / self.interval - 1.0;
+        let gap = tick.since(self.newest) as f64 / self.interval;
         self.newest = tick;
-        self.lateness.note((arrived - f64::from(tick.0)) as f32, missing as u32);
-        self.clock.target = self.base - f64::from(self.lateness.wait()) - self.interval - VIEW_SLACK_TICKS;
+        self.follow(gap as u32);
+        self.lateness.note((arrived - f64::from(tick.0)) as f32, (gap as u32 / self.stride).saturating_sub(1));
+        let interval = self.interval * f64::from(self.stride);
+        self.clock.target = self.base - f64::from(self.lateness.wait()) - interval - VIEW_SLACK_TICKS;
+    }
+
+    /// A snapshot is `gap` snapshots ahead of the one before it.
+    fn follow(&mut self, gap: u32) {
+        self.gaps[self.measured % GAPS] = gap;
+        self.measured += 1;
+        let stride = self.gaps.iter().copied().min().unwrap_or(1).max(1);
+        if stride > self.stride {
+            // What was taken for losses since the server began to leave them out was none.
+            self.lateness.take_back_losses(GAPS - 1);
+        }
+        if stride != self.stride {
+            self.stride = stride;
+            self.lateness.set_spacing((self.interval * f64::from(stride)) as f32);
+        }
     }
 
     /// Stays as it is, whatever was measured.
@@ -253,6 +278,23 @@ mod tests {
         clock.target = 100.0;
         clock.advance(Micros(1_000_001));
         assert_eq!(clock.offset, 100.0, "beyond 250 ms it jumps");
+    }
+
+    #[test]
+    fn a_server_that_sends_every_fourth_snapshot_has_lost_none_of_them() {
+        let mut clock = ViewClock::new(TICK_US, 1, Tick(10), Micros(0));
+        let at = |tick: u32| Micros((f64::from(tick - 10) * TICK_US) as u64);
+        (11..600).for_each(|tick| clock.measure(Tick(tick), at(tick)));
+        (600..1_000).step_by(4).for_each(|tick| clock.measure(Tick(tick), at(tick)));
+        clock.advance(at(1_000));
+        assert!((clock.delay_ticks() - 4.0 - VIEW_SLACK_TICKS).abs() < 0.2, "{}", clock.delay_ticks());
+        // One that is lost of these is four times as far away from the next.
+        (1_004..3_000).step_by(4).filter(|tick| tick % 100 != 0).for_each(|tick| clock.measure(Tick(tick), at(tick)));
+        clock.advance(at(3_000));
+        assert!((7.4..8.2).contains(&clock.delay_ticks()), "{}", clock.delay_ticks());
+        (3_000..4_200).for_each(|tick| clock.measure(Tick(tick), at(tick)));
+        clock.advance(at(4_200));
+        assert!((clock.delay_ticks() - 1.0 - VIEW_SLACK_TICKS).abs() < 0.2, "{}", clock.delay_ticks());
     }
 
     #[test]

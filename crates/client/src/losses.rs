@@ -43,6 +43,14 @@ impl Losses {
         self.bursts += u32::from(missing > 0);
     }
 
+    /// Forgets the last `datagrams` that came.
+    pub(crate) fn take_back(&mut self, datagrams: usize) {
+        for run in self.runs.drain(self.runs.len().saturating_sub(datagrams)..) {
+            self.lost -= u32::from(run);
+            self.bursts -= u32::from(run > 0);
+        }
+    }
+
     /// What the line is like. How runs go on is known from the few that were lost: by Laplace's rule of succession, so that
     /// one loss alone does not mean that no second one follows.
     pub(crate) fn model(&self) -> LossModel {

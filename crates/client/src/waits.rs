@@ -65,6 +65,18 @@ impl Waits {
         }
     }
 
+    /// From now on there are so many ticks from one datagram to the next, and a moment that lasts, lasts as long.
+    pub(crate) fn set_spacing(&mut self, ticks: f32) {
+        self.lasts *= ticks / self.spacing;
+        self.spacing = ticks;
+        self.stale = STALE;
+    }
+
+    /// What was missing before the last datagrams was never sent.
+    pub(crate) fn take_back_losses(&mut self, datagrams: usize) {
+        self.losses.take_back(datagrams);
+    }
+
     /// Datagrams that were measured.
     pub(crate) fn len(&self) -> usize {
         self.late.len()

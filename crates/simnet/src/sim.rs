@@ -359,6 +359,11 @@ impl<G: Game> Sim<G> {
         self.set_lines();
     }
 
+    /// From now on the room sends each client every `every`th snapshot, as an overloaded server lets it.
+    pub fn set_send_every(&mut self, every: u32) {
+        self.room.set_send_every(every);
+    }
+
     /// Whether every client's copy equals, lane by lane, what the server has for it, as of the newest snapshot that
     /// arrived.
     #[must_use]

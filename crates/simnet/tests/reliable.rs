@@ -157,12 +157,20 @@ impl Player<Tower> for Listener {
 }
 
 fn play(line: &str, seed: u64, send_rate_hz: u32) -> Log {
-    let log = Rc::new(RefCell::new(Log::default()));
+    play_at(line, seed, send_rate_hz, &[1])
+}
+
+/// Twenty seconds, in each equal part of which clients are sent every so manyth snapshot.
+fn play_at(line: &str, seed: u64, send_rate_hz: u32, every: &[u32]) -> Log {
+    let (log, parts) = (Rc::new(RefCell::new(Log::default())), every.len() as u64);
     let link: LinkSpec = line.parse().expect("the line is spelled right");
     let options = Options { link, clients: 3, send_rate_hz, ..Options::new(seed) };
     let player = |_, _| Box::new(Listener(Rc::clone(&log))) as Box<dyn Player<Tower>>;
     let mut sim = Sim::<Tower>::new(options, &Rules::default(), player).expect("it opens");
-    sim.run(Micros::from_millis(20_000));
+    for &every in every {
+        sim.set_send_every(every);
+        sim.run(Micros(20_000_000 / parts));
+    }
     drop(sim);
     Rc::into_inner(log).expect("the players are gone").into_inner()
 }
@@ -192,6 +200,26 @@ fn what_must_arrive_does_in_order_each_at_its_moment_and_to_its_hearers_alone() 
             assert!(log.late_max <= late_ticks_max, "{line}: {} ticks late", log.late_max);
             assert!(log.named > 1_000, "{line}: {} named a bell", log.named);
             assert_eq!(log.named_wrong, 0, "{line}: a name is never another bell's");
+        }
+    }
+}
+
+#[test]
+fn a_room_that_sends_less_tells_all_the_same_once() {
+    for send_rate_hz in [60, 20] {
+        let every = [1, 2, 4, 1, 4, 2];
+        let log = play_at("latency=20ms", 1, send_rate_hz, &every);
+        for me in 0..3 {
+            let all = &log.heard[&(me, ALL)];
+            assert_eq!(*all, (1..=all.len() as u32).collect::<Vec<_>>(), "what must arrive does: player {me}");
+            let mut once = log.heard[&(me, ONCE)].clone();
+            let count = once.len();
+            once.sort_unstable();
+            once.dedup();
+            assert_eq!(once.len(), count, "player {me} heard some twice");
+            // When the turns are shared out anew, a client's next may come after what it has not heard is over.
+            let owed = all.len().saturating_sub(2 * 4 * 60 / send_rate_hz as usize);
+            assert!(count >= owed, "player {me} heard {count} of {}", all.len());
         }
     }
 }
