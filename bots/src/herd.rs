@@ -10,13 +10,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use downbeat_replica::{Coding, Role};
-use downbeat_transport::{Clock, Conditioner, ConnId, Driver, Event, KernelSocket, Socket};
+use downbeat_replica::{Coding, Role, neutral};
+use downbeat_transport::{Clock, ConnId, Driver, Event};
 use downbeat_wire::Micros;
 use downbeat_wire::control::ControlReader;
 
 use crate::agenda::Agenda;
 use crate::dice::Dice;
+use crate::light::Light;
+use crate::line::Line;
 use crate::options::{BotsError, Options};
 use crate::player::{Consumed, Player};
 use crate::progress::{Progress, RunStage};
@@ -34,39 +36,17 @@ const FLUSH_WITHIN: Micros = Micros::from_millis(25);
 /// How often round trips are sampled and counters read.
 const SAMPLE_EVERY: Micros = Micros::from_millis(250);
 
+/// Timers of connections may wait this long, so that those of many fire at once.
+const TIMER_SLACK: Micros = Micros(500);
+
 /// How often the loop looks up at least.
 const WAIT_MAX: Micros = Micros::from_millis(20);
 
+/// Bots that become due while datagrams are taken in wait this long for their turn.
+const RECEIVE_TIME: Duration = Duration::from_micros(200);
+
 /// Other bots that are asked in turn whether they see an input's effect.
 const WITNESSES_ASKED_MAX: usize = 4;
-
-/// A socket that bots play over.
-pub(crate) trait Line: Socket + Sized {
-    /// Datagrams to `conn` that the conditioner dropped on purpose.
-    fn dropped(driver: &Driver<Self>, conn: ConnId) -> u64;
-    /// Datagrams that the conditioner had to drop because too many were under way.
-    fn overflowed(&self) -> u64;
-}
-
-impl Line for KernelSocket {
-    fn dropped(_: &Driver<Self>, _: ConnId) -> u64 {
-        0
-    }
-
-    fn overflowed(&self) -> u64 {
-        0
-    }
-}
-
-impl Line for Conditioner<KernelSocket> {
-    fn dropped(driver: &Driver<Self>, conn: ConnId) -> u64 {
-        driver.conditioned(conn).map_or(0, |both| both.inward.dropped())
-    }
-
-    fn overflowed(&self) -> u64 {
-        Self::overflowed(self)
-    }
-}
 
 /// How far a bot has come.
 pub(crate) enum Stage<G: Bots> {
@@ -76,8 +56,12 @@ pub(crate) enum Stage<G: Bots> {
     Joining { conn: ConnId, since: Micros, reader: ControlReader, early: Vec<u8> },
     /// It plays.
     Playing { conn: ConnId, reader: ControlReader, player: Box<Player<G>> },
+    /// It plays, and is a light one.
+    Light { conn: ConnId, light: Box<Light> },
     /// It was in the game and is no longer.
     Lost(Box<Player<G>>),
+    /// It was in the game and is no longer, and was a light one.
+    LightLost,
     /// It never got in.
     Refused,
 }
@@ -110,6 +94,8 @@ pub(crate) struct Herd<'a, G: Bots, S> {
     pub(crate) window: Window,
     pub(crate) joining: usize,
     pub(crate) next_bot: usize,
+    /// What a player's input is that does nothing.
+    pub(crate) neutral: Vec<i32>,
     has_avatars: bool,
     dice: Dice,
     consumed: Vec<Consumed>,
@@ -121,7 +107,8 @@ pub(crate) struct Herd<'a, G: Bots, S> {
 }
 
 impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
-    pub(crate) fn new(options: &'a Options, clock: Clock, driver: Driver<S>, coding: Arc<Coding>) -> Self {
+    pub(crate) fn new(options: &'a Options, clock: Clock, mut driver: Driver<S>, coding: Arc<Coding>) -> Self {
+        driver.set_receive_time(RECEIVE_TIME);
         let has_avatars = coding.schema.entities.iter().any(|kind| kind.field_with(Role::Player).is_some());
         Self {
             options,
@@ -140,6 +127,7 @@ impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
             window: Window::Joining,
             joining: 0,
             next_bot: 0,
+            neutral: neutral::<G::Input>(),
             has_avatars,
             dice: Dice::new(options.seed ^ WITNESS_STREAM),
             consumed: Vec::new(),
@@ -201,15 +189,28 @@ impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
     pub(crate) fn bot_of(&self, conn: ConnId) -> Option<usize> {
         let index = self.by_conn.get(conn.index()).copied().flatten()?;
         match &self.bots[index] {
-            Stage::Joining { conn: own, .. } | Stage::Playing { conn: own, .. } => (*own == conn).then_some(index),
+            Stage::Joining { conn: own, .. } | Stage::Playing { conn: own, .. } | Stage::Light { conn: own, .. } => {
+                (*own == conn).then_some(index)
+            }
             _ => None,
         }
     }
 
     fn take_datagram(&mut self, conn: ConnId, at: Micros, datagram: &[u8]) {
         let Some(index) = self.bot_of(conn) else { return };
-        // A snapshot that overtakes the welcome is lost: the server tells its content again.
-        let Stage::Playing { player, .. } = &mut self.bots[index] else { return };
+        let player = match &mut self.bots[index] {
+            Stage::Playing { player, .. } => player,
+            Stage::Light { light, .. } => {
+                let was_asleep = light.due_at().is_none();
+                let is_new = u64::from(light.receive(at, datagram));
+                self.tally.light_snapshots += is_new;
+                self.tally.second.snapshots += is_new;
+                light.due_at().filter(|_| was_asleep).into_iter().for_each(|due| self.agenda.add(due, index));
+                return;
+            }
+            // A snapshot that overtakes the welcome is lost: the server tells its content again.
+            _ => return,
+        };
         let was_asleep = player.due_at().is_none();
         self.consumed.clear();
         if !player.receive(at, datagram, &mut self.consumed, &mut self.tally) {
@@ -248,18 +249,29 @@ impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
         for _ in 0..WAKES_MAX {
             let now = self.clock.now();
             let Some((due, index)) = self.agenda.pop(now) else { break };
-            let Stage::Playing { conn, player, .. } = &mut self.bots[index] else { continue };
+            let (conn, sends, next) = match &mut self.bots[index] {
+                Stage::Playing { conn, player, .. } => {
+                    let sends = player.wake(now, &mut self.tally);
+                    if sends {
+                        player.client.transmit(&mut self.datagram);
+                    }
+                    (*conn, sends, player.due_at())
+                }
+                Stage::Light { conn, light } => {
+                    light.wake(now, &self.coding.schema.input, &mut self.datagram);
+                    (*conn, true, light.due_at())
+                }
+                _ => continue,
+            };
             self.tally.late.record(now.since(due).0);
-            if player.wake(now, &mut self.tally) {
-                self.datagram.clear();
-                player.client.transmit(&mut self.datagram);
+            if sends {
                 // A later datagram repeats the input; a connection that is gone says so by its own event.
-                self.tally.blocked += u64::from(self.driver.send_datagram(*conn, &self.datagram).is_err());
+                self.tally.blocked += u64::from(self.driver.send_datagram(conn, &self.datagram).is_err());
                 sent = true;
             }
-            if let Some(due) = player.due_at() {
+            if let Some(next) = next {
                 // The clock may have been slowed down meanwhile, but time goes on.
-                self.agenda.add(due.max(now + Micros(1)), index);
+                self.agenda.add(next.max(now + Micros(1)), index);
             }
         }
         if sent { self.flush(self.clock.now()) } else { Ok(()) }
@@ -272,10 +284,12 @@ impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
     }
 
     fn wait(&mut self, sample_at: Micros) -> io::Result<()> {
-        let flush_at = self.flushed + FLUSH_WITHIN;
-        let times = [self.agenda.next_at(), self.driver.next_timeout(), Some(sample_at), Some(flush_at)];
+        let (now, flush_at) = (self.clock.now(), self.flushed + FLUSH_WITHIN);
+        // What must be done at once says so, and a conditioner's datagrams come when they come.
+        let timeout = self.driver.next_timeout().map(|at| if at > now { at.max(now + TIMER_SLACK) } else { at });
+        let times = [self.agenda.next_at(), timeout, self.driver.socket().next_at(), Some(sample_at), Some(flush_at)];
         let until = times.into_iter().flatten().min().unwrap_or(sample_at);
-        let rest = until.since(self.clock.now()).min(WAIT_MAX);
+        let rest = until.since(now).min(WAIT_MAX);
         if rest > Micros(0) { self.driver.wait(Duration::from_micros(rest.0)) } else { Ok(()) }
     }
 
@@ -291,7 +305,7 @@ impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
 
     /// Moves from one window to the next when its time has come. Returns whether all is over.
     fn is_over(&mut self, now: Micros) -> bool {
-        let playing = self.bots.iter().any(|bot| matches!(bot, Stage::Playing { .. }));
+        let playing = self.bots.iter().any(|bot| matches!(bot, Stage::Playing { .. } | Stage::Light { .. }));
         let seconds = self.options.seconds;
         match self.window {
             Window::Joining if self.joining == 0 && self.next_bot == self.bots.len() => {
@@ -314,15 +328,18 @@ impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
         self.tally = Tally { second: std::mem::take(&mut self.tally.second), ..Tally::default() };
         self.sample(now);
         for bot in &mut self.bots {
-            if let Stage::Playing { player, .. } = bot {
-                player.base = player.latest;
+            match bot {
+                Stage::Playing { player, .. } => player.base = player.latest,
+                Stage::Light { .. } => self.tally.light_clients += 1,
+                _ => {}
             }
         }
         self.tally.cpu_base = machine::thread_cpu();
     }
 
     fn progress(&mut self, now: Micros, took: Micros) -> Progress {
-        let playing = self.bots.iter().filter(|bot| matches!(bot, Stage::Playing { .. })).count();
+        let is_in = |bot: &&Stage<G>| matches!(bot, Stage::Playing { .. } | Stage::Light { .. });
+        let playing = self.bots.iter().filter(is_in).count();
         let mispredicted = self.bots.iter().filter_map(|bot| match bot {
             Stage::Playing { player, .. } | Stage::Lost(player) => Some(player.client.counters().mispredicted),
             _ => None,

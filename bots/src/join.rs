@@ -10,8 +10,11 @@ use downbeat_wire::control::{ControlReader, Hello, ServerMessage, Welcome, decod
 use downbeat_wire::{CloseCode, Micros, Tick};
 
 use crate::Bots;
+use crate::brains::{IDLE, Wander};
 use crate::dice::mix;
-use crate::herd::{Herd, Line, Stage};
+use crate::herd::{Herd, Stage};
+use crate::light::Light;
+use crate::line::Line;
 use crate::options::{BotsError, Options};
 use crate::player::Player;
 use crate::recorder::Recorder;
@@ -119,6 +122,7 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
         if let Stage::Joining { reader, .. } | Stage::Playing { reader, .. } = &mut self.bots[index] {
             reader.push(bytes);
         }
+        // What a light client is told once it is in, it does not read.
         while let Stage::Joining { reader, .. } | Stage::Playing { reader, .. } = &mut self.bots[index] {
             match reader.next_from_server() {
                 Ok(None) => break,
@@ -184,6 +188,14 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
             rtt: self.driver.stats(conn).map_or(Micros::default(), |stats| stats.rtt),
         };
         let seed = mix(self.options.seed, index as u64);
+        self.joining -= 1;
+        if index >= self.options.full() {
+            // Whatever else the others do, it knows inputs by their table alone.
+            let wander = (self.options.brain != IDLE).then(|| Wander::new::<G::Input>(seed, tick_rate_hz));
+            let light = Box::new(Light::new(&start, index, &self.neutral, wander));
+            self.bots[index] = Stage::Light { conn, light };
+            return Ok(());
+        }
         let brain = G::brain(&self.options.brain, seed, tick_rate_hz).expect("the name was checked before the run");
         let player = Player::new(world, Arc::clone(&self.coding), start, welcome.room, brain);
         if let Some(path) = self.options.record_lanes.as_ref().filter(|_| self.recorder.is_none()) {
@@ -193,7 +205,6 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
         let (reader, early) = (std::mem::take(reader), std::mem::take(early));
         self.bots[index] = Stage::Playing { conn, reader, player: Box::new(player) };
         self.rooms.entry(welcome.room).or_default().push(index);
-        self.joining -= 1;
         self.take_reliable(conn, &early);
         Ok(())
     }
@@ -225,6 +236,10 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
                 self.reasons.add(true, code, why);
                 self.bots[index] = Stage::Lost(player);
             }
+            Stage::Light { .. } => {
+                self.reasons.add(true, code, why);
+                self.bots[index] = Stage::LightLost;
+            }
             Stage::Joining { .. } => {
                 self.joining -= 1;
                 self.reasons.add(false, code, why);
@@ -236,7 +251,7 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
     /// Takes leave of the server.
     pub(crate) fn say_bye(&mut self) -> std::io::Result<()> {
         for bot in &self.bots {
-            if let Stage::Playing { conn, .. } | Stage::Joining { conn, .. } = bot {
+            if let Stage::Playing { conn, .. } | Stage::Light { conn, .. } | Stage::Joining { conn, .. } = bot {
                 self.driver.close(self.clock.now(), *conn, CloseCode::Bye, "");
             }
         }

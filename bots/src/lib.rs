@@ -7,8 +7,9 @@
 //! |---|---|
 //! | [`run`] | a run from [`Options`] to [`Report`] |
 //! | [`Brain`], [`Bots`] | how a game is played |
-//! | `herd`, `join` | the loop over all bots; how they get in and out |
+//! | `herd`, `join`, `line` | the loop over all bots; how they get in and out; their socket |
 //! | `player` | one bot and what is measured on it |
+//! | `light` | one that only loads the server |
 //! | `recorder` | what it was told, for training models |
 //! | [`describe()`] | what a server runs, whatever it is |
 //! | [`Progress`] | what is told while it goes on |
@@ -22,6 +23,8 @@ mod describe;
 mod dice;
 mod herd;
 mod join;
+mod light;
+mod line;
 mod machine;
 mod options;
 mod output;

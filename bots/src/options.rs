@@ -20,6 +20,9 @@ pub struct Options {
     pub trust: Trust,
     /// How many bots.
     pub clients: usize,
+    /// How many of them, the last to join, are light: they send inputs and acknowledgements like the others, but read no
+    /// more than the heads of snapshots. They are for load, and measure nothing.
+    pub light: usize,
     /// How long they play once the last has joined, in seconds. Warm-up (2 s, or half of short runs) is part of it.
     pub seconds: f64,
     /// The brain: one of [`Bots::BRAINS`](crate::Bots::BRAINS); the first of them when empty.
@@ -60,6 +63,7 @@ impl Options {
             server_name: None,
             trust,
             clients: 16,
+            light: 0,
             seconds: 10.0,
             brain: String::new(),
             net: LinkSpec::PERFECT,
@@ -77,10 +81,18 @@ impl Options {
         }
     }
 
+    /// How many bots are not light.
+    pub(crate) const fn full(&self) -> usize {
+        self.clients - self.light
+    }
+
     /// Refuses what cannot be run.
     pub(crate) fn check(&self) -> Result<(), BotsError> {
         if !(1..=CLIENTS_MAX).contains(&self.clients) {
             return Err(BotsError::Clients(self.clients));
+        }
+        if self.light >= self.clients {
+            return Err(BotsError::Light { light: self.light, clients: self.clients });
         }
         if !(SECONDS_MIN..=SECONDS_MAX).contains(&self.seconds) {
             return Err(BotsError::Seconds(self.seconds));
@@ -102,6 +114,14 @@ pub enum BotsError {
     /// A number of bots that one process cannot be.
     #[error("{0} clients: 1 to {CLIENTS_MAX} are allowed")]
     Clients(usize),
+    /// Nobody would measure anything.
+    #[error("{light} of {clients} clients are light: at least one must not be, since light ones measure nothing")]
+    Light {
+        /// So many.
+        light: usize,
+        /// Of so many.
+        clients: usize,
+    },
     /// A duration that makes no run.
     #[error("{0} seconds: {SECONDS_MIN} to {SECONDS_MAX} are allowed")]
     Seconds(f64),

@@ -41,8 +41,10 @@ pub struct Report {
     pub measured_seconds: f64,
     /// Median time of sealing 1,200 bytes with AES-128-GCM, in nanoseconds.
     pub reference_ns: Option<f64>,
-    /// How many played.
+    /// How many played, light ones apart.
     pub clients: Clients,
+    /// The light ones, where there were any. No other figure is about them, but `bots` and `server`.
+    pub light: Option<Light>,
     /// Round trip by QUIC's own estimate.
     pub rtt_ms: Option<Percentiles>,
     /// From sampling an input to the first snapshot that consumed it.
@@ -88,6 +90,23 @@ pub struct Clients {
     pub lost: u64,
     /// Why clients did not get in or were lost, the most frequent first.
     pub reasons: Vec<Reason>,
+}
+
+/// Clients that load the server and measure nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Light {
+    /// As many as were asked for.
+    pub asked: u64,
+    /// As many as got into the game.
+    pub connected: u64,
+    /// Those of them whose connection was closed before its time; `clients.reasons` says why.
+    pub lost: u64,
+    /// Snapshots that arrived.
+    pub received: Option<u64>,
+    /// Snapshots that the send rate owed to those who were there when the measurement began.
+    pub expected: Option<u64>,
+    /// Snapshots that one of them received per second.
+    pub snapshots_per_client_s: Option<f64>,
 }
 
 /// Why clients ended before their time.
@@ -195,8 +214,10 @@ pub struct BotsFigures {
     pub dropped: Option<u64>,
     /// Inputs that waited for the next packet because the connection could not take one.
     pub blocked: Option<u64>,
-    /// CPU time of the loop for one bot in one tick.
+    /// CPU time of the loop for one bot in one tick, where none is light.
     pub cpu_us_per_bot_tick: Option<f64>,
+    /// Share of one processor that the loop used.
+    pub cpu_share: Option<f64>,
 }
 
 /// What a server knows of the same run: plain data for whoever runs both.
@@ -277,12 +298,17 @@ impl Report {
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         let Clients { asked, connected, lost, .. } = self.clients;
+        let light = self.light.unwrap_or_default();
         let mut missing = Vec::new();
-        if connected < asked {
-            missing.push(format!("{} of {asked} clients did not get in", asked - connected));
-        }
-        if lost > 0 {
-            missing.push(format!("{lost} of {connected} clients were lost"));
+        for (who, asked, connected, lost) in
+            [("clients", asked, connected, lost), ("light clients", light.asked, light.connected, light.lost)]
+        {
+            if connected < asked {
+                missing.push(format!("{} of {asked} {who} did not get in", asked - connected));
+            }
+            if lost > 0 {
+                missing.push(format!("{lost} of {connected} {who} were lost"));
+            }
         }
         if !missing.is_empty() {
             return Verdict::NotServed(missing);
@@ -292,15 +318,23 @@ impl Report {
             return Verdict::Invalid(faults);
         }
         let Snapshots { received, expected, .. } = self.snapshots;
-        let ratio = received.zip(expected).map_or(0.0, |(received, expected)| received as f64 / expected.max(1) as f64);
-        if ratio < SERVED_RATIO {
-            return Verdict::NotServed(vec![format!(
-                "{:.1} % of the expected snapshots arrived, {:.0} % are due",
-                100.0 * ratio,
-                100.0 * SERVED_RATIO
-            )]);
+        for (whose, counts) in [("", Some((received, expected))), (" of light clients", self.light_snapshots())] {
+            let Some((received, expected)) = counts else { continue };
+            let ratio = received.zip(expected).map_or(0.0, |(got, due)| got as f64 / due.max(1) as f64);
+            if ratio < SERVED_RATIO {
+                return Verdict::NotServed(vec![format!(
+                    "{:.1} % of the expected snapshots{whose} arrived, {:.0} % are due",
+                    100.0 * ratio,
+                    100.0 * SERVED_RATIO
+                )]);
+            }
         }
         Verdict::Served
+    }
+
+    /// What light clients received, and what was owed to them.
+    fn light_snapshots(&self) -> Option<(Option<u64>, Option<u64>)> {
+        self.light.map(|light| (light.received, light.expected))
     }
 
     /// The report as one JSON object.

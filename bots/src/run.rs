@@ -8,14 +8,15 @@ use downbeat_replica::Coding;
 use downbeat_transport::{ClientOptions, Clock, Conditioner, Driver, FlowKey, KernelSocket, SocketOptions};
 
 use crate::Bots;
-use crate::herd::{Herd, Line, Stage, Window};
+use crate::herd::{Herd, Stage, Window};
 use crate::join::next_step;
+use crate::line::Line;
 use crate::machine::{self, reference_ns};
 use crate::options::{BotsError, Options};
 use crate::output::check_output;
 use crate::progress::Progress;
 use crate::recorder::Recorder;
-use crate::report::{Clients, Reason, Report, SCHEMA};
+use crate::report::{Clients, Light, Reason, Report, SCHEMA};
 use crate::tally::Growth;
 
 /// Runs bots on this thread until their time is over or `stop` is set, and tells `progress` once a second.
@@ -130,7 +131,17 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
         report.bots.dropped = Some(dropped);
         let cpu = machine::thread_cpu().zip(self.tally.cpu_base).map(|(now, base)| now.saturating_sub(base));
         let ticks = growth.bot_ticks(tick_rate_hz);
-        report.bots.cpu_us_per_bot_tick = cpu.filter(|_| ticks > 0.0).map(|cpu| cpu.as_secs_f64() * 1e6 / ticks);
+        let is_shared = ticks == 0.0 || self.options.light > 0;
+        report.bots.cpu_us_per_bot_tick = cpu.filter(|_| !is_shared).map(|cpu| cpu.as_secs_f64() * 1e6 / ticks);
+        let seconds = now.since(since).as_secs_f64();
+        report.bots.cpu_share = cpu.filter(|_| seconds > 0.0).map(|cpu| cpu.as_secs_f64() / seconds);
+        if let Some(light) = report.light.as_mut().filter(|_| seconds > 0.0) {
+            light.received = Some(self.tally.light_snapshots);
+            let clients = self.tally.light_clients as f64;
+            light.expected = Some((clients * seconds * f64::from(send_rate_hz)).round() as u64);
+            light.snapshots_per_client_s =
+                (clients > 0.0).then(|| self.tally.light_snapshots as f64 / clients / seconds);
+        }
         report.bots.valid = report.faults().is_empty();
         report
     }
@@ -140,11 +151,16 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
         let options = self.options;
         let round = |seconds: f64| (seconds * 1e3).round() / 1e3;
         let net = options.net_name.clone().unwrap_or_else(|| options.net.to_string());
-        let (connected, lost) = self.bots.iter().fold((0, 0), |(connected, lost), bot| match bot {
-            Stage::Playing { .. } => (connected + 1, lost),
-            Stage::Lost(_) => (connected + 1, lost + 1),
-            _ => (connected, lost),
-        });
+        let count = |is: fn(&Stage<G>) -> bool| self.bots.iter().filter(|bot| is(bot)).count() as u64;
+        let lost = count(|bot| matches!(bot, Stage::Lost(_)));
+        let connected = lost + count(|bot| matches!(bot, Stage::Playing { .. }));
+        let light_lost = count(|bot| matches!(bot, Stage::LightLost));
+        let light = Light {
+            asked: options.light as u64,
+            connected: light_lost + count(|bot| matches!(bot, Stage::Light { .. })),
+            lost: light_lost,
+            ..Light::default()
+        };
         Report {
             schema: SCHEMA.to_owned(),
             profile: options.profile.clone(),
@@ -156,7 +172,8 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
             send_rate_hz: self.rates.map(|rates| rates.1),
             seconds: round(seconds),
             measured_seconds: round(measured_seconds),
-            clients: Clients { asked: options.clients as u64, connected, lost, reasons: self.reasons.list() },
+            clients: Clients { asked: options.full() as u64, connected, lost, reasons: self.reasons.list() },
+            light: (options.light > 0).then_some(light),
             ..Report::default()
         }
     }

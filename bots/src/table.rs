@@ -38,6 +38,9 @@ fn head(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
         "{} clients play {} ({}) for {:.1} s, {:.1} s of it measured",
         clients.asked, report.game, report.brain, report.seconds, report.measured_seconds
     )?;
+    if let Some(light) = &report.light {
+        writeln!(f, "and {} light clients, which load the server and measure nothing", light.asked)?;
+    }
     let rate = |rate: Option<u32>| rate.map_or(NONE.to_owned(), |rate| rate.to_string());
     writeln!(
         f,
@@ -90,6 +93,12 @@ fn counts(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
     let arrived = s.received.zip(s.expected).map(|(got, due)| format!("{} of {due} expected", got.min(due)));
     let dropped = s.net_dropped.filter(|dropped| *dropped > 0);
     row(f, "snapshots", [arrived, count(s.lost, "lost"), count(dropped, "more dropped by --net")])?;
+    if let Some(light) = &report.light {
+        let arrived = light.received.zip(light.expected);
+        let arrived = arrived.map(|(got, due)| format!("{} of {due} snapshots expected", got.min(due)));
+        let pace = light.snapshots_per_client_s.map(|rate| format!("{rate:.2} per client and second"));
+        row(f, "light clients", [arrived, pace])?;
+    }
     let dry = report.interpolation.starved_ratio;
     row(f, "interpolation ran dry", [dry.map(|dry| format!("{:.2} % (per frame and entity)", 100.0 * dry))])?;
     let p = &report.prediction;
@@ -122,6 +131,8 @@ fn counts(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
     mistakes(f, report)?;
     let bots = &report.bots;
     let cpu = bots.cpu_us_per_bot_tick.map(|us| format!("{us:.1} us of CPU per bot and tick"));
+    let share = bots.cpu_share.filter(|_| cpu.is_none());
+    let cpu = cpu.or(share.map(|share| format!("{:.0} % of a processor", 100.0 * share)));
     let [dropped, held] = [count(bots.dropped, "by the bots"), count(bots.blocked, "inputs held back")];
     row(f, "bots", [cpu, drops(bots.kernel_drops), dropped, held])?;
     let sealing = report.reference_ns;

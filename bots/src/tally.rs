@@ -22,6 +22,9 @@ pub(crate) struct Tally {
     pub(crate) late: Recorder,
     /// Inputs that the connection could not take at their time.
     pub(crate) blocked: u64,
+    /// Light clients when the measurement began, and snapshots that they received since.
+    pub(crate) light_clients: u64,
+    pub(crate) light_snapshots: u64,
     /// CPU time of the loop when the measurement began.
     pub(crate) cpu_base: Option<Duration>,
     /// The second under way.

@@ -1,6 +1,6 @@
 //! What a report says, and when it counts.
 
-use downbeat_bots::report::{BotsFigures, Clients, Inputs, Prediction, Reason, Server, ServerSide, Snapshots};
+use downbeat_bots::report::{BotsFigures, Clients, Inputs, Light, Prediction, Reason, Server, ServerSide, Snapshots};
 use downbeat_bots::{Percentiles, Report, Verdict};
 
 fn percentiles(p99: f64) -> Percentiles {
@@ -39,6 +39,21 @@ fn a_run_counts_when_all_got_in_stayed_and_were_served() {
     assert_eq!(report.verdict().exit_code(), 1, "97.9 % are not enough");
     report.snapshots = Snapshots::default();
     assert_eq!(report.verdict().exit_code(), 1, "what was not measured was not served");
+}
+
+#[test]
+fn light_clients_must_get_in_stay_and_be_served_like_the_others() {
+    let light = Light { asked: 9, connected: 9, received: Some(985), expected: Some(1_000), ..Light::default() };
+    let verdict = |light| Report { light: Some(light), ..good() }.verdict();
+    assert_eq!(verdict(light), Verdict::Served);
+    let why = |light| match verdict(light) {
+        Verdict::NotServed(why) => why.join("; "),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(why(Light { connected: 8, ..light }), "1 of 9 light clients did not get in");
+    assert_eq!(why(Light { lost: 1, ..light }), "1 of 9 light clients were lost");
+    assert!(why(Light { received: Some(979), ..light }).contains("97.9 % of the expected snapshots of light clients"));
+    assert!(why(Light { received: None, ..light }).contains("0.0 %"), "what was not measured was not served");
 }
 
 #[test]

@@ -103,6 +103,27 @@ fn walkers_are_watched_without_avatars_to_see() {
 }
 
 #[test]
+fn light_clients_play_in_time_and_are_reported_apart() {
+    let config = downbeat_field::Config { walkers: 50, visible: 16, ..Default::default() };
+    let server = TestServer::start::<Field>(&config, 100);
+    let report = play::<Field>(&Options { light: 50, ..options(&server, 60, 5.0) }).expect("all get in");
+    assert!(!matches!(report.verdict(), Verdict::NotServed(_)), "{:?}", report.verdict());
+    assert_eq!((report.clients.asked, report.clients.connected), (10, 10));
+    let light = report.light.expect("there were some");
+    assert_eq!((light.asked, light.connected, light.lost), (50, 50, 0));
+    assert!(light.snapshots_per_client_s.is_some_and(|rate| (rate / f64::from(HZ) - 1.0).abs() < 0.05), "{light:?}");
+    // What is measured is about the ten.
+    let owed = 10.0 * report.measured_seconds * f64::from(HZ);
+    assert!((report.snapshots.expected.expect("measured") as f64 / owed - 1.0).abs() < 0.02);
+    assert!(report.bots.cpu_us_per_bot_tick.is_none() && report.bots.cpu_share.is_some());
+
+    let totals = server.report().totals;
+    assert_eq!((totals.datagrams_malformed, totals.acks_forged), (0, 0), "they are honest");
+    let (played, late) = (totals.inputs.consumed, totals.inputs.starved + totals.inputs.late + totals.inputs.rejected);
+    assert!(played > 60 * 3 * u64::from(HZ) && late < played / 20, "{:?}", totals.inputs);
+}
+
+#[test]
 fn those_who_find_the_server_full_are_counted_with_its_reason() {
     let server = arena(2);
     let report = play::<Arena>(&options(&server, 5, 1.0)).expect("two get in");
@@ -118,9 +139,10 @@ fn a_server_that_goes_down_under_way_loses_its_clients_and_ends_the_run() {
     let server = arena(8);
     server.stop_after(Duration::from_millis(1_500));
     let begun = Instant::now();
-    let report = play::<Arena>(&options(&server, 3, 30.0)).expect("all got in");
+    let report = play::<Arena>(&Options { light: 2, ..options(&server, 5, 30.0) }).expect("all got in");
     assert!(begun.elapsed() < Duration::from_secs(10), "nobody is left to wait for");
     assert_eq!((report.clients.connected, report.clients.lost), (3, 3));
+    assert_eq!(report.light.map(|light| (light.connected, light.lost)), Some((2, 2)));
     assert!(report.clients.reasons[0].why.contains("SHUTTING_DOWN"), "{:?}", report.clients.reasons);
     assert_eq!(report.verdict().exit_code(), 1);
     assert_eq!(report.rtt_ms, None, "the measurement had not begun");
@@ -150,6 +172,7 @@ fn what_cannot_be_run_says_so_before_anything_is_sent() {
     let fighters = play::<Field>(&Options { brain: "fight".into(), ..base.clone() }).expect_err("nobody fights there");
     assert!(fighters.to_string().contains("no brain called `fight`; there are: wander, idle"), "{fighters}");
     assert!(error(Options { clients: 0, ..base.clone() }).contains("1 to"));
+    assert!(error(Options { clients: 8, light: 8, ..base.clone() }).contains("8 of 8 clients are light"));
     assert!(error(Options { seconds: f64::NAN, ..base.clone() }).contains("allowed"));
     assert!(error(Options { report: Some("/no/such/folder/r.json".into()), ..base.clone() }).contains("no folder"));
     assert!(error(Options { tick_rate_hz: Some(30), ..base.clone() }).contains("60 ticks"));

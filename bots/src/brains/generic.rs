@@ -34,7 +34,7 @@ impl Wander {
     }
 
     /// The lanes of `tick`.
-    fn play(&mut self, tick: Tick) -> &[i32] {
+    pub(crate) fn play(&mut self, tick: Tick) -> &[i32] {
         if tick >= self.until {
             self.draw();
             let rest = self.dice.below(self.tick_rate_hz * 3 / 4 + 1);

@@ -12,24 +12,28 @@ use downbeat_arena::Arena;
 use downbeat_field::Field;
 use downbeat_replica::Game;
 
+pub(crate) use self::generic::Wander;
 use crate::{Bots, Brain};
 
 /// Names of the standard brains.
-pub(crate) const STANDARD: &[&str] = &["wander", "idle"];
+pub(crate) const STANDARD: &[&str] = &["wander", IDLE];
+
+/// The one that does nothing.
+pub(crate) const IDLE: &str = "idle";
 
 /// The brains that any game can be played by: `wander` draws inputs by the table of the game's inputs and changes them
 /// at least once a second, `idle` does nothing. `None` for other names.
 #[must_use]
 pub fn standard<G: Game>(name: &str, seed: u64, tick_rate_hz: u32) -> Option<Box<dyn Brain<G>>> {
     match name {
-        "wander" => Some(Box::new(generic::Wander::new::<G::Input>(seed, tick_rate_hz))),
-        "idle" => Some(Box::new(generic::Idle)),
+        "wander" => Some(Box::new(Wander::new::<G::Input>(seed, tick_rate_hz))),
+        IDLE => Some(Box::new(generic::Idle)),
         _ => None,
     }
 }
 
 impl Bots for Arena {
-    const BRAINS: &'static [&'static str] = &["fight", "wander", "idle"];
+    const BRAINS: &'static [&'static str] = &["fight", "wander", IDLE];
 
     fn brain(name: &str, seed: u64, tick_rate_hz: u32) -> Option<Box<dyn Brain<Self>>> {
         match name {

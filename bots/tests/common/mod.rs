@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use downbeat_replica::Game;
-use downbeat_server::{Config, Listen, Server, Stop};
+use downbeat_server::{Config, Listen, Server, ServerReport, Stop};
 use downbeat_transport::Trust;
 
 pub(crate) const HZ: u32 = 60;
@@ -15,7 +15,7 @@ pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     pub(crate) trust: Trust,
     pub(crate) stop: Stop,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<ServerReport>>,
 }
 
 impl TestServer {
@@ -33,8 +33,14 @@ impl TestServer {
         let (address, trust) = (server.local_addrs()[0], Trust::pinned(server.fingerprint()));
         let stop = Stop::new();
         let asked = stop.clone();
-        let thread = std::thread::spawn(move || drop(server.run(&asked).expect("the socket works")));
+        let thread = std::thread::spawn(move || server.run(&asked).expect("the socket works"));
         Self { address, trust, stop, thread: Some(thread) }
+    }
+
+    /// Ends, and says what it measured.
+    pub(crate) fn report(mut self) -> ServerReport {
+        self.stop.request();
+        self.thread.take().expect("it ends but once").join().expect("the test's server did not fail")
     }
 
     /// Ends after a while.

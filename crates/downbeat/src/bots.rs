@@ -52,6 +52,7 @@ fn resolve(address: &str) -> Result<SocketAddr, CliError> {
 /// What the flags say of the bots, on top of `options`.
 pub(crate) fn options(args: &PlayArgs, mut options: Options) -> Result<Options, CliError> {
     options.clients = args.clients;
+    options.light = args.light;
     options.seconds = args.seconds;
     options.brain = args.brain.clone().unwrap_or_default();
     options.net = net(&args.net)?;

@@ -111,6 +111,9 @@ pub(crate) struct PlayArgs {
     /// How many bots, 1 to 4096
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = whole::<usize>, allow_negative_numbers = true)]
     pub(crate) clients: usize,
+    /// How many of them are light: they play and acknowledge, but read no snapshots, and measure nothing
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole::<usize>)]
+    pub(crate) light: usize,
     /// How long they play, in seconds
     #[arg(long, value_name = "S", default_value_t = 10.0, allow_negative_numbers = true)]
     pub(crate) seconds: f64,

@@ -18,7 +18,7 @@ use crate::counters::DriverCounters;
 use crate::event::{CloseReason, ConnId, ConnectError, Event};
 use crate::handshake::Handshakes;
 use crate::inbox::Packet;
-use crate::limits::{CLOSED_LINGER_MS, CLOSED_MAX, CONNECTIONS_MAX};
+use crate::limits::{CLOSED_LINGER_MS, CLOSED_MAX, CONNECTIONS_MAX, RECEIVE_TIME};
 use crate::socket::{Flow, Outgoing};
 use crate::stopwatch::Stopwatch;
 use crate::timers::Timers;
@@ -50,8 +50,9 @@ pub(crate) struct Core {
     /// Datagrams that were read and not taken in.
     pub(crate) arrived: VecDeque<Packet>,
     pub(crate) stopwatch: Stopwatch,
-    /// What packets took since `receive` was called.
+    /// What packets took since `receive` was called, and what they may take.
     pub(crate) received_for: Duration,
+    pub(crate) receive_time: Duration,
     pub(crate) arena_in: BytesMut,
     pub(crate) arena_out: BytesMut,
     pub(crate) scratch: Vec<u8>,
@@ -65,6 +66,8 @@ impl Core {
         next_flow: NextFlow,
     ) -> Self {
         let stopwatch = Stopwatch::new(handshakes.budget());
+        // A client takes what its server sends.
+        let receive_time = if client.is_some() { Duration::MAX } else { RECEIVE_TIME };
         Self {
             epoch: Epoch::new(),
             now: Micros(0),
@@ -88,6 +91,7 @@ impl Core {
             arrived: VecDeque::new(),
             stopwatch,
             received_for: Duration::ZERO,
+            receive_time,
             arena_in: BytesMut::new(),
             arena_out: BytesMut::new(),
             scratch: Vec::new(),

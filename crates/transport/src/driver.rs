@@ -125,6 +125,12 @@ impl<S: Socket> Driver<S> {
         Ok(true)
     }
 
+    /// How long one [`receive`](Self::receive) may last: for a client that has other things to do meanwhile. At first, a
+    /// server has [`RECEIVE_TIME`](crate::limits::RECEIVE_TIME) and a client all the time in the world.
+    pub const fn set_receive_time(&mut self, most: Duration) {
+        self.core.receive_time = most;
+    }
+
     /// Fires the timers that are due, and sends what handshakes and closes have to say.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use crate::connection::Phase;
 use crate::core::Core;
 use crate::event::ConnId;
 use crate::inflow::{Excess, Verdict};
-use crate::limits::{ARENA_BYTES, RECEIVE_TIME, WORK_PER_S};
+use crate::limits::{ARENA_BYTES, WORK_PER_S};
 use crate::socket::Received;
 
 /// A datagram from the socket, copied out of its buffer.
@@ -69,8 +69,7 @@ impl Core {
                 self.defer(packet);
             }
             self.received_for += self.stopwatch.lap();
-            // A client takes what its server sends.
-            if self.handshakes.inflow_limit().is_some() && self.received_for > RECEIVE_TIME {
+            if self.received_for > self.receive_time {
                 return false;
             }
         }

@@ -2,8 +2,10 @@
 
 mod common;
 
-use common::World;
-use downbeat_transport::{CloseReason, ControlError, Event, SendError};
+use std::time::Duration;
+
+use common::{World, client_options, server_options};
+use downbeat_transport::{CloseReason, ControlError, Event, HandshakeBudget, SendError};
 use downbeat_wire::{CloseCode, Micros};
 
 #[test]
@@ -42,6 +44,29 @@ fn a_datagram_is_stamped_with_its_arrival_not_with_its_reading() {
     });
     assert_eq!(at, Some(sent + Micros::from_millis(30)));
     assert!(world.client.driver.stats(conn).is_some());
+}
+
+#[test]
+fn a_client_that_has_little_time_takes_in_one_packet_after_the_other() {
+    let mut options = client_options();
+    // By the machine's clock, so that packets take time at all.
+    options.tuning.handshake_budget = HandshakeBudget::Time(Micros::from_millis(100));
+    let mut world = World::with("latency=10ms", &server_options(), &options);
+    world.join(8);
+    for peer in world.server.connected() {
+        world.server.driver.send_datagram(peer, b"x").expect("room");
+    }
+    world.server.driver.flush(world.now).expect("memory");
+    world.client.pump(world.now + Micros::from_millis(1));
+    world.client.driver.set_receive_time(Duration::ZERO);
+    let now = world.now + Micros::from_millis(20);
+    for taken_in in 1..=8 {
+        assert!(world.client.driver.receive(now).expect("memory"));
+        let is_urgent = world.client.driver.next_timeout() == Some(Micros(0));
+        assert_eq!(is_urgent, taken_in < 8, "the rest is asked for at once");
+        world.client.events.extend(std::iter::from_fn(|| world.client.driver.poll_event()).map(|event| (now, event)));
+        assert_eq!(world.client.datagrams().len(), taken_in);
+    }
 }
 
 #[test]
