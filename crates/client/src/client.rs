@@ -148,8 +148,12 @@ impl<G: Game> Client<G> {
         });
         view_clock.measure(head.tick, at);
         if let Some(Arrivals { margin, missing }) = head.inputs.and_then(|inputs| inputs.arrivals) {
-            input_clock.measure(head.tick, f64::from(margin) / 16.0, missing);
+            let given_up = input_clock.measure(head.tick, f64::from(margin) / 16.0, missing);
             self.mirror.sender.repeats = input_clock.repeats();
+            if let Some(next) = given_up {
+                self.mirror.sender.give_up(next);
+                self.own.give_up(next);
+            }
         }
         match self.without {
             Some(Mechanism::Repeats) => self.mirror.sender.repeats = 0,

@@ -4,9 +4,11 @@
 //! the others can be shown between two known states. Each has an offset against local time; the line says where the
 //! offset should be, and the clock runs at most 5 % faster or slower to get there.
 
+use downbeat_replica::limits::INPUT_TICKS_AHEAD_MAX;
 use downbeat_replica::{Micros, Tick};
+use downbeat_wire::packet::coarse_margin;
 
-use crate::limits::{CLOCK_SNAP, DILATION_MAX, LATENESS_CHANGE};
+use crate::limits::{CLOCK_SNAP, DILATION_MAX, LATENESS_CHANGE, REFUSED_TICKS};
 use crate::waits::Waits;
 
 /// A clock that reads `local time / tick length + offset` ticks and moves its offset smoothly.
@@ -57,11 +59,19 @@ pub(crate) struct InputClock {
     /// Offsets at which the last inputs were sampled, by `tick % len`.
     sampled: [f32; REMEMBERED],
     base: f64,
+    /// Inputs that were under way when the server last said how early they come, and how often it did.
+    under_way: [f64; UNDER_WAY],
+    measured: usize,
+    /// Nothing was sampled since a margin was guessed: what the server says next is about the same inputs.
+    has_guessed: bool,
     /// How much too early inputs must be sampled at offset zero to arrive in time.
     needs: Waits,
 }
 
 const REMEMBERED: usize = 128;
+
+/// So many say how many are under way at least: a round trip.
+const UNDER_WAY: usize = 16;
 
 /// The margin that all but the rarest inputs keep, in ticks.
 const MARGIN_TICKS: f64 = 0.3;
@@ -72,6 +82,10 @@ const INPUT_MISSES: f32 = 0.004;
 /// While little was measured the margin is larger, in ticks.
 const CAUTION_TICKS: f64 = 1.5;
 const CAUTIOUS_FOR: f64 = 90.0;
+
+fn needs(tick_us: f64) -> Waits {
+    Waits::new(1.0, 0.0, INPUT_MISSES, change_ticks(tick_us))
+}
 
 /// What is no jitter any more, in ticks.
 fn change_ticks(tick_us: f64) -> f32 {
@@ -89,17 +103,50 @@ impl InputClock {
         let offset = f64::from(tick.0) + ahead - now.0 as f64 / tick_us;
         let clock = Dilated::new(tick_us, offset, now);
         let next = Tick(clock.ticks(now).ceil() as u32);
-        let needs = Waits::new(1.0, 0.0, INPUT_MISSES, change_ticks(tick_us));
-        Self { clock, next, sampled: [0.0; REMEMBERED], base: offset, needs }
+        Self {
+            clock,
+            next,
+            sampled: [0.0; REMEMBERED],
+            base: offset,
+            under_way: [ahead; UNDER_WAY],
+            measured: 0,
+            has_guessed: false,
+            needs: needs(tick_us),
+        }
     }
 
     /// The server reports that the inputs sampled for ticks up to about `tick` came `margin_ticks` before their tick, after
     /// `missing` datagrams that did not come.
-    pub(crate) fn measure(&mut self, tick: Tick, margin_ticks: f64, missing: u32) {
+    ///
+    /// When the server refused them because its ticks have fallen behind, the clock goes back at once. Returns the first tick
+    /// whose input is sampled again then: what was sampled from there on never came to anything.
+    pub(crate) fn measure(&mut self, tick: Tick, margin_ticks: f64, missing: u32) -> Option<Tick> {
+        let lead = self.next.since(tick) as f64;
+        let margin_ticks = if margin_ticks < f64::from(coarse_margin(i16::MAX)) / 16.0 {
+            self.under_way[self.measured % UNDER_WAY] = lead - margin_ticks;
+            self.measured += 1;
+            margin_ticks
+        } else if std::mem::replace(&mut self.has_guessed, true) {
+            return None;
+        } else {
+            // What is not told of a large margin follows from how many inputs are usually under way.
+            margin_ticks.max(lead - self.under_way.iter().copied().fold(f64::INFINITY, f64::min))
+        };
         let about = tick.offset(margin_ticks.round() as i64 + 1).min(self.next.offset(-1));
         let sampled = f64::from(self.sampled[about.0 as usize % REMEMBERED]);
+        let is_refused = margin_ticks >= f64::from(REFUSED_TICKS);
+        if is_refused {
+            self.needs = needs(self.clock.tick_us);
+        }
         self.needs.note((sampled - margin_ticks) as f32, missing);
         self.clock.target = self.base + f64::from(self.needs.wait()) + MARGIN_TICKS + caution_ticks(&self.needs);
+        if !is_refused {
+            return None;
+        }
+        self.clock.offset = self.clock.target;
+        // Those before were taken, or it is too late for them.
+        self.next = self.next.min(tick.offset(i64::from(INPUT_TICKS_AHEAD_MAX) + 1));
+        Some(self.next)
     }
 
     /// Stays as it is, whatever was measured.
@@ -124,6 +171,7 @@ impl InputClock {
         let oldest = Tick((ticks as u32).saturating_sub(crate::limits::CATCH_UP_TICKS_MAX));
         let tick = self.next.max(oldest);
         self.next = tick.next();
+        self.has_guessed = false;
         self.sampled[tick.0 as usize % REMEMBERED] = (self.clock.offset - self.base) as f32;
         Some(tick)
     }

@@ -1,6 +1,7 @@
 //! Bounds of what a client keeps, with what happens at the bound.
 
 use downbeat_replica::Micros;
+use downbeat_replica::limits::INPUT_TICKS_AHEAD_MAX;
 
 /// Ticks of inputs and predictions that are remembered: more than a round trip of two seconds at 60 Hz. What is
 /// confirmed later than that is taken as it is.
@@ -15,6 +16,10 @@ pub const CLOCK_SNAP: Micros = Micros::from_millis(250);
 /// When datagrams come earlier than the latest of the last while by more than this, 16 in a row, then what was before is
 /// over: the line is another one, or the server stood still. It is forgotten at once.
 pub const LATENESS_CHANGE: Micros = Micros::from_millis(100);
+
+/// Inputs that come so many ticks before their tick were refused, as are those under way: the server stood still, and its
+/// ticks have fallen behind. By so much more than it takes at most, that none of them can have been taken.
+pub const REFUSED_TICKS: u32 = INPUT_TICKS_AHEAD_MAX + 8;
 
 /// Most by which a clock's rate departs from real time.
 pub const DILATION_MAX: f64 = 0.05;

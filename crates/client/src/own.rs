@@ -81,6 +81,13 @@ impl<G: Game> Own<G> {
         Some(confirmation.error_m)
     }
 
+    /// The server does not take the inputs from `tick` on: what came of them is shown no more.
+    pub(crate) fn give_up(&mut self, tick: Tick) {
+        if let Some(prediction) = &mut self.prediction {
+            prediction.give_up(tick);
+        }
+    }
+
     /// Plays `tick` with the lanes of an input that was sampled `now`.
     pub(crate) fn play(
         &mut self,

@@ -162,6 +162,13 @@ impl Prediction {
         error
     }
 
+    /// Forgets what was played from `tick` on.
+    pub(crate) fn give_up(&mut self, tick: Tick) {
+        self.history.iter_mut().filter(|played| played.tick >= tick).for_each(|played| played.tick = Tick::ZERO);
+        self.newest = self.newest.min(tick.offset(-1)).max(self.confirmed);
+        self.sound = self.sound.min(self.newest);
+    }
+
     fn play_one(&mut self, tick: Tick, input: &[i32], step: &mut Step<'_>) {
         let mut lanes = self.lanes_of(tick.offset(-1)).to_vec();
         let spawn = step(tick, input, &mut lanes);
@@ -220,6 +227,10 @@ impl Prediction {
             self.adopt(tick, lanes, &input);
         }
         (self.confirmed, self.confirmed_lanes) = (tick, lanes.to_vec());
+        if self.newest < tick {
+            // Behind a gap in the past there is more that was played.
+            (self.newest, self.sound) = (self.last_played(), tick);
+        }
         Some(Confirmation {
             error_m: position(&predicted).distance(told),
             mispredicted: judged && !was_in_doubt && differs,
@@ -320,7 +331,7 @@ impl Prediction {
     /// The last tick of those in a row that were played after the confirmed one.
     fn last_played(&self) -> Tick {
         let mut last = self.confirmed;
-        while last < self.newest && self.played(last.next()).is_some() {
+        while self.played(last.next()).is_some() {
             last = last.next();
         }
         last

@@ -36,6 +36,12 @@ impl Sender {
         self.frames.retain(|frame| frame.tick > tick);
     }
 
+    /// The server does not take the inputs from `tick` on.
+    pub(crate) fn give_up(&mut self, tick: Tick) {
+        self.frames.retain(|frame| frame.tick < tick);
+        self.fresh = self.fresh.min(self.frames.len());
+    }
+
     /// Inputs that are kept.
     pub(crate) const fn waiting(&self) -> usize {
         self.frames.len()

@@ -79,6 +79,9 @@ impl Spawns {
         counters: &mut Counters,
     ) {
         let newest = air.newest;
+        let known = self.flights.len();
+        self.flights.retain(|flight| flight.born <= newest || flight.told.is_some());
+        counters.spawns_withdrawn += (known - self.flights.len()) as u64;
         // Ticks that were confirmed since may have been played differently at last; those before are done with.
         let oldest = self.checked.next().max(newest.offset(1 - HISTORY_TICKS as i64));
         for tick in (oldest.0..=newest.0).map(Tick) {

@@ -53,7 +53,9 @@ impl Waits {
     /// A datagram came `late` ticks late, after `missing` others that did not.
     pub(crate) fn note(&mut self, late: f32, missing: u32) {
         self.early = if self.late.most().is_some_and(|most| late + self.over < most) { self.early + 1 } else { 0 };
-        if self.early == EARLY {
+        // One that comes so much earlier than even the earliest is no luck.
+        let is_earliest = self.late.least().is_some_and(|least| late + self.over < least);
+        if self.early == EARLY || is_earliest {
             (self.late, self.early) = (Window::new(), 0);
         }
         self.late.push(late);

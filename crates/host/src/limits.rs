@@ -2,8 +2,7 @@
 
 use downbeat_replica::Micros;
 
-/// Ticks ahead of the present for which an input is taken; later ones are rejected and counted.
-pub const INPUT_TICKS_AHEAD_MAX: u32 = 64;
+pub use downbeat_replica::limits::INPUT_TICKS_AHEAD_MAX;
 
 /// Least bytes of a snapshot: room for the head and for an avatar, which must always fit. A room with less is refused.
 pub const SNAPSHOT_BYTES_MIN: usize = 200;

@@ -58,6 +58,10 @@ pub const RECORDING_LANES_MAX: usize = 1 << 26;
 /// Samples of a kind, as its owner or as others are told it, that a model is trained on; of more, some are drawn.
 pub const TRAINING_SAMPLES_MAX: usize = 150_000;
 
+/// Ticks ahead of the present for which a room takes an input; later ones are rejected and counted. Clients know, so that
+/// they can tell that theirs were.
+pub const INPUT_TICKS_AHEAD_MAX: u32 = 64;
+
 /// How long a held input stands in for missing ones; after that the player does nothing.
 pub const SUBSTITUTE_MAX: Micros = Micros::from_millis(250);
 

@@ -3,9 +3,10 @@
 use downbeat_client::Mechanism;
 use downbeat_link::LinkSpec;
 use downbeat_replica::Micros;
+use downbeat_replica::limits::INPUT_TICKS_AHEAD_MAX;
 
 use crate::clock::LocalClock;
-use crate::faults::Fault;
+use crate::faults::{Fault, Trouble};
 
 /// A simulation. Times are true time from its beginning.
 #[derive(Clone, Debug)]
@@ -60,6 +61,12 @@ impl Options {
     #[must_use]
     pub fn machine(&self, index: usize) -> Machine {
         self.machines.get(index).copied().unwrap_or_default()
+    }
+
+    /// Whether the server stalls for so long that inputs are too far ahead of it then.
+    pub(crate) fn refuses_inputs(&self) -> bool {
+        let too_long = Micros(u64::from(INPUT_TICKS_AHEAD_MAX) * 1_000_000 / u64::from(self.tick_rate_hz));
+        self.faults.iter().any(|fault| fault.what == Trouble::ServerStalls && fault.lasts > too_long)
     }
 
     /// The links of client `index`: up and down.

@@ -12,6 +12,8 @@ pub(crate) struct Seat<G: Game> {
     pub(crate) index: usize,
     pub(crate) machine: Machine,
     is_predictable: bool,
+    /// The server stalls for so long that inputs are refused.
+    may_give_up: bool,
     pub(crate) player: Box<dyn Player<G>>,
     /// Whether it wants to take part: it is connected or connecting.
     pub(crate) is_here: bool,
@@ -39,6 +41,7 @@ impl<G: Game> Seat<G> {
             index,
             machine: options.machine(index),
             is_predictable: options.is_predictable,
+            may_give_up: options.refuses_inputs(),
             player,
             is_here: false,
             client: None,
@@ -93,7 +96,8 @@ impl<G: Game> Seat<G> {
         while let Some(tick) = client.poll_input(local) {
             let input = self.player.decide(tick, &client.view(local));
             client.input(local, tick, &input);
-            note_input(&mut self.sampled, self.index, now, (tick, &input), calm, findings);
+            let noted = self.sampled.note(tick, input.lanes(), self.may_give_up);
+            note_input(noted, self.index, now, tick, calm, findings);
             acted = true;
         }
         if acted {
@@ -135,15 +139,8 @@ impl<G: Game> Seat<G> {
     }
 }
 
-fn note_input<I: Input>(
-    sampled: &mut Sampled,
-    index: usize,
-    now: Micros,
-    (tick, input): (Tick, &I),
-    calm: bool,
-    findings: &mut Findings,
-) {
-    let wrong = match sampled.note(tick, input.lanes()) {
+fn note_input(noted: Result<u32, String>, index: usize, now: Micros, tick: Tick, calm: bool, findings: &mut Findings) {
+    let wrong = match noted {
         Ok(left_out) if calm && left_out > 0 => format!("{left_out} ticks before {tick:?} were left out"),
         Ok(_) => return,
         Err(wrong) => wrong,

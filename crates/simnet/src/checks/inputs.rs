@@ -13,14 +13,19 @@ pub(crate) struct Sampled {
 }
 
 impl Sampled {
-    /// The client sampled the input of `tick`. Returns how many ticks were left out before it.
+    /// The client sampled the input of `tick`. Returns how many ticks were left out before it. If it `may_give_up` what it
+    /// sampled, it may go back; the server must not have run on any of that.
     ///
     /// # Errors
     /// When it did so before.
-    pub(crate) fn note(&mut self, tick: Tick, lanes: Vec<i32>) -> Result<u32, String> {
-        let newest = std::mem::replace(&mut self.newest, tick);
-        if newest >= tick {
+    pub(crate) fn note(&mut self, tick: Tick, lanes: Vec<i32>, may_give_up: bool) -> Result<u32, String> {
+        let mut newest = std::mem::replace(&mut self.newest, tick);
+        if newest >= tick && !may_give_up {
             return Err(format!("{tick:?} was sampled after {newest:?}"));
+        }
+        if newest >= tick {
+            self.inputs.retain(|(sampled, _)| *sampled < tick);
+            newest = tick.offset(-1);
         }
         if self.inputs.len() == KEPT {
             self.inputs.pop_front();
@@ -95,15 +100,17 @@ mod tests {
     #[test]
     fn an_action_that_was_not_sampled_for_its_tick_is_found() {
         let (mut sampled, kind) = (Sampled::default(), Pad::kind());
-        assert_eq!(sampled.note(Tick(7), Pad { held: true, fire: true }.lanes()), Ok(0));
-        assert_eq!(sampled.note(Tick(8), Pad { held: true, fire: false }.lanes()), Ok(0));
+        assert_eq!(sampled.note(Tick(7), Pad { held: true, fire: true }.lanes(), false), Ok(0));
+        assert_eq!(sampled.note(Tick(8), Pad { held: true, fire: false }.lanes(), false), Ok(0));
         assert_eq!(sampled.check(Tick(7), &kind, &input(0, true, false)), Ok(()));
         assert_eq!(sampled.check(Tick(9), &kind, &input(0, false, true)), Ok(()));
         assert!(sampled.check(Tick(8), &kind, &input(0, true, false)).is_err(), "fired again");
         assert!(sampled.check(Tick(9), &kind, &input(0, true, true)).is_err(), "a substitute fires");
         assert!(sampled.check(Tick(9), &kind, &input(0, false, false)).is_err(), "never sampled");
-        assert_eq!(sampled.note(Tick(11), Vec::new()), Ok(2), "two were left out");
-        assert!(sampled.note(Tick(11), Vec::new()).is_err(), "sampled twice");
+        assert_eq!(sampled.note(Tick(11), Vec::new(), false), Ok(2), "two were left out");
+        assert!(sampled.note(Tick(11), Vec::new(), false).is_err(), "sampled twice");
+        assert_eq!(sampled.note(Tick(8), Pad { held: false, fire: false }.lanes(), true), Ok(0), "given up");
+        assert!(sampled.check(Tick(8), &kind, &input(0, false, false)).is_err(), "the server has the first");
     }
 
     #[test]
