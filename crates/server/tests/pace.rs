@@ -206,7 +206,7 @@ fn a_slow_room_is_slowed_down_itself_and_hurts_no_other() {
         assert_fed(&report.totals.inputs);
         let figures = report.rooms.iter().find(|figures| figures.room == 1).expect("it took most");
         println!("{figures:?}");
-        assert!(figures.game_us_mean > ms as f64 * 1e3);
+        assert!(figures.game_us_mean > f64::from(ms) * 1e3);
         if ms == 40 {
             // Once a second at most, and as it is.
             assert!((3..=8).contains(&told.len()), "{told:?}");
@@ -246,11 +246,11 @@ fn left_out(message: &ServerMessage) -> Option<u32> {
 }
 
 fn last_rate(probe: &Probe) -> Option<u16> {
-    let rates = probe.messages.iter().filter_map(|message| match message {
+    let mut rates = probe.messages.iter().filter_map(|message| match message {
         ServerMessage::Pace { send_rate_hz, .. } => Some(*send_rate_hz),
         _ => None,
     });
-    rates.last()
+    rates.next_back()
 }
 
 #[test]

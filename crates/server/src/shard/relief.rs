@@ -138,9 +138,10 @@ impl Second {
 
 impl Share {
     /// What its snapshots cost, had all its ticks been run.
-    const fn telling(&self) -> Micros {
+    fn telling(&self) -> Micros {
         let Tally { ticks, work, .. } = self.tally;
-        Micros(if ticks == 0 { 0 } else { work.telling.0 * self.owed() / ticks })
+        let owed = work.telling.0 * self.owed();
+        Micros(owed.checked_div(ticks).unwrap_or(0))
     }
 
     /// Ticks that were due.
