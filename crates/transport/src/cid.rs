@@ -20,6 +20,9 @@ const SERVER_CID_BYTES: usize = NONCE_BYTES + TAG_BYTES;
 /// Length of the ids of clients that share a socket.
 pub(crate) const SHARED_CID_BYTES: usize = 4;
 
+/// Length of the ids that a client addresses its first packets to: as long as ids may be (RFC 9000, section 17.2).
+const FIRST_CID_BYTES: usize = 20;
+
 /// Ids of a server: a nonce whose first byte is the shard modulo the number of shards, and a tag over the nonce. Both
 /// come from a keyed hash, so neither tells an observer which ids belong together, and a stranger's id costs one hash.
 #[derive(Clone)]
@@ -67,6 +70,26 @@ impl ConnectionIdGenerator for ServerIds {
 
     fn cid_lifetime(&self) -> Option<Duration> {
         None
+    }
+}
+
+/// The ids that a client addresses its first packets to. Their first byte says which shard of the server is to have the
+/// connection; the rest is a keyed hash, which nobody foresees.
+pub(crate) struct FirstIds {
+    key: hmac::Key,
+    made: u64,
+}
+
+impl FirstIds {
+    pub(crate) fn new(key: hmac::Key) -> Self {
+        Self { key, made: 0 }
+    }
+
+    pub(crate) fn next(&mut self, first: u8) -> ConnectionId {
+        self.made += 1;
+        let mut id: [u8; FIRST_CID_BYTES] = first_bytes(hmac::sign(&self.key, &self.made.to_be_bytes()));
+        id[0] = first;
+        ConnectionId::new(&id)
     }
 }
 
@@ -149,6 +172,15 @@ mod tests {
             assert!(mine.validate(&id).is_ok());
             assert!(mine.validate(&other.generate_cid()).is_err());
         }
+    }
+
+    #[test]
+    fn a_first_id_begins_as_asked_and_is_like_no_other() {
+        let mut ids = FirstIds::new(hmac::Key::new(hmac::HMAC_SHA256, &[7]));
+        let made: Vec<_> = (0..=255).map(|first| ids.next(first)).collect();
+        assert!(made.iter().enumerate().all(|(first, id)| usize::from(id[0]) == first));
+        let rests: std::collections::HashSet<_> = made.iter().map(|id| id[1..].to_vec()).collect();
+        assert_eq!(rests.len(), 256);
     }
 
     #[test]

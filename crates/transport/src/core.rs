@@ -5,13 +5,14 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use downbeat_wire::{CloseCode, Micros};
 use quinn_proto::{ClientConfig, Connection, ConnectionHandle, Endpoint, EndpointEvent, Event as ProtoEvent};
 
-use crate::cid::NextFlow;
+use crate::cid::{FirstIds, NextFlow};
 use crate::clock::Epoch;
 use crate::connection::{Phase, Slot};
 use crate::counters::DriverCounters;
@@ -38,7 +39,7 @@ pub(crate) struct Core {
     /// Closed connections and when they are forgotten; those that quinn-proto let go before are skipped.
     closed: VecDeque<(Micros, ConnId)>,
     events: VecDeque<Event>,
-    client: Option<ClientConfig>,
+    client: Option<(ClientConfig, FirstIds)>,
     pub(crate) slots: Vec<Option<Box<Slot>>>,
     generations: Vec<u32>,
     next_flow: NextFlow,
@@ -61,7 +62,7 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(
         endpoint: Endpoint,
-        client: Option<ClientConfig>,
+        client: Option<(ClientConfig, FirstIds)>,
         handshakes: Handshakes,
         next_flow: NextFlow,
     ) -> Self {
@@ -116,8 +117,14 @@ impl Core {
         now: Micros,
         remote: SocketAddr,
         server_name: &str,
+        first: Option<u8>,
     ) -> Result<ConnId, ConnectError> {
-        let config = self.client.clone().ok_or(ConnectError::NotAClient)?;
+        let (config, first_ids) = self.client.as_mut().ok_or(ConnectError::NotAClient)?;
+        let mut config = config.clone();
+        if let Some(first) = first {
+            let id = first_ids.next(first);
+            config.initial_dst_cid_provider(Arc::new(move || id));
+        }
         let flow = self.take_flow().ok_or(ConnectError::TooMany)?;
         let instant = self.epoch.instant(now);
         match self.endpoint.connect(instant, config, remote, server_name) {

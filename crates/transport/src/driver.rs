@@ -49,9 +49,10 @@ impl<S: Socket> Driver<S> {
     /// When what it should trust cannot be used.
     pub fn client(options: &ClientOptions, socket: S) -> Result<Self, IdentityError> {
         let next_flow = NextFlow::default();
-        let (endpoint, config) = tls::client(options, &next_flow)?;
+        let (endpoint, config, first_ids) = tls::client(options, &next_flow)?;
         let endpoint = Endpoint::new(Arc::new(endpoint), None, !socket.may_fragment(), None);
-        let core = Core::new(endpoint, Some(config), Handshakes::client(&options.tuning), next_flow);
+        let client = Some((config, first_ids));
+        let core = Core::new(endpoint, client, Handshakes::client(&options.tuning), next_flow);
         Ok(Self { socket, core, is_by_address: options.ids == ClientIds::Address })
     }
 
@@ -76,10 +77,25 @@ impl<S: Socket> Driver<S> {
     /// # Errors
     /// When no handshake can begin; see [`ConnectError`].
     pub fn connect(&mut self, now: Micros, remote: SocketAddr, server_name: &str) -> Result<ConnId, ConnectError> {
+        self.connect_to_shard(now, remote, server_name, None)
+    }
+
+    /// As [`connect`](Self::connect), with `first` as the first byte of the id that the first packets are addressed to: a
+    /// server that closed a connection as [`Elsewhere`](CloseCode::Elsewhere) named it. Without one, chance decides.
+    ///
+    /// # Errors
+    /// As for [`connect`](Self::connect).
+    pub fn connect_to_shard(
+        &mut self,
+        now: Micros,
+        remote: SocketAddr,
+        server_name: &str,
+        first: Option<u8>,
+    ) -> Result<ConnId, ConnectError> {
         if self.is_by_address && self.core.live().any(|slot| slot.conn.remote_address() == remote) {
             return Err(ConnectError::RemoteTaken(remote));
         }
-        let id = self.core.connect(now, remote, server_name)?;
+        let id = self.core.connect(now, remote, server_name, first)?;
         self.open_flows();
         Ok(id)
     }

@@ -22,6 +22,18 @@ impl Shard {
         if index < count { Some(Self { index, count }) } else { None }
     }
 
+    /// Which of them it is, from 0 on.
+    #[must_use]
+    pub const fn index(self) -> u8 {
+        self.index
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn count(self) -> u8 {
+        self.count
+    }
+
     /// Whether datagrams for a connection id that begins with `first` are this shard's.
     #[must_use]
     pub const fn owns(self, first: u8) -> bool {

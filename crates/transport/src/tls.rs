@@ -18,14 +18,14 @@ use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_sig
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CipherSuite, DigitallySignedStruct, Error, SignatureScheme};
 
-use crate::cid::{NextFlow, ServerIds, SharedIds};
+use crate::cid::{FirstIds, NextFlow, ServerIds, SharedIds};
 use crate::congestion::GamePace;
 use crate::identity::{Believed, Fingerprint, IdentityError, Trust};
 use crate::limits::{
     ATTEMPT_BUFFER_BYTES, CONTROL_WINDOW_BYTES, DATAGRAM_RECEIVE_BUFFER_BYTES, DATAGRAM_SEND_BUFFER_BYTES,
     HANDSHAKE_PACKETS_MAX, UP_CRYPTO_BYTES, UP_WINDOW_BYTES, VALIDATED_ATTEMPTS_MAX,
 };
-use crate::options::{ClientIds, ClientOptions, Secret, ServerOptions, Tuning};
+use crate::options::{ClientIds, ClientOptions, Secret, ServerOptions, Shard, Tuning};
 
 /// ring's algorithms with AES-128-GCM first: the cheapest per packet where the CPU has AES.
 fn provider() -> Arc<CryptoProvider> {
@@ -76,7 +76,7 @@ pub(crate) fn server(options: &ServerOptions) -> Result<(EndpointConfig, ServerC
 pub(crate) fn client(
     options: &ClientOptions,
     next: &NextFlow,
-) -> Result<(EndpointConfig, ClientConfig), IdentityError> {
+) -> Result<(EndpointConfig, ClientConfig, FirstIds), IdentityError> {
     let provider = provider();
     let mut tls = rustls::ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -94,8 +94,9 @@ pub(crate) fn client(
     config.transport_config(Arc::new(transport(&options.tuning, 0, 1)));
     config.token_store(Arc::new(NoneTokenStore));
 
-    // A client sends no resets that anybody believes: any key does.
     let secret = options.tuning.seed.map_or_else(Secret::random, Secret::from_bytes);
+    let first_ids = FirstIds::new(derive(&secret, b"first ids", Shard::ONLY));
+    // A client sends no resets that anybody believes: any key does.
     let mut endpoint = EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &secret.0)));
     let (ids, next) = (options.ids, next.clone());
     endpoint.cid_generator(move || match ids {
@@ -103,10 +104,10 @@ pub(crate) fn client(
         ClientIds::Shared => Box::new(SharedIds::new(next.clone())),
     });
     endpoint.rng_seed(options.tuning.seed);
-    Ok((endpoint, config))
+    Ok((endpoint, config, first_ids))
 }
 
-fn derive(secret: &Secret, purpose: &[u8], shard: crate::options::Shard) -> hmac::Key {
+fn derive(secret: &Secret, purpose: &[u8], shard: Shard) -> hmac::Key {
     let master = hmac::Key::new(hmac::HMAC_SHA256, &secret.0);
     // Debug names index and count: no two shards of any number of them derive the same.
     let key = hmac::sign(&master, &[purpose, format!("{shard:?}").as_bytes()].concat());

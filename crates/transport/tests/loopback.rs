@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use downbeat_transport::{
-    ClientOptions, Clock, CloseReason, ConnId, Driver, Event, Identity, KernelSocket, Outgoing, ServerOptions, Socket,
-    SocketOptions, Trust,
+    ClientOptions, Clock, CloseReason, ConnId, Driver, Event, Identity, KernelSocket, Outgoing, ServerOptions, Shard,
+    Socket, SocketOptions, Trust,
 };
 use downbeat_wire::{CloseCode, Micros};
 
@@ -203,6 +203,68 @@ fn shards_of_one_port_get_their_connections_by_id() {
             .expect("loopback");
         assert_eq!(seen, 20);
     }
+}
+
+#[test]
+fn a_client_chooses_its_shard_and_stays_there_when_its_address_changes() {
+    const SHARDS: u8 = 3;
+    let clock = Clock::start();
+    let shared = SocketOptions { reuse_port: true, ..SocketOptions::default() };
+    let first = KernelSocket::bind(SocketAddr::from(LOOPBACK), shared).expect("loopback");
+    let address = first.local_addr();
+    let others = (1..SHARDS).map(|_| KernelSocket::bind(address, shared).expect("a shared port"));
+    let sockets: Vec<_> = std::iter::once(first).chain(others).collect();
+    sockets[0].steer_by_connection_id(SHARDS).expect("classic BPF needs no privilege");
+    let identity = identity();
+    let trust = Trust::pinned(identity.fingerprint());
+    let mut options = ServerOptions::new(identity);
+    let mut shards: Vec<_> = (0..SHARDS)
+        .zip(sockets)
+        .map(|(index, socket)| {
+            options.shard = Shard::new(index, SHARDS).expect("below the count");
+            Driver::server(&options, socket).expect("good options")
+        })
+        .collect();
+    let mut client = Driver::client(&ClientOptions::new(trust), socket()).expect("good options");
+    // Bytes all over their range, and one client that leaves it to chance.
+    let conns: Vec<ConnId> = (0..255)
+        .step_by(17)
+        .map(Some)
+        .chain([None])
+        .map(|first| client.connect_to_shard(clock.now(), address, "localhost", first).expect("a good address"))
+        .collect();
+    let mut echoes = vec![0; conns.len()];
+    let mut old_sockets = Vec::new();
+    let deadline = clock.now() + Micros::from_millis(20_000);
+    while echoes.iter().any(|&echoes| echoes < 40) && clock.now() < deadline {
+        for (index, shard) in (0..SHARDS).zip(&mut shards) {
+            for event in turn(shard, clock) {
+                if let Event::Datagram { conn, payload, .. } = event {
+                    assert!(payload[0] == 0 || payload[0] % SHARDS == index, "{payload:?} came to shard {index}");
+                    shard.send_datagram(conn, &payload).expect("room");
+                }
+            }
+            shard.flush(clock.now()).expect("loopback");
+        }
+        for event in turn(&mut client, clock) {
+            if let Event::Datagram { conn, .. } = event {
+                let place = conns.iter().position(|&own| own == conn).expect("one of ours");
+                echoes[place] += 1;
+            }
+        }
+        if echoes.iter().all(|&echoes| echoes > 0) {
+            // Another port, as behind a router that forgets. The old one is nobody else's.
+            old_sockets.push(std::mem::replace(client.socket_mut(), socket()));
+        }
+        for (place, &conn) in conns.iter().enumerate() {
+            let byte = if place + 1 < conns.len() { place as u8 * 17 } else { 0 };
+            let _ = client.send_datagram(conn, &[byte; 40]);
+        }
+        client.flush(clock.now()).expect("loopback");
+    }
+    assert!(echoes.iter().all(|&echoes| echoes >= 40), "{echoes:?}");
+    assert!(shards.iter().all(|shard| shard.counters().ignored == 0 && shard.counters().open > 0));
+    assert_eq!(shards.iter().map(|shard| shard.counters().open).sum::<u64>(), conns.len() as u64);
 }
 
 /// A server that greets on the control stream and echoes datagrams, until told to stop.

@@ -93,6 +93,15 @@ close_codes! {
     Internal = 64, "INTERNAL", "an internal error";
 }
 
+impl CloseCode {
+    /// Where a connection that was closed with `code` and `reason` is sent: the byte that [`Elsewhere`](Self::Elsewhere)
+    /// names. `None` for every other end.
+    #[must_use]
+    pub fn sent_elsewhere(code: u64, reason: &str) -> Option<u8> {
+        if Self::from_code(code)? == Self::Elsewhere { reason.parse().ok() } else { None }
+    }
+}
+
 impl fmt::Display for CloseCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}): {}", self.label(), *self as u32, self.reason())
@@ -111,5 +120,15 @@ mod tests {
             assert!(CloseCode::ALL[..i].iter().all(|c| c.label() != code.label()));
         }
         assert_eq!(CloseCode::from_code(9_999), None);
+    }
+
+    #[test]
+    fn a_number_alone_sends_elsewhere_and_with_its_code_alone() {
+        let sent = |code: CloseCode, reason| CloseCode::sent_elsewhere(u64::from(code as u32), reason);
+        assert_eq!((sent(CloseCode::Elsewhere, "0"), sent(CloseCode::Elsewhere, "255")), (Some(0), Some(255)));
+        for reason in ["", "256", "-1", "two", CloseCode::Elsewhere.reason()] {
+            assert_eq!(sent(CloseCode::Elsewhere, reason), None, "{reason}");
+        }
+        assert_eq!(sent(CloseCode::ServerFull, "1"), None);
     }
 }
