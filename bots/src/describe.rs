@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use downbeat_replica::Schema;
 use downbeat_replica::codec::Model;
-use downbeat_transport::{ClientOptions, Clock, CloseReason, ConnId, Driver, Event, KernelSocket, SocketOptions};
+use downbeat_transport::{ClientOptions, Clock, ConnId, Driver, Event, KernelSocket, SocketOptions};
 use downbeat_wire::control::{ControlError, ControlReader, Hello};
 use downbeat_wire::description::{Description, DescriptionReader};
+use downbeat_wire::limits::REDIRECTS_MAX;
 use downbeat_wire::{CloseCode, Micros};
 
-use crate::join::{next_step, told};
+use crate::join::{code_of, elsewhere, next_step, told};
 use crate::options::{BotsError, Options};
 use crate::run::own_address;
 
@@ -28,9 +29,8 @@ pub fn describe(options: &Options) -> Result<(Schema, Model), BotsError> {
     let clock = Clock::start();
     let socket = KernelSocket::bind(own_address(options.connect), SocketOptions::default())?;
     let mut driver = Driver::client(&ClientOptions::new(options.trust.clone()), socket)?;
-    let server_name = options.server_name.clone().unwrap_or_else(|| options.connect.ip().to_string());
-    let conn = driver.connect(clock.now(), options.connect, &server_name)?;
-    let told = ask(&mut driver, conn, clock, options);
+    let mut conn = dial(&mut driver, clock, options, None)?;
+    let told = ask(&mut driver, &mut conn, clock, options);
     driver.close(clock.now(), conn, CloseCode::Bye, "");
     let until = clock.now() + LEAVE_WITHIN;
     while !driver.is_idle() && clock.now() < until {
@@ -40,21 +40,33 @@ pub fn describe(options: &Options) -> Result<(Schema, Model), BotsError> {
     told
 }
 
+fn dial(
+    driver: &mut Driver<KernelSocket>,
+    clock: Clock,
+    options: &Options,
+    first: Option<u8>,
+) -> Result<ConnId, BotsError> {
+    let server_name = options.server_name.clone().unwrap_or_else(|| options.connect.ip().to_string());
+    Ok(driver.connect_to_shard(clock.now(), options.connect, &server_name, first)?)
+}
+
+/// Asks over `conn`, or over the one that takes its place where the server names another shard.
 fn ask(
     driver: &mut Driver<KernelSocket>,
-    conn: ConnId,
+    conn: &mut ConnId,
     clock: Clock,
     options: &Options,
 ) -> Result<(Schema, Model), BotsError> {
     let undescribed = |why: String| BotsError::Undescribed { remote: options.connect, why, next_step: "" };
     let (mut reader, mut parts) = (ControlReader::default(), DescriptionReader::default());
+    let mut redirects = 0;
     while clock.now() < DESCRIBE_WITHIN {
         turn(driver, clock)?;
         while let Some(event) = driver.poll_event() {
             match event {
                 Event::Connected { .. } => {
                     // A connection that ended meanwhile says so by its own event.
-                    let _ = driver.write_control(clock.now(), conn, &hello(options).to_bytes());
+                    let _ = driver.write_control(clock.now(), *conn, &hello(options).to_bytes());
                 }
                 Event::Control { bytes, .. } => {
                     reader.push(&bytes);
@@ -65,12 +77,13 @@ fn ask(
                     return Ok((schema, model));
                 }
                 Event::Closed { reason, .. } => {
-                    let code = match reason {
-                        CloseReason::ByPeer { code, .. } => Some(code),
-                        _ => None,
-                    };
+                    if let Some(first) = elsewhere(&reason).filter(|_| redirects < REDIRECTS_MAX) {
+                        redirects += 1;
+                        *conn = dial(driver, clock, options, Some(first))?;
+                        continue;
+                    }
                     let why = told(&reason);
-                    let next_step = next_step(code, &why);
+                    let next_step = next_step(code_of(&reason), &why);
                     return Err(BotsError::Undescribed { remote: options.connect, why, next_step });
                 }
                 Event::Datagram { .. } | Event::Reliable { .. } => {}

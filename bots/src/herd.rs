@@ -52,8 +52,9 @@ const WITNESSES_ASKED_MAX: usize = 4;
 pub(crate) enum Stage<G: Bots> {
     /// It has not begun to connect.
     Waiting,
-    /// It connects, or waits for its welcome; reliable events may come `early`.
-    Joining { conn: ConnId, since: Micros, reader: ControlReader, early: Vec<u8> },
+    /// It connects, or waits for its welcome; reliable events may come `early`. It was sent to another shard `redirects`
+    /// times.
+    Joining { conn: ConnId, since: Micros, redirects: u32, reader: ControlReader, early: Vec<u8> },
     /// It plays.
     Playing { conn: ConnId, reader: ControlReader, player: Box<Player<G>> },
     /// It plays, and is a light one.
@@ -177,7 +178,7 @@ impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
                 Event::Connected { conn, .. } => self.greet(conn),
                 Event::Control { conn, bytes } => self.take_control(conn, &bytes)?,
                 Event::Reliable { conn, bytes } => self.take_reliable(conn, &bytes),
-                Event::Closed { conn, reason } => self.take_close(conn, &reason),
+                Event::Closed { conn, reason } => self.take_close(conn, &reason)?,
             }
             if self.agenda.next_at().is_some_and(|at| at <= self.clock.now()) {
                 self.wake_due()?;

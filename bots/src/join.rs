@@ -7,6 +7,7 @@ use downbeat_client::Start;
 use downbeat_replica::{ConfigError, DecodeError, PlayerId};
 use downbeat_transport::{CloseReason, ConnId};
 use downbeat_wire::control::{ControlReader, Hello, ServerMessage, Welcome, decode};
+use downbeat_wire::limits::REDIRECTS_MAX;
 use downbeat_wire::{CloseCode, Micros, Tick};
 
 use crate::Bots;
@@ -43,12 +44,29 @@ pub(crate) fn told(reason: &CloseReason) -> String {
     }
 }
 
+/// The code that the server gave.
+pub(crate) const fn code_of(reason: &CloseReason) -> Option<u64> {
+    match reason {
+        CloseReason::ByPeer { code, .. } => Some(*code),
+        _ => None,
+    }
+}
+
+/// The byte that stands for the shard that the server sends a client to.
+pub(crate) fn elsewhere(reason: &CloseReason) -> Option<u8> {
+    match reason {
+        CloseReason::ByPeer { code, reason } => CloseCode::sent_elsewhere(*code, reason),
+        _ => None,
+    }
+}
+
 /// What to do when a connection ended before it led anywhere, `code` being what the server gave for it and `why` what
 /// [`told`] says: behind a semicolon, or nothing where the reason says it.
 pub(crate) fn next_step(code: Option<u64>, why: &str) -> &'static str {
     match code.and_then(CloseCode::from_code) {
         Some(CloseCode::WrongGame) => "; say which with --game NAME",
         Some(CloseCode::NoSuchRoom) => "; leave --room out, and the server chooses",
+        Some(CloseCode::Elsewhere) => "; others take its places meanwhile, so try again",
         Some(CloseCode::RoomFailed) => "; its game panicked, and the server's standard error says where",
         Some(_) => "",
         None if *why == CloseReason::TimedOut.to_string() => {
@@ -77,19 +95,32 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
     /// Begins further connections, as many as may be under way.
     pub(crate) fn connect(&mut self, now: Micros) -> Result<(), BotsError> {
         while self.joining < JOINING_MAX && self.next_bot < self.bots.len() && !self.is_hopeless() {
-            let Options { connect, server_name, .. } = self.options;
-            let server_name = server_name.clone().unwrap_or_else(|| connect.ip().to_string());
-            let conn = self.driver.connect(now, *connect, &server_name)?;
-            if self.by_conn.len() <= conn.index() {
-                self.by_conn.resize(conn.index() + 1, None);
-            }
-            self.by_conn[conn.index()] = Some(self.next_bot);
-            self.bots[self.next_bot] =
-                Stage::Joining { conn, since: now, reader: ControlReader::default(), early: Vec::new() };
+            self.dial(now, self.next_bot, now, None, 0)?;
             self.next_bot += 1;
             self.joining += 1;
-            self.flush_now = true;
         }
+        Ok(())
+    }
+
+    /// Connects a bot that set out at `since`, to the shard that `first` stands for after `redirects`.
+    fn dial(
+        &mut self,
+        now: Micros,
+        bot: usize,
+        since: Micros,
+        first: Option<u8>,
+        redirects: u32,
+    ) -> Result<(), BotsError> {
+        let Options { connect, server_name, .. } = self.options;
+        let server_name = server_name.clone().unwrap_or_else(|| connect.ip().to_string());
+        let conn = self.driver.connect_to_shard(now, *connect, &server_name, first)?;
+        if self.by_conn.len() <= conn.index() {
+            self.by_conn.resize(conn.index() + 1, None);
+        }
+        self.by_conn[conn.index()] = Some(bot);
+        let (reader, early) = (ControlReader::default(), Vec::new());
+        self.bots[bot] = Stage::Joining { conn, since, redirects, reader, early };
+        self.flush_now = true;
         Ok(())
     }
 
@@ -220,13 +251,16 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
         Ok(world)
     }
 
-    pub(crate) fn take_close(&mut self, conn: ConnId, reason: &CloseReason) {
-        let Some(index) = self.bot_of(conn) else { return };
-        let code = match reason {
-            CloseReason::ByPeer { code, .. } => Some(*code),
-            _ => None,
-        };
-        self.end(index, code, told(reason));
+    pub(crate) fn take_close(&mut self, conn: ConnId, reason: &CloseReason) -> Result<(), BotsError> {
+        let Some(index) = self.bot_of(conn) else { return Ok(()) };
+        if let Some(first) = elsewhere(reason)
+            && let Stage::Joining { since, redirects, .. } = self.bots[index]
+            && redirects < REDIRECTS_MAX
+        {
+            return self.dial(self.clock.now(), index, since, Some(first), redirects + 1);
+        }
+        self.end(index, code_of(reason), told(reason));
+        Ok(())
     }
 
     /// A bot's way ends before its time.

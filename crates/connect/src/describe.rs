@@ -8,9 +8,10 @@ use downbeat_wire::description::{Description, DescriptionReader};
 use quinn::{Connection, Endpoint, SendStream};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::join::{hello, reach, welcome};
+use crate::join::{hello, welcome};
 use crate::limits::{CONNECT_TIMEOUT, DESCRIBE_TIMEOUT, LEAVE_TIMEOUT};
 use crate::pump::{Control, close, tell_protocol_error};
+use crate::reach::{Reached, reach};
 use crate::{ConnectError, Disconnected, Options};
 
 /// What a server tells of itself.
@@ -48,12 +49,21 @@ pub(crate) struct Line {
 pub(crate) async fn enter(address: &str, options: &Options) -> Result<(Described, Line), ConnectError> {
     let options = Options { spectator: true, ..options.clone() };
     let deadline = Instant::now() + CONNECT_TIMEOUT;
-    let (endpoint, connection) = reach(address, &options).await?;
-    match ask(&connection, deadline, &options).await {
-        Ok((described, control, send)) => Ok((described, Line { endpoint, connection, control, send })),
-        Err(error) => {
-            leave(&endpoint, &connection).await;
-            Err(error)
+    let mut reached = reach(address, &options).await?;
+    loop {
+        let error = match ask(&reached.connection, deadline, &options).await {
+            Ok((described, control, send)) => {
+                let Reached { endpoint, connection, .. } = reached;
+                return Ok((described, Line { endpoint, connection, control, send }));
+            }
+            Err(error) => error,
+        };
+        match reached.follow(error, &options, deadline).await {
+            Ok(elsewhere) => reached = elsewhere,
+            Err(error) => {
+                leave(&reached.endpoint, &reached.connection).await;
+                return Err(error);
+            }
         }
     }
 }

@@ -1,50 +1,37 @@
-//! From an address to a session: resolve, shake hands, say hello, be welcomed, build the client.
+//! From an address to a session: reach the server, say hello, be welcomed, build the client.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use downbeat_client::{Client, Start};
 use downbeat_replica::{Coding, ConfigError, Game, PlayerId, Tick};
 use downbeat_wire::control::{Hello, ServerMessage, Welcome, decode};
 use downbeat_wire::limits::NAME_CHARS_MAX;
-use quinn::{Connection, Endpoint};
+use quinn::{Connection, SendStream};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::clock::{Clock, micros};
-use crate::error::share_of_timeout;
 use crate::inbox::Inbox;
-use crate::limits::{ADDRESSES_MAX, CONNECT_TIMEOUT, MESSAGES_LEAVING_MAX};
+use crate::limits::{CONNECT_TIMEOUT, MESSAGES_LEAVING_MAX};
 use crate::pump::{Control, Pump, receive_datagrams, tell_protocol_error};
+use crate::reach::{Reached, reach};
 use crate::session::{Line, Session};
-use crate::trust::Refusal;
-use crate::{ConnectError, Disconnected, Options, quic};
+use crate::{ConnectError, Disconnected, Options};
 
 /// Connects and is let in. The pump must then be run, or nothing arrives.
 pub(crate) async fn join<G: Game>(address: &str, options: &Options) -> Result<(Session<G>, Pump), ConnectError> {
     let coding = Arc::new(Coding::of::<G>()?);
     let deadline = Instant::now() + CONNECT_TIMEOUT;
     let hello = hello(&coding.schema.game, [coding.schema.hash(), coding.model_hash], options).to_bytes();
-    let (endpoint, connection) = reach(address, options).await?;
-    let clock = Clock::start();
-    let inbox = Arc::new(Inbox::default());
-
-    // Snapshots may overtake the welcome. They are stamped from the first one on.
-    let arriving = receive_datagrams(&connection, &inbox, clock);
-    let entering = async {
-        let (mut send, receive) = connection.open_bi().await.map_err(|error| Disconnected::of(&error))?;
-        send.write_all(&hello).await.map_err(|error| Disconnected::Transport(error.to_string()))?;
-        let mut control = Control::new(receive);
-        let welcomed = timeout_at(deadline, welcome(&connection, &mut control)).await;
-        let welcome = welcomed.map_err(|_| ConnectError::Unreachable(connection.remote_address()))??;
-        let world = world::<G>(&welcome).await?;
-        Ok::<_, ConnectError>((send, control, welcome, world))
-    };
-    let (send, control, welcome, world) = tokio::select! {
-        end = arriving => return Err(end.into()),
-        entered = entering => entered?,
+    let mut reached = reach(address, options).await?;
+    let Entered { clock, inbox, send, control, welcome, world } = loop {
+        match enter::<G>(&reached.connection, &hello, deadline).await {
+            Ok(entered) => break entered,
+            Err(error) => reached = reached.follow(error, options, deadline).await?,
+        }
     };
 
+    let Reached { endpoint, connection, .. } = reached;
     let start = Start {
         player: welcome.player.map(PlayerId),
         tick_rate_hz: welcome.tick_rate_hz.into(),
@@ -56,6 +43,42 @@ pub(crate) async fn join<G: Game>(address: &str, options: &Options) -> Result<(S
     let line = Line { endpoint, connection: connection.clone(), inbox: Arc::clone(&inbox), say, clock };
     let session = Session::new(Client::new(world, coding, start), line, &welcome);
     Ok((session, Pump { connection, control, send, leaving, inbox, clock }))
+}
+
+/// What one has who was let in.
+struct Entered<W> {
+    clock: Clock,
+    inbox: Arc<Inbox>,
+    send: SendStream,
+    control: Control,
+    welcome: Welcome,
+    world: Arc<W>,
+}
+
+/// Says hello and is welcomed.
+async fn enter<G: Game>(
+    connection: &Connection,
+    hello: &[u8],
+    deadline: Instant,
+) -> Result<Entered<G::World>, ConnectError> {
+    let clock = Clock::start();
+    let inbox = Arc::new(Inbox::default());
+    // Snapshots may overtake the welcome. They are stamped from the first one on.
+    let arriving = receive_datagrams(connection, &inbox, clock);
+    let entering = async {
+        let (mut send, receive) = connection.open_bi().await.map_err(|error| Disconnected::of(&error))?;
+        send.write_all(hello).await.map_err(|error| Disconnected::Transport(error.to_string()))?;
+        let mut control = Control::new(receive);
+        let welcomed = timeout_at(deadline, welcome(connection, &mut control)).await;
+        let welcome = welcomed.map_err(|_| ConnectError::Unreachable(connection.remote_address()))??;
+        let world = world::<G>(&welcome).await?;
+        Ok::<_, ConnectError>((send, control, welcome, world))
+    };
+    let (send, control, welcome, world) = tokio::select! {
+        end = arriving => return Err(end.into()),
+        entered = entering => entered?,
+    };
+    Ok(Entered { clock, inbox, send, control, welcome, world })
 }
 
 /// The hello of a client whose schema and model have these hashes.
@@ -70,50 +93,6 @@ pub(crate) fn hello(game: &str, [schema_hash, model_hash]: [u64; 2], options: &O
         ticket: options.ticket.clone(),
         resume: options.resume,
     }
-}
-
-/// Shakes hands with the first address that answers.
-pub(crate) async fn reach(address: &str, options: &Options) -> Result<(Endpoint, Connection), ConnectError> {
-    let bad_address = |why: String| ConnectError::Address { address: address.to_owned(), why };
-    let (host, _) = address.rsplit_once(':').ok_or_else(|| bad_address("there is no port".to_owned()))?;
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let name = options.server_name.as_deref().unwrap_or(host);
-    let found = tokio::net::lookup_host(address).await.map_err(|error| bad_address(error.to_string()))?;
-    let found: Vec<SocketAddr> = found.take(ADDRESSES_MAX).collect();
-
-    let mut result = Err(bad_address("the name has no address".to_owned()));
-    for &remote in &found {
-        result = shake_hands(remote, name, options, found.len()).await;
-        // Only silence is a reason to look elsewhere.
-        if !matches!(result, Err(ConnectError::Unreachable(_))) {
-            break;
-        }
-    }
-    result
-}
-
-async fn shake_hands(
-    remote: SocketAddr,
-    name: &str,
-    options: &Options,
-    candidates: usize,
-) -> Result<(Endpoint, Connection), ConnectError> {
-    let refusal = Refusal::default();
-    let config = quic::client(&options.trust, &refusal)?;
-    let endpoint = quic::endpoint(remote)?;
-    let connecting = endpoint.connect_with(config, remote, name).map_err(|error| match error {
-        quinn::ConnectError::InvalidServerName(name) => ConnectError::ServerName(name),
-        other => ConnectError::Address { address: remote.to_string(), why: other.to_string() },
-    })?;
-    let connected = timeout(share_of_timeout(candidates), connecting).await;
-    let connection = connected.map_err(|_| ConnectError::Unreachable(remote))?.map_err(|error| {
-        let refusal = refusal.lock().expect("nobody panics while holding it").take();
-        ConnectError::of_handshake(remote, &error, refusal)
-    })?;
-    if connection.max_datagram_size().is_none() {
-        return Err(ConnectError::NotDownbeat(remote));
-    }
-    Ok((endpoint, connection))
 }
 
 pub(crate) async fn welcome(connection: &Connection, control: &mut Control) -> Result<Welcome, Disconnected> {

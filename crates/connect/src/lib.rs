@@ -41,6 +41,7 @@ mod options;
 mod polled;
 mod pump;
 mod quic;
+mod reach;
 mod session;
 mod trust;
 mod watch;

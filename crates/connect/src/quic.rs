@@ -10,6 +10,7 @@ use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{
     ClientConfig, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig, TokioRuntime, TransportConfig, VarInt,
 };
+use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::limits::{
     CONTROL_WINDOW_BYTES, DATAGRAM_RECEIVE_BUFFER_BYTES, DATAGRAM_SEND_BUFFER_BYTES, FLIGHT_BYTES_MAX, IDLE_TIMEOUT,
@@ -27,13 +28,23 @@ pub(crate) fn endpoint(remote: SocketAddr) -> Result<Endpoint, ConnectError> {
     Ok(Endpoint::new(config, None, socket, Arc::new(TokioRuntime))?)
 }
 
-/// How to connect to a server that `trust` believes.
-pub(crate) fn client(trust: &Trust, refusal: &Refusal) -> Result<ClientConfig, ConnectError> {
+/// How to connect to a server that `trust` believes; `first` is the first byte of the id that its first packets are
+/// addressed to, where the server asked for one.
+pub(crate) fn client(trust: &Trust, refusal: &Refusal, first: Option<u8>) -> Result<ClientConfig, ConnectError> {
     let tls = QuicClientConfig::try_from(tls(trust, refusal)?).expect("ring has AES-128-GCM");
     let mut config = ClientConfig::new(Arc::new(tls));
     config.transport_config(Arc::new(transport()));
+    if let Some(first) = first {
+        let mut id = [0; FIRST_CID_BYTES];
+        SystemRandom::new().fill(&mut id).expect("the operating system has randomness");
+        id[0] = first;
+        config.initial_dst_cid_provider(Arc::new(move || ConnectionId::new(&id)));
+    }
     Ok(config)
 }
+
+/// Length of the id that a client's first packets are addressed to: as long as ids may be (RFC 9000, section 17.2).
+const FIRST_CID_BYTES: usize = 20;
 
 fn transport() -> TransportConfig {
     let mut config = TransportConfig::default();
