@@ -1,4 +1,5 @@
 //! A real server on a thread of the test.
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::net::SocketAddr;
 use std::thread::JoinHandle;
@@ -10,7 +11,7 @@ use downbeat_transport::Trust;
 
 pub(crate) const HZ: u32 = 60;
 
-/// A server of one room. It ends when it is dropped.
+/// A server, of one room if nothing else is said. It ends when it is dropped.
 pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     pub(crate) trust: Trust,
@@ -20,15 +21,14 @@ pub(crate) struct TestServer {
 
 impl TestServer {
     pub(crate) fn start<G: Game>(game: &G::Config, players_max: u16) -> Self {
-        let config = Config {
-            listen: vec![Listen::Address(([127, 0, 0, 1], 0).into())],
-            rooms_max: 1,
-            players_max,
-            tick_rate_hz: HZ,
-            send_rate_hz: HZ,
-            seed: Some(1),
-            ..Config::new(G::NAME)
-        };
+        let config = Config { rooms_max: 1, players_max, tick_rate_hz: HZ, send_rate_hz: HZ, ..Config::new(G::NAME) };
+        Self::with::<G>(config, game)
+    }
+
+    /// A server that is like `config`, on any port.
+    pub(crate) fn with<G: Game>(config: Config, game: &G::Config) -> Self {
+        let listen = vec![Listen::Address(([127, 0, 0, 1], 0).into())];
+        let config = Config { listen, seed: Some(1), ..config };
         let server: Server<G> = Server::start(&config, game, Box::new(|_| {})).expect("loopback is there");
         let (address, trust) = (server.local_addrs()[0], Trust::pinned(server.fingerprint()));
         let stop = Stop::new();

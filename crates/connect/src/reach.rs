@@ -92,3 +92,91 @@ async fn shake_hands(
     }
     Ok((endpoint, connection))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::time::Duration;
+
+    use downbeat_field::{Field, Input};
+    use downbeat_server::{Config, Listen, Server, ServerReport, Stop};
+    use tokio::time::timeout;
+
+    use crate::{Event, Fingerprint, Options, Session, Trust, describe, watch};
+
+    struct Running {
+        address: String,
+        options: Options,
+        stop: Stop,
+        thread: std::thread::JoinHandle<ServerReport>,
+    }
+
+    /// A server of two shards and one room, which the first of them has.
+    fn start() -> Running {
+        let listen = vec![Listen::Address(([127, 0, 0, 1], 0).into())];
+        let config = Config { listen, shards: 2, rooms_max: 1, spectators_max: 20, ..Config::new("field") };
+        let rules = downbeat_field::Config { walkers: 10, visible: 4, ..Default::default() };
+        let server = Server::<Field>::start(&config, &rules, Box::new(|_| {})).expect("it starts");
+        let address = server.local_addrs()[0].to_string();
+        let options = Options::new(Trust::Pinned(Fingerprint(server.fingerprint().0)), "Ada");
+        let stop = Stop::new();
+        let stopped = stop.clone();
+        let thread = std::thread::spawn(move || server.run(&stopped).expect("the sockets work"));
+        Running { address, options, stop, thread }
+    }
+
+    impl Running {
+        fn stop(self) -> ServerReport {
+            self.stop.request();
+            self.thread.join().expect("the server does not panic")
+        }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn whoever_is_sent_elsewhere_goes_there_and_nobody_notices() {
+        let server = start();
+        let (address, options) = (&server.address, &server.options);
+        let mut inside = Vec::new();
+        for _ in 0..8 {
+            let session = Session::<Field>::connect(address, options).await.expect("let in");
+            assert_eq!(session.room(), 1);
+            inside.push(session);
+            assert_eq!(describe(address, options).await.expect("told").welcome.room, 1);
+            watch(address, options).await.expect("let in").leave().await;
+        }
+        drop(inside);
+        let report = server.stop();
+        assert_eq!((report.shards[0].admitted, report.shards[1].admitted), (24, 0));
+        // Half of those who come; that none is would happen once in sixteen million runs.
+        let redirected = report.shards[1].redirected;
+        assert!((1..24).contains(&redirected), "{redirected}");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_session_goes_on_from_other_ports_and_loses_no_input() {
+        let server = start();
+        let mut session = Session::<Field>::connect(&server.address, &server.options).await.expect("let in");
+        let (mut snapshots, mut rebinds) = (0, 0);
+        while snapshots < 300 {
+            match timeout(Duration::from_secs(5), session.next()).await.expect("it goes on").expect("it goes on") {
+                Event::Input(tick) => session.input(tick, &Input { forward: 1.0, ..Input::default() }),
+                Event::Snapshot(_) => snapshots += 1,
+                Event::Message(message) => panic!("{message:?}"),
+            }
+            if snapshots > 60 + 5 * rebinds {
+                rebinds += 1;
+                let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+                session.endpoint().rebind(socket).expect("it can be taken");
+            }
+        }
+        let counters = *session.client().counters();
+        println!("{rebinds} ports, {counters:?}");
+        assert!(rebinds > 40 && counters.undecodable == 0, "{counters:?}");
+        // Whatever the machine does meanwhile: half of the ports are the other shard's if it goes by ports.
+        assert!(counters.substituted * 20 < counters.inputs, "{counters:?}");
+        session.leave().await;
+        let report = server.stop();
+        assert!(report.shards.iter().all(|shard| shard.udp_ignored == 0), "{:?}", report.shards);
+        assert!(report.totals.closes.lost.is_empty(), "{:?}", report.totals.closes);
+    }
+}

@@ -10,6 +10,7 @@ use downbeat_field::{Field, Input};
 use downbeat_replica::Schema;
 use downbeat_wire::CloseCode;
 use downbeat_wire::description::Description;
+use downbeat_wire::limits::REDIRECTS_MAX;
 use support::{Rules, StandIn};
 use tokio::time::timeout;
 
@@ -55,6 +56,21 @@ async fn another_game_and_a_full_server_are_told() {
         "{error:?}"
     );
     assert!(error.to_string().contains("try again later or elsewhere"), "{error}");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_server_that_sends_elsewhere_for_ever_is_given_up() {
+    for (reason, hellos) in [("9", 1 + REDIRECTS_MAX as usize), ("somewhere", 1)] {
+        let server = StandIn::start(Rules { refusal: Some((CloseCode::Elsewhere, reason)), ..Rules::default() });
+        let error = refused(&server.address(), &server.options()).await;
+        assert_eq!(server.hellos(), hellos, "{error}");
+        let described = describe(&server.address(), &server.options()).await.expect_err("not let in either");
+        assert_eq!(server.hellos(), 2 * hellos, "{described}");
+        for error in [error, described] {
+            let end = Disconnected::Closed { code: CloseCode::Elsewhere, reason: reason.to_owned() };
+            assert!(matches!(&error, ConnectError::Closed(closed) if *closed == end), "{error:?}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -97,7 +97,10 @@ pub(crate) struct ServeArgs {
     /// Seconds to wait for clients to leave when asked to end [default: 0]
     #[arg(long, value_name = "S")]
     pub(crate) drain_deadline: Option<String>,
-    /// The processor to stay on [default: any]
+    /// Threads that rooms are spread over, or `auto`: one for each processor [default: 1]
+    #[arg(long, value_name = "N|auto")]
+    pub(crate) shards: Option<String>,
+    /// The processor that the first shard stays on, the next one on the next [default: any]
     #[arg(long, value_name = "N")]
     pub(crate) cpu: Option<String>,
     /// Write the server's own figures here at the end (JSON)

@@ -61,6 +61,7 @@ impl Settings {
         set(loader, "--players-max", "players_max", args.players_max.as_ref())?;
         set(loader, "--seed", "seed", args.seed.as_ref())?;
         set(loader, "--drain-deadline", "drain_deadline", args.drain_deadline.as_ref())?;
+        set(loader, "--shards", "shards", args.shards.as_ref())?;
         set(loader, "--cpu", "cpu", args.cpu.as_ref())
     }
 

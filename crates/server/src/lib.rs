@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+mod directory;
 mod guard;
 pub mod limits;
 mod meter;
@@ -27,8 +28,8 @@ pub use notice::{Notice, Notify};
 pub use os::pin_thread;
 pub use progress::Progress;
 pub use report::{
-    Closes, InputFigures, Live, Percentiles, Phases, RoomFigures, ServerFigures, ServerReport, SnapshotFigures, Totals,
-    Traffic,
+    Closes, InputFigures, Live, Percentiles, Phases, RoomFigures, ServerFigures, ServerReport, ShardFigures,
+    SnapshotFigures, Totals, Traffic,
 };
 pub use server::{RunError, Server};
 pub use start::{StartError, bind};

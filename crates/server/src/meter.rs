@@ -107,8 +107,20 @@ pub(crate) struct Strain {
     pub(crate) rates_lowered: u64,
 }
 
+impl Counted {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.rooms.add(&other.rooms);
+        self.traffic.add(&other.traffic);
+        self.kernel_drops += other.kernel_drops;
+        self.strain.overruns += other.strain.overruns;
+        self.strain.ticks_left_out += other.strain.ticks_left_out;
+        self.strain.beats_unread += other.strain.beats_unread;
+        self.strain.rates_lowered += other.strain.rates_lowered;
+    }
+}
+
 /// From the end of the warm-up to the last client's departure.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Window {
     pub(crate) first: Counted,
     /// Set once the last client left.
@@ -140,6 +152,24 @@ impl Window {
             cpu: Some(Duration::ZERO),
             client_ticks: 0,
         }
+    }
+
+    /// Adds what another shard measured. Both have ended.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.first.add(&other.first);
+        self.last = self.last.zip(other.last).map(|(mut last, other)| {
+            last.add(&other);
+            last
+        });
+        self.seconds = self.seconds.max(other.seconds);
+        self.rss_bytes = self.rss_bytes.max(other.rss_bytes);
+        let histograms = [&mut self.work, &mut self.jitter, &mut self.room].into_iter().chain(&mut self.parts);
+        let others = [&other.work, &other.jitter, &other.room].into_iter().chain(&other.parts);
+        for (histogram, other) in histograms.zip(others) {
+            histogram.add(other).expect("they have the same bounds");
+        }
+        self.cpu = self.cpu.zip(other.cpu).map(|(sum, other)| sum + other);
+        self.client_ticks += other.client_ticks;
     }
 
     pub(crate) fn work(&self) -> Option<Percentiles> {

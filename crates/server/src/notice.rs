@@ -108,5 +108,5 @@ impl fmt::Display for Notice {
     }
 }
 
-/// Takes notices. It is called on the shard's thread, so it must not block.
+/// Takes notices, one at a time. It is called on the shards' threads, so it must not block.
 pub type Notify = Box<dyn FnMut(&Notice) + Send>;

@@ -59,7 +59,7 @@ pub struct ServerFigures {
     pub beats_unread: Option<u64>,
     /// Steps by which send rates of rooms were lowered.
     pub send_rates_lowered: Option<u64>,
-    /// Processor time of the shard's thread, divided by the sum of connected clients over all ticks.
+    /// Processor time of the shards' threads, divided by the sum of connected clients over all ticks.
     pub cpu_us_per_client_tick: Option<f64>,
     /// Memory of the process: the most of what it was after the warm-up and at the end.
     pub rss_bytes: Option<u64>,
@@ -144,6 +144,8 @@ pub struct Totals {
     pub kernel_drops: u64,
     /// Clients that were let in.
     pub admitted: u64,
+    /// Clients that were sent to another shard, where they come in or not.
+    pub redirected: u64,
     /// Rooms that were opened.
     pub rooms_opened: u64,
     /// Rooms that failed.
@@ -184,8 +186,36 @@ pub struct Totals {
     pub traffic: Traffic,
 }
 
-/// A server's own figures. All but `totals` leave out the warm-up: the 2 s after the last client joined, and what comes
-/// after the last client left.
+/// How one shard did: `tick_us` and `cpu_us_per_client_tick` as in [`ServerReport`], the rest from the first second to the
+/// last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct ShardFigures {
+    /// Most clients at a time.
+    pub clients_peak: u64,
+    /// Work of a beat in which rooms ticked.
+    pub tick_us: Option<Percentiles>,
+    /// Processor time of its thread, divided by the sum of its connected clients over all ticks.
+    pub cpu_us_per_client_tick: Option<f64>,
+    /// Ticks of its rooms.
+    pub ticks: u64,
+    /// As in [`ServerFigures`].
+    pub overruns: u64,
+    /// As in [`ServerFigures`].
+    pub ticks_left_out: u64,
+    /// As in [`ServerFigures`].
+    pub kernel_drops: u64,
+    /// Clients that were let in.
+    pub admitted: u64,
+    /// Clients that it sent to another shard.
+    pub redirected: u64,
+    /// Rooms that were opened.
+    pub rooms_opened: u64,
+    /// UDP datagrams that led to nothing: garbage, strangers, and any that were meant for another shard.
+    pub udp_ignored: u64,
+}
+
+/// A server's own figures, of all its shards together. `totals`, `rooms` and `shards` apart they leave out the warm-up: the
+/// 2 s after the last client joined, and what comes after the last client left. Each shard has a warm-up of its own.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ServerReport {
     /// Ticks per second.
@@ -214,6 +244,8 @@ pub struct ServerReport {
     pub traffic: Option<Traffic>,
     /// From the first second to the last.
     pub totals: Totals,
+    /// Each shard.
+    pub shards: Vec<ShardFigures>,
     /// The rooms that took most, most first; [`ROOMS_REPORTED_MAX`](crate::limits::ROOMS_REPORTED_MAX) at most.
     pub rooms: Vec<RoomFigures>,
 }
@@ -256,7 +288,7 @@ pub struct Live {
     pub rooms_lowered: u64,
     /// Datagrams that the kernel dropped.
     pub kernel_drops: u64,
-    /// Work of the last beat in which rooms ticked.
+    /// Work of the last beat in which rooms ticked, on the shard where it was most.
     pub work_us: u64,
 }
 
@@ -287,6 +319,13 @@ impl SnapshotFigures {
 }
 
 impl Traffic {
+    pub(crate) const fn add(&mut self, other: &Self) {
+        self.datagrams_in += other.datagrams_in;
+        self.datagrams_out += other.datagrams_out;
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
+    }
+
     pub(crate) const fn between(then: &Self, now: &Self) -> Self {
         Self {
             datagrams_in: now.datagrams_in - then.datagrams_in,

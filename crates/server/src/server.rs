@@ -2,32 +2,40 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, ScopedJoinHandle};
 
 use downbeat_replica::Game;
 use downbeat_transport::{Driver, Fingerprint, KernelSocket, Socket};
 use downbeat_wire::control;
 
 use crate::config::Config;
+use crate::directory::Directory;
 use crate::limits::RULES_BYTES_MAX;
 use crate::notice::Notify;
 use crate::os;
 use crate::progress::Progress;
 use crate::report::ServerReport;
-use crate::shard::Shard;
+use crate::shard::{Common, Figures, Shard};
 use crate::start::{self, StartError, bind};
 use crate::stop::Stop;
 
 /// Why a server ended before it was asked to.
 #[derive(Debug, thiserror::Error)]
-#[error("a socket failed: {0}")]
-pub struct RunError(#[from] io::Error);
+pub enum RunError {
+    /// A socket is of no use any more.
+    #[error("a socket failed: {0}")]
+    Socket(#[from] io::Error),
+    /// The system has no thread left for a shard.
+    #[error("no thread for a shard is to be had: {0}; start with fewer (--shards)")]
+    Thread(io::Error),
+}
 
 /// A game server that listens. [`run`](Self::run) serves until it is told to stop.
 pub struct Server<G: Game, S = KernelSocket> {
-    shard: Shard<G, S>,
+    common: Common<G>,
+    shards: Vec<Shard<G, S>>,
     fingerprint: Fingerprint,
-    seed: u64,
 }
 
 impl<G: Game> Server<G> {
@@ -42,32 +50,49 @@ impl<G: Game> Server<G> {
 }
 
 impl<G: Game, S: Socket> Server<G, S> {
-    /// A server over sockets that were made elsewhere; [`Config::listen`] is not looked at. One driver serves each.
+    /// A server over sockets that were made elsewhere; [`Config::listen`] is not looked at. Each shard gets as many, the
+    /// first shard the first of them; where there are several, datagrams must find their shard's by their connection ids
+    /// (see [`bind`]). One driver serves each socket.
     ///
     /// # Errors
     /// See [`StartError`].
     pub fn over(config: &Config, game: &G::Config, sockets: Vec<S>, notify: Notify) -> Result<Self, StartError> {
-        if sockets.is_empty() {
+        let count = config.shards.max(1);
+        if sockets.is_empty() || !sockets.len().is_multiple_of(count.into()) {
             return Err(StartError::NoSocket);
         }
         let encoded = control::encode(game);
         if encoded.len() > RULES_BYTES_MAX {
             return Err(StartError::RulesTooLong { bytes: encoded.len() });
         }
-        let rules = start::rules::<G>(encoded)?;
+        let common = Common {
+            config: config.clone(),
+            game: game.clone(),
+            rules: Arc::new(start::rules::<G>(encoded)?),
+            seed: config.seed.unwrap_or_else(start::random),
+            directory: Arc::new(Directory::new(count, config.rooms_max.into())),
+            progress: Arc::new(Progress::new(count)),
+        };
         let identity = start::identity(config)?;
         let fingerprint = identity.fingerprint();
-        let options = start::options(config, identity);
-        let drivers = sockets.into_iter().map(|socket| Driver::server(&options, socket));
-        let drivers = drivers.collect::<Result<Vec<_>, _>>()?;
-        let seed = config.seed.unwrap_or_else(start::random);
-        let shard = Shard::new(config.clone(), game.clone(), rules, seed, drivers, notify)?;
-        Ok(Self { shard, fingerprint, seed })
+        let mut options = start::options(config, identity);
+        let notify = Arc::new(Mutex::new(notify));
+        let each = sockets.len() / usize::from(count);
+        let mut sockets = sockets.into_iter();
+        let mut shards = Vec::new();
+        for index in 0..count {
+            options.shard = downbeat_transport::Shard::new(index, count).expect("the index is below the count");
+            let drivers = sockets.by_ref().take(each).map(|socket| Driver::server(&options, socket));
+            let drivers = drivers.collect::<Result<_, _>>()?;
+            shards.push(Shard::new(&common, index, drivers, in_turn(&notify))?);
+        }
+        Ok(Self { common, shards, fingerprint })
     }
 
     /// Where it can be reached.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
-        self.shard.drivers.iter().map(Driver::local_addr).collect()
+        // All shards share them.
+        self.shards[0].drivers.iter().map(Driver::local_addr).collect()
     }
 
     /// What its certificate is known by.
@@ -76,33 +101,81 @@ impl<G: Game, S: Socket> Server<G, S> {
     }
 
     /// Hash of the game's schema, as clients name it in their hello.
-    pub const fn schema_hash(&self) -> u64 {
-        self.shard.rules.schema_hash
+    pub fn schema_hash(&self) -> u64 {
+        self.common.rules.schema_hash
     }
 
     /// Hash of the game's model, likewise.
-    pub const fn model_hash(&self) -> u64 {
-        self.shard.rules.model_hash
+    pub fn model_hash(&self) -> u64 {
+        self.common.rules.model_hash
     }
 
     /// What decides everything random in its first room.
     pub const fn seed(&self) -> u64 {
-        self.seed
+        self.common.seed
     }
 
     /// Figures that other threads may read while it runs.
     pub fn progress(&self) -> Arc<Progress> {
-        self.shard.progress()
+        Arc::clone(&self.common.progress)
     }
+}
 
-    /// Serves on this thread until `stop` is requested; then tells the clients, waits for the drain deadline or until
-    /// they have left, closes what is left, and returns within a second after that.
+impl<G: Game, S: Socket + Send> Server<G, S> {
+    /// Serves until `stop` is requested: the first shard on this thread, each other one on a thread of its own. Then tells the
+    /// clients, waits for the drain deadline or until they have left, closes what is left, and returns within a second after
+    /// that. A shard that fails ends the others at once, by requesting `stop` itself.
     ///
     /// # Errors
     /// When a socket is of no use any more.
     pub fn run(mut self, stop: &Stop) -> Result<ServerReport, RunError> {
-        os::sleep_precisely();
-        self.shard.run(stop)?;
-        Ok(self.shard.report())
+        let (first, others) = self.shards.split_first_mut().expect("a server has a shard");
+        thread::scope(|scope| {
+            let _end = EndAll(stop);
+            let serve_other = |(index, shard): (usize, _)| {
+                let builder = thread::Builder::new().name(format!("shard {}", index + 1));
+                builder.spawn_scoped(scope, || serve(shard, stop)).map_err(RunError::Thread)
+            };
+            let others: Result<Vec<_>, _> = others.iter_mut().enumerate().map(serve_other).collect();
+            let others = others.inspect_err(|_| stop.end_now())?;
+            let ended = serve(first, stop);
+            others.into_iter().map(join).fold(ended, Result::and)
+        })?;
+        // The sockets of all shards are open until here: the kernel counts the shards by them.
+        let figures: Vec<_> = self.shards.iter().map(Shard::figures).collect();
+        Ok(Figures::report(&figures, &self.common.config, self.common.directory.clients_peak()))
     }
+}
+
+/// Runs a shard to its end; if that is no good end, the others end at once.
+fn serve<G: Game, S: Socket>(shard: &mut Shard<G, S>, stop: &Stop) -> Result<(), RunError> {
+    let _end = EndAll(stop);
+    os::sleep_precisely();
+    Ok(shard.run(stop).inspect_err(|_| stop.end_now())?)
+}
+
+fn join(thread: ScopedJoinHandle<'_, Result<(), RunError>>) -> Result<(), RunError> {
+    // Outside of rooms nothing is caught: a panic there is the process's.
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Ends all shards when the one that holds it panics.
+struct EndAll<'a>(&'a Stop);
+
+impl Drop for EndAll<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.end_now();
+        }
+    }
+}
+
+/// Shards tell notices one at a time. They are rare, and telling one must not block: nobody waits long.
+fn in_turn(notify: &Arc<Mutex<Notify>>) -> Notify {
+    let notify = Arc::clone(notify);
+    Box::new(move |notice| {
+        // One that panicked may be called again: it is the caller's, and holds nothing of ours.
+        let mut notify = notify.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        notify(notice);
+    })
 }

@@ -62,7 +62,17 @@ pub enum StartError {
         /// Its length.
         bytes: usize,
     },
-    /// There is no socket.
+    /// The system does not let shards share a port.
+    #[error("{shards} shards cannot share {address}: {error}; start with --shards 1")]
+    NotShared {
+        /// How many.
+        shards: u8,
+        /// What they were to share.
+        address: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// There is no socket, or not as many for one shard as for another.
     #[error("there is no address to listen on")]
     NoSocket,
 }
@@ -94,53 +104,88 @@ pub(crate) fn rules<G: Game>(config: Vec<u8>) -> Result<Rules, StartError> {
     Ok(Rules { schema_hash: schema.hash(), model_hash: model.hash(), config, told })
 }
 
-/// Binds the addresses of `config`, as [`Server::start`] does.
+/// Binds the addresses of `config`, as [`Server::start`](crate::Server::start) does: a socket of each for the first shard,
+/// then for the second, and so on. The sockets of an address share its port, and the kernel hands each datagram to the one
+/// whose shard its connection id names, until the first of them is closed.
 ///
 /// # Errors
-/// When an address cannot be bound.
+/// When an address cannot be bound, or the shards cannot share it.
 pub fn bind(config: &Config, notify: &mut Notify) -> Result<Vec<KernelSocket>, StartError> {
-    let mut sockets = Vec::new();
+    let mut groups = Vec::new();
     for &listen in &config.listen {
         match listen {
-            Listen::Address(address) => sockets.push(bind_one(address)?),
-            Listen::Localhost(port) => {
-                let mut port = port;
-                let mut missing = Vec::new();
-                for ip in [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()] {
-                    match bind_one(SocketAddr::new(ip, port)) {
-                        Ok(socket) => {
-                            port = socket.local_addr().port();
-                            sockets.push(socket);
-                        }
-                        // A port that is taken is no missing family.
-                        Err(StartError::Bind { address, error }) if error.kind() != io::ErrorKind::AddrInUse => {
-                            missing.push((address, error));
-                        }
-                        Err(error) => return Err(error),
-                    }
-                }
-                if missing.len() == 2 {
-                    let (address, error) = missing.remove(0);
-                    return Err(StartError::Bind { address, error });
-                }
-                for (address, error) in missing {
-                    notify(&Notice::FamilyMissing { address, error: error.to_string() });
-                }
-            }
+            Listen::Address(address) => groups.push(bind_group(address, config.shards, steer)?),
+            Listen::Localhost(port) => groups.extend(bind_localhost(port, config.shards, notify)?),
         }
     }
-    for socket in &sockets {
-        let address = socket.local_addr();
+    for group in &groups {
+        let address = group[0].local_addr();
         if !address.ip().to_canonical().is_loopback() {
             notify(&Notice::Unauthenticated { address });
         }
-        warn_of_buffer(socket, notify);
+        warn_of_buffer(&group[0], notify);
     }
+    // From groups by address to a row for each shard.
+    let mut groups: Vec<_> = groups.into_iter().map(Vec::into_iter).collect();
+    Ok((0..config.shards.max(1))
+        .flat_map(|_| groups.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>())
+        .collect())
+}
+
+/// Both families' loopback on one port, as far as the system has them.
+fn bind_localhost(port: u16, shards: u8, notify: &mut Notify) -> Result<Vec<Vec<KernelSocket>>, StartError> {
+    let mut port = port;
+    let (mut groups, mut missing) = (Vec::new(), Vec::new());
+    for ip in [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()] {
+        match bind_group(SocketAddr::new(ip, port), shards, steer) {
+            Ok(group) => {
+                port = group[0].local_addr().port();
+                groups.push(group);
+            }
+            // A port that is taken is no missing family.
+            Err(StartError::Bind { address, error }) if error.kind() != io::ErrorKind::AddrInUse => {
+                missing.push((address, error));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if missing.len() == 2 {
+        let (address, error) = missing.remove(0);
+        return Err(StartError::Bind { address, error });
+    }
+    for (address, error) in missing {
+        notify(&Notice::FamilyMissing { address, error: error.to_string() });
+    }
+    Ok(groups)
+}
+
+/// Asks the kernel to hand out a group's datagrams by their connection ids.
+type Steer = fn(&KernelSocket, u8) -> io::Result<()>;
+
+fn steer(socket: &KernelSocket, shards: u8) -> io::Result<()> {
+    socket.steer_by_connection_id(shards)
+}
+
+/// Binds the sockets of one address, the first shard's first: the kernel counts them in this order.
+fn bind_group(address: SocketAddr, shards: u8, steer: Steer) -> Result<Vec<KernelSocket>, StartError> {
+    let alone = bind_one(address, SocketOptions::default())?;
+    if shards <= 1 {
+        return Ok(vec![alone]);
+    }
+    // A shared port is given to whoever of this user asks for it. One that is ours alone is nobody else's, and is a port
+    // even if any was asked for.
+    let address = alone.local_addr();
+    drop(alone);
+    let options = SocketOptions { reuse_port: true, ..SocketOptions::default() };
+    let not_shared = |error| StartError::NotShared { shards, address, error };
+    let sockets: io::Result<Vec<_>> = (0..shards).map(|_| KernelSocket::bind(address, options)).collect();
+    let sockets = sockets.map_err(not_shared)?;
+    steer(&sockets[0], shards).map_err(not_shared)?;
     Ok(sockets)
 }
 
-fn bind_one(address: SocketAddr) -> Result<KernelSocket, StartError> {
-    KernelSocket::bind(address, SocketOptions::default()).map_err(|error| StartError::Bind { address, error })
+fn bind_one(address: SocketAddr, options: SocketOptions) -> Result<KernelSocket, StartError> {
+    KernelSocket::bind(address, options).map_err(|error| StartError::Bind { address, error })
 }
 
 #[cfg(target_os = "linux")]
@@ -174,4 +219,31 @@ pub(crate) fn identity(config: &Config) -> Result<Identity, StartError> {
 
 pub(crate) fn random() -> u64 {
     getrandom::u64().expect("the operating system has randomness")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANY: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
+
+    #[test]
+    fn shards_that_the_kernel_does_not_steer_to_do_not_start_and_the_error_says_what_does() {
+        let refuses: Steer = |_, _| Err(io::Error::new(io::ErrorKind::Unsupported, "no such option"));
+        let error = bind_group(ANY.into(), 2, refuses).err().expect("it is refused").to_string();
+        assert!(error.starts_with("2 shards cannot share 127.0.0.1:"), "{error}");
+        assert!(error.ends_with(": no such option; start with --shards 1"), "{error}");
+        assert_eq!(bind_group(ANY.into(), 1, refuses).map_or(0, |group| group.len()), 1, "one needs no steering");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_port_that_another_server_shares_is_taken_all_the_same() {
+        let group = bind_group(ANY.into(), 2, steer).expect("loopback has a free port");
+        assert_eq!(group[0].local_addr(), group[1].local_addr());
+        for shards in [1, 2] {
+            let error = bind_group(group[0].local_addr(), shards, steer).err().expect("it is taken").to_string();
+            assert!(error.contains("is another server running there?"), "{error}");
+        }
+    }
 }

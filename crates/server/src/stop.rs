@@ -33,6 +33,11 @@ impl Stop {
         }
     }
 
+    /// Asks the server to end at once.
+    pub(crate) fn end_now(&self) {
+        self.0.store(2, Ordering::Relaxed);
+    }
+
     /// Whether it was asked.
     #[must_use]
     pub fn is_requested(&self) -> bool {

@@ -105,6 +105,18 @@ fn flags_go_before_the_environment_and_that_before_the_file() {
 }
 
 #[test]
+fn shards_are_a_number_or_as_many_as_there_are_processors() {
+    let shards = |value: &str| {
+        let mut loader = Loader::new(&GAMES);
+        loader.flag("--shards", "shards", value).expect("it parses");
+        loader.finish().expect("good").0.shards
+    };
+    assert_eq!((shards("1"), shards("64")), (1, 64));
+    let processors = std::thread::available_parallelism().expect("it is known").get().min(64) as u8;
+    assert_eq!(shards("auto"), if cfg!(target_os = "linux") { processors } else { 1 });
+}
+
+#[test]
 fn units_and_paths_are_those_of_the_documentation() {
     let text = "drain_deadline = 2.5\nhello_timeout = 1\n[tls]\ncert = 'c.pem'\nkey = '/k.pem'";
     let mut loader = Loader::new(&GAMES);
@@ -124,6 +136,8 @@ fn what_is_wrong_is_told_with_file_line_and_what_is_allowed() {
         "server.toml:1: `send_rate` is 25, which does not divide the tick rate 60; 1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60 do",
     );
     check("rooms_max = -1", "server.toml:1: `rooms_max` is -1; 1 to 1024 are allowed");
+    check("shards = 65", "server.toml:1: `shards` is 65; 1 to 64 or `auto` are allowed");
+    check("shards = 'all'", "server.toml:1: `shards` is `all`; 1 to 64 or `auto` are allowed");
     check("hello_timeout = 0", "server.toml:1: `hello_timeout` is 0; 0.1 to 60 seconds are allowed");
     check("drain_deadline = nan", "server.toml:1: `drain_deadline` is NaN; 0 to 86400 seconds are allowed");
     check(

@@ -28,6 +28,8 @@ pub(crate) struct Rules {
     pub(crate) walkers: u32,
     /// What it tells those who ask.
     pub(crate) description: Description,
+    /// Why it lets nobody in, if so.
+    pub(crate) refusal: Option<(CloseCode, &'static str)>,
     /// What it sends as reliable events to all who come; then it ends that stream if it is told to.
     pub(crate) reliable: Option<(Vec<u8>, bool)>,
 }
@@ -41,6 +43,7 @@ impl Default for Rules {
             send_rate_hz: 60,
             walkers: 40,
             description: Description::default(),
+            refusal: None,
             reliable: None,
         }
     }
@@ -61,6 +64,7 @@ struct Shared {
     truth: BTreeMap<(Tick, SessionId), Vec<Told>>,
     counters: downbeat_host::Counters,
     sessions: usize,
+    hellos: usize,
 }
 
 enum Step {
@@ -140,6 +144,11 @@ impl StandIn {
 
     pub(crate) fn counters(&self) -> downbeat_host::Counters {
         self.shared.lock().expect("no panic").counters
+    }
+
+    /// Hellos that it read.
+    pub(crate) fn hellos(&self) -> usize {
+        self.shared.lock().expect("no panic").hellos
     }
 
     pub(crate) fn sessions(&self) -> usize {
@@ -243,6 +252,7 @@ async fn serve(rules: &Rules, steps: &mut mpsc::UnboundedReceiver<Step>, shared:
             }
             step = steps.recv() => match step {
                 Some(Step::Hello(connection, send, hello, admit)) => {
+                    shared.lock().expect("no panic").hellos += 1;
                     if let Some(send) = enter(&mut room, rules, &config, next, (&connection, send), &hello).await {
                         outbox.0.insert(next, (connection, send));
                         let _ = admit.send(next);
@@ -281,6 +291,10 @@ async fn enter(
 ) -> Option<SendStream> {
     let schema = Schema::of::<Field>().expect("a good schema");
     let model_hash = Model::of_game::<Field>(&schema).expect("a good model").hash();
+    if let Some((code, reason)) = rules.refusal {
+        connection.close(VarInt::from_u32(code as u32), reason.as_bytes());
+        return None;
+    }
     let asks = hello.schema_hash == 0;
     let refusal = if asks {
         None

@@ -10,7 +10,7 @@ use super::error::{ConfigError, Source};
 use super::game::GameTable;
 use super::loader::{GameDefaults, Layer, Loader};
 use super::raw::Raw;
-use super::{Config, TICK_RATE_HZ, TlsFiles};
+use super::{Config, SHARDS, TICK_RATE_HZ, TlsFiles};
 
 /// A value that somebody set.
 struct Given<'a, T> {
@@ -58,6 +58,7 @@ impl Loader {
         self.number(&mut config.datagrams_per_s, "datagrams_per_s", 150..=100_000, |raw| raw.datagrams_per_s.as_ref())?;
         self.number(&mut config.datagrams_burst, "datagrams_burst", 10..=100_000, |raw| raw.datagrams_burst.as_ref())?;
         self.number(&mut config.malformed_per_s, "malformed_per_s", 0..=100_000, |raw| raw.malformed_per_s.as_ref())?;
+        self.shards(&mut config.shards)?;
         self.optional(&mut config.cpu, "cpu", 0..=1_023, |raw| raw.cpu.as_ref())?;
         let addresses = "addresses with a port, such as 127.0.0.1:4433, [::1]:4433 or localhost:4433";
         self.list(&mut config.listen, "listen", addresses, |raw| raw.listen.as_ref())?;
@@ -117,6 +118,20 @@ impl Loader {
         if self.given(&of).is_some() {
             self.number(into.insert(N::default()), key, allowed, of)?;
         }
+        Ok(())
+    }
+
+    fn shards(&self, into: &mut u8) -> Result<(), ConfigError> {
+        let Some(given) = self.given(|raw| raw.shards.as_ref()) else { return Ok(()) };
+        let shards = match given.value {
+            Value::String(text) if text == "auto" => Some(processors()),
+            Value::Integer(count) => u8::try_from(*count).ok().filter(|count| SHARDS.contains(count)),
+            _ => None,
+        };
+        *into = shards.ok_or_else(|| {
+            let (least, most) = (SHARDS.start(), SHARDS.end());
+            given.error(format!("`shards` is {}; {least} to {most} or `auto` are allowed", describe(given.value)))
+        })?;
         Ok(())
     }
 
@@ -186,10 +201,18 @@ impl Loader {
     }
 }
 
+/// A shard for each processor that this process may use, where shards can share a port.
+fn processors() -> u8 {
+    let count = std::thread::available_parallelism().map_or(1, usize::from);
+    let most = if cfg!(target_os = "linux") { *SHARDS.end() } else { 1 };
+    count.min(most.into()) as u8
+}
+
 /// A value as a message names it.
 fn describe(value: &Value) -> String {
     match value {
         Value::String(text) => format!("`{text}`"),
+        Value::Integer(number) => number.to_string(),
         other => format!("of type {}", other.type_str()),
     }
 }

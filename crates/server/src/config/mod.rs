@@ -55,7 +55,9 @@ pub struct Config {
     pub malformed_per_s: u32,
     /// Certificate and key; without them a self-signed certificate is made in memory.
     pub tls: Option<TlsFiles>,
-    /// The processor that the first shard is bound to.
+    /// Threads that rooms are spread over, [`SHARDS`].
+    pub shards: u8,
+    /// The processor that the first shard is bound to; the next one is bound to the next.
     pub cpu: Option<u16>,
 }
 
@@ -70,6 +72,9 @@ pub struct TlsFiles {
 
 /// Tick rates that are allowed.
 pub const TICK_RATE_HZ: std::ops::RangeInclusive<u32> = 20..=128;
+
+/// Numbers of shards that are allowed.
+pub const SHARDS: std::ops::RangeInclusive<u8> = 1..=64;
 
 /// The port of everything that names none.
 pub const PORT: u16 = 4433;
@@ -99,6 +104,7 @@ impl Config {
             datagrams_burst: 300,
             malformed_per_s: 10,
             tls: None,
+            shards: 1,
             cpu: None,
         }
     }

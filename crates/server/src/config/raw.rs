@@ -24,6 +24,7 @@ pub(super) struct Raw {
     pub(super) datagrams_per_s: Option<Spanned<i64>>,
     pub(super) datagrams_burst: Option<Spanned<i64>>,
     pub(super) malformed_per_s: Option<Spanned<i64>>,
+    pub(super) shards: Option<Spanned<Value>>,
     pub(super) cpu: Option<Spanned<i64>>,
     pub(super) tls: Option<RawTls>,
     /// `name`, and a table of rules for each game.
@@ -54,6 +55,7 @@ pub(super) const KEYS: &[&str] = &[
     "datagrams_per_s",
     "datagrams_burst",
     "malformed_per_s",
+    "shards",
     "cpu",
     "tls.cert",
     "tls.key",

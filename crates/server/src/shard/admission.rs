@@ -10,7 +10,7 @@ use downbeat_wire::{CloseCode, Micros};
 
 use super::Shard;
 use super::peers::Link;
-use super::rooms::Trouble;
+use super::rooms::{Place, Trouble};
 use super::sessions::Session;
 use crate::guard::Rate;
 use crate::text;
@@ -52,7 +52,14 @@ impl<G: Game, S: Socket> Shard<G, S> {
                 self.tallies.admitted += 1;
                 self.meter.joined(now);
             }
-            Err(Refusal { code, reason }) => self.dismiss(now, link, code, &reason),
+            Err(Refusal { code, reason }) => {
+                if code == CloseCode::Elsewhere {
+                    self.tallies.redirected += 1;
+                    // Its handshake is no work of a match: figures begin anew as if it had been let in.
+                    self.meter.joined(now);
+                }
+                self.dismiss(now, link, code, &reason);
+            }
         }
     }
 
@@ -101,10 +108,23 @@ impl<G: Game, S: Socket> Shard<G, S> {
     }
 
     fn room_for(&mut self, hello: &Hello) -> Result<u64, Refusal> {
-        match self.rooms.place(hello.room, hello.spectator) {
-            Ok(Some(room)) => Ok(room),
-            Ok(None) => self.open_room().map_err(|_| CloseCode::ServerFull.into()),
-            Err((code, reason)) => Err(Refusal { code, reason }),
+        self.directory.note_come(self.index);
+        loop {
+            match self.rooms.place(hello.room, hello.spectator) {
+                Ok(Place::Here(room)) => return Ok(room),
+                Ok(Place::New) => match self.open_room() {
+                    Ok(Some(room)) => return Ok(room),
+                    // Another shard was quicker to open the last one: there is a place.
+                    Ok(None) => {}
+                    Err(_) => return Err(CloseCode::ServerFull.into()),
+                },
+                Ok(Place::Elsewhere(shard)) => {
+                    self.directory.note_sent(shard);
+                    // The shard's number is a byte that it owns.
+                    return Err(Refusal { code: CloseCode::Elsewhere, reason: shard.to_string() });
+                }
+                Err((code, reason)) => return Err(Refusal { code, reason }),
+            }
         }
     }
 

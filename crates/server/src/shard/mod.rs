@@ -4,6 +4,7 @@
 mod admission;
 mod beats;
 mod describe;
+mod figures;
 mod life;
 mod net;
 mod pace;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 
 use downbeat_host::RoomOptions;
 use downbeat_replica::{ConfigError, Game};
-use downbeat_transport::{Clock, Driver, DriverCounters, Socket};
+use downbeat_transport::{Clock, Driver, Socket};
 use downbeat_wire::control::{ServerMessage, frame};
 use downbeat_wire::{CloseCode, Micros};
 
@@ -27,6 +28,8 @@ pub(crate) use self::beats::Work;
 use self::beats::{Beats, Turn};
 use self::describe::Listeners;
 pub(crate) use self::describe::Told;
+pub(crate) use self::figures::Figures;
+use self::figures::count;
 use self::net::RoomNet;
 use self::pace::Review;
 use self::peers::{Link, Peers};
@@ -35,11 +38,12 @@ use self::rooms::{Failed, Rooms};
 use self::sessions::Sessions;
 use self::tallies::Tallies;
 use crate::config::Config;
+use crate::directory::Directory;
 use crate::limits::SLOWED_PAUSE;
-use crate::meter::{Counted, Meter, Part, Strain, Window};
+use crate::meter::{Meter, Part, Strain};
 use crate::notice::{Notice, Notify};
 use crate::progress::Progress;
-use crate::report::{InputFigures, Live, ServerFigures, ServerReport, SnapshotFigures, Totals, Traffic};
+use crate::report::Live;
 
 /// What all sessions of a game are told or asked about it.
 pub(crate) struct Rules {
@@ -51,9 +55,21 @@ pub(crate) struct Rules {
     pub(crate) told: Told,
 }
 
-pub(crate) struct Shard<G: Game, S> {
+/// What the shards of a server have in common.
+pub(crate) struct Common<G: Game> {
     pub(crate) config: Config,
-    pub(crate) rules: Rules,
+    pub(crate) game: G::Config,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) seed: u64,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) progress: Arc<Progress>,
+}
+
+pub(crate) struct Shard<G: Game, S> {
+    index: u8,
+    directory: Arc<Directory>,
+    pub(crate) config: Config,
+    pub(crate) rules: Arc<Rules>,
     pub(crate) clock: Clock,
     pub(crate) drivers: Vec<Driver<S>>,
     peers: Peers,
@@ -76,56 +92,56 @@ pub(crate) struct Shard<G: Game, S> {
 }
 
 impl<G: Game, S: Socket> Shard<G, S> {
+    /// The shard `index`; the first opens a room.
     pub(crate) fn new(
-        config: Config,
-        game: G::Config,
-        rules: Rules,
-        seed: u64,
+        common: &Common<G>,
+        index: u8,
         drivers: Vec<Driver<S>>,
         notify: Notify,
     ) -> Result<Self, ConfigError> {
+        let (config, directory) = (common.config.clone(), &common.directory);
         let options = RoomOptions {
             tick_rate_hz: config.tick_rate_hz,
             send_rate_hz: config.send_rate_hz,
-            seed,
+            seed: common.seed,
             players_max: config.players_max,
             spectators_max: config.spectators_max,
             client_bytes_per_s: config.client_bytes_per_s as usize,
         };
         let mut shard = Self {
-            peers: Peers::new(drivers.len()),
-            rooms: Rooms::new(game, options, config.rooms_max.into())?,
+            index,
+            directory: Arc::clone(directory),
+            peers: Peers::new(drivers.len(), Arc::clone(directory)),
+            rooms: Rooms::new(common.game.clone(), options, index, Arc::clone(directory))?,
             beats: Beats::new(config.tick_rate_hz),
             relief: Relief::new(config.send_rate_hz),
             review: Review::default(),
             sessions: Sessions::default(),
             listeners: Listeners::default(),
             config,
-            rules,
+            rules: Arc::clone(&common.rules),
             clock: Clock::start(),
             drivers,
             meter: Meter::new(),
             tallies: Tallies::default(),
             notify,
-            progress: Arc::default(),
+            progress: Arc::clone(&common.progress),
             is_draining: false,
             is_behind: false,
             strain: Strain::default(),
             slowed: (0, Micros::default()),
         };
-        // So that rules that cannot be are known before anybody joins.
-        shard.open_room()?;
+        if index == 0 {
+            // So that rules that cannot be are known before anybody joins.
+            shard.open_room()?;
+        }
         Ok(shard)
-    }
-
-    pub(crate) fn progress(&self) -> Arc<Progress> {
-        Arc::clone(&self.progress)
     }
 
     /// Binds this thread to its processor, if it was given one.
     pub(crate) fn pin(&mut self) {
         let Some(cpu) = self.config.cpu else { return };
-        if let Err(error) = crate::os::pin_thread(cpu.into()) {
+        if let Err(error) = crate::os::pin_thread(usize::from(cpu) + usize::from(self.index)) {
             (self.notify)(&Notice::NotPinned { error: error.to_string() });
         }
     }
@@ -182,7 +198,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
         if has_ticked || clients == 0 {
             meter.beat_ended(now, clients, || count(rooms, drivers, *strain));
         }
-        self.progress.leave(&Live {
+        let live = Live {
             clients,
             rooms: self.rooms.len() as u64,
             ticks: self.meter.ticks,
@@ -192,7 +208,8 @@ impl<G: Game, S: Socket> Shard<G, S> {
             rooms_lowered: self.rooms.lowered() as u64,
             kernel_drops: self.kernel_drops(),
             work_us: self.meter.work_us,
-        });
+        };
+        self.progress.leave(self.index, &live);
     }
 
     fn kernel_drops(&self) -> u64 {
@@ -219,10 +236,12 @@ impl<G: Game, S: Socket> Shard<G, S> {
         sockets.map(|at| at.max(looked_at + LOOK_PAUSE)).chain(handshakes).chain(rest).min()
     }
 
-    fn open_room(&mut self) -> Result<u64, ConfigError> {
+    /// Opens a room; `None` when the server has all that it may have.
+    fn open_room(&mut self) -> Result<Option<u64>, ConfigError> {
         let opened = self.rooms.open();
         match &opened {
-            Ok(room) => {
+            Ok(None) => {}
+            Ok(Some(room)) => {
                 self.beats.open(*room);
                 (self.notify)(&Notice::RoomOpened { room: *room });
             }
@@ -234,7 +253,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
     fn close_empty_rooms(&mut self) {
         while let Some(room) = self.rooms.poll_empty() {
             self.close_paced(room);
-            self.rooms.remove(room, false);
+            self.rooms.close(room);
             (self.notify)(&Notice::RoomClosed { room });
         }
     }
@@ -242,7 +261,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
     /// Ends a room whose game panicked.
     fn fail_room(&mut self, now: Micros, room: u64) {
         self.close_paced(room);
-        self.rooms.remove(room, true);
+        self.rooms.fail(room);
         (self.notify)(&Notice::RoomFailed { room });
         for id in self.sessions.ids(Some(room)) {
             match self.sessions.get(id).and_then(|session| session.link) {
@@ -275,8 +294,11 @@ impl<G: Game, S: Socket> Shard<G, S> {
     pub(crate) fn begin_drain(&mut self, now: Micros) {
         self.is_draining = true;
         self.drivers.iter_mut().for_each(|driver| driver.set_accepting(false));
-        let clients = self.sessions.len();
-        (self.notify)(&Notice::Draining { clients });
+        // The shards begin together; one of them says so.
+        if self.index == 0 {
+            let clients = self.clients();
+            (self.notify)(&Notice::Draining { clients });
+        }
         let deadline_s = self.config.drain_deadline.as_secs_f64().ceil() as u32;
         let message = frame(&ServerMessage::Draining { deadline_s });
         for id in self.sessions.ids(None) {
@@ -284,8 +306,9 @@ impl<G: Game, S: Socket> Shard<G, S> {
         }
     }
 
-    pub(crate) const fn clients(&self) -> usize {
-        self.sessions.len()
+    /// Clients of all shards: they end together.
+    pub(crate) fn clients(&self) -> usize {
+        self.directory.clients()
     }
 
     /// Sends everybody away.
@@ -303,71 +326,6 @@ impl<G: Game, S: Socket> Shard<G, S> {
     pub(crate) fn is_idle(&self) -> bool {
         self.drivers.iter().all(Driver::is_idle)
     }
-
-    pub(crate) fn report(&self) -> ServerReport {
-        let now = count(&self.rooms, &self.drivers, self.strain);
-        let window = self.meter.window();
-        let span = window.map(|window| (window.first, window.last.unwrap_or(now)));
-        let knows_drops = cfg!(target_os = "linux");
-        ServerReport {
-            tick_rate_hz: self.config.tick_rate_hz,
-            send_rate_hz: self.config.send_rate_hz,
-            measured_seconds: window.map_or(0.0, |window| window.seconds),
-            clients_peak: self.meter.clients_peak,
-            tick_us: window.and_then(Window::work),
-            tick_start_jitter_us: window.and_then(Window::jitter),
-            room_tick_us: window.and_then(Window::room),
-            phases_us: window.map(Window::phases).unwrap_or_default(),
-            server: ServerFigures {
-                overruns: span.map(|(then, now)| now.strain.overruns - then.strain.overruns),
-                ticks_left_out: span.map(|(then, now)| now.strain.ticks_left_out - then.strain.ticks_left_out),
-                beats_unread: span.map(|(then, now)| now.strain.beats_unread - then.strain.beats_unread),
-                send_rates_lowered: span.map(|(then, now)| now.strain.rates_lowered - then.strain.rates_lowered),
-                cpu_us_per_client_tick: window.and_then(Window::cpu_us_per_client_tick),
-                rss_bytes: crate::os::rss_bytes().max(window.and_then(|window| window.rss_bytes)),
-                kernel_drops: span.filter(|_| knows_drops).map(|(then, now)| now.kernel_drops - then.kernel_drops),
-            },
-            inputs: span.map(|(then, now)| InputFigures::between(&then.rooms, &now.rooms)),
-            snapshots: span.map(|(then, now)| SnapshotFigures::between(&then.rooms, &now.rooms)),
-            traffic: span.map(|(then, now)| Traffic::between(&then.traffic, &now.traffic)),
-            totals: self.totals(&now),
-            rooms: self.room_figures(),
-        }
-    }
-
-    fn totals(&self, now: &Counted) -> Totals {
-        let nothing = Counted::default();
-        let sum = |of: fn(&DriverCounters) -> u64| self.drivers.iter().map(|driver| of(&driver.counters())).sum();
-        Totals {
-            seconds: self.clock.now().as_secs_f64(),
-            ticks: self.meter.ticks,
-            overruns: now.strain.overruns,
-            ticks_left_out: now.strain.ticks_left_out,
-            beats_unread: now.strain.beats_unread,
-            send_rates_lowered: now.strain.rates_lowered,
-            kernel_drops: now.kernel_drops,
-            admitted: self.tallies.admitted,
-            rooms_opened: self.rooms.opened,
-            rooms_failed: self.rooms.failed,
-            closes: self.tallies.closes(),
-            datagrams_early: self.tallies.datagrams_early,
-            datagrams_malformed: now.rooms.malformed,
-            acks_forged: now.rooms.forged_acks,
-            says_dropped: self.tallies.says_dropped,
-            says_missed: self.tallies.says_missed,
-            packets_dropped: sum(|counters| counters.packets_dropped),
-            packets_costly: sum(|counters| counters.packets_costly),
-            udp_ignored: sum(|counters| counters.ignored),
-            handshakes_retried: sum(|counters| counters.retried),
-            handshakes_refused: sum(|counters| counters.refused),
-            handshakes_failed: sum(|counters| counters.handshakes_failed),
-            handshakes_costly: sum(|counters| counters.handshakes_costly),
-            handshake_packets_dropped: sum(|counters| counters.handshake_packets_dropped + counters.attempts_dropped),
-            inputs: InputFigures::between(&nothing.rooms, &now.rooms),
-            snapshots: SnapshotFigures::between(&nothing.rooms, &now.rooms),
-            traffic: now.traffic,
-        }
-    }
 }
 
 /// Pause between looks into the sockets while handshakes wait for an answer.
@@ -375,16 +333,3 @@ const LOOK_PRESSED: Micros = Micros::from_millis(1);
 
 /// Shortest pause between looks, whatever a socket asks for.
 const LOOK_PAUSE: Micros = Micros(250);
-
-fn count<G: Game, S: Socket>(rooms: &Rooms<G>, drivers: &[Driver<S>], strain: Strain) -> Counted {
-    let mut counted = Counted { rooms: rooms.counters(), strain, ..Counted::default() };
-    for driver in drivers {
-        let counters = driver.counters();
-        counted.traffic.datagrams_in += counters.datagrams_in;
-        counted.traffic.datagrams_out += counters.datagrams_out;
-        counted.traffic.bytes_in += counters.bytes_in;
-        counted.traffic.bytes_out += counters.bytes_out;
-        counted.kernel_drops += counters.socket.kernel_drops;
-    }
-    counted
-}

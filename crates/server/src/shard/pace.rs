@@ -221,7 +221,8 @@ impl<G: Game, S: Socket> Shard<G, S> {
     }
 }
 
-fn keep_costliest(rooms: &mut Vec<RoomFigures>) {
+/// Leaves the rooms that took most, most first, as many as a report lists.
+pub(super) fn keep_costliest(rooms: &mut Vec<RoomFigures>) {
     let took = |room: &RoomFigures| room.ticks as f64 * (room.game_us_mean + room.telling_us_mean);
     rooms.sort_by(|a, b| took(b).total_cmp(&took(a)));
     rooms.truncate(ROOMS_REPORTED_MAX);

@@ -1,13 +1,15 @@
 //! A peer is one connection: what it has said so far, and how well it behaves. What it takes part in is its session's.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use downbeat_host::SessionId;
 use downbeat_transport::{ConnId, network_of};
 use downbeat_wire::Micros;
 use downbeat_wire::control::ControlReader;
 
+use crate::directory::Directory;
 use crate::guard::{Faults, Rate};
 
 /// A connection of one of the shard's drivers.
@@ -34,22 +36,23 @@ pub(crate) struct Peer {
 }
 
 /// All connections of a shard.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Peers {
     /// By driver, then by the connection's index.
     peers: Vec<Vec<Option<Box<Peer>>>>,
-    by_address: HashMap<IpAddr, u32>,
+    /// Where the connections of a network are counted.
+    directory: Arc<Directory>,
     /// Those that have not said hello, and when they must have; earliest first.
     silent: VecDeque<(Micros, Link)>,
 }
 
 impl Peers {
-    pub(crate) fn new(drivers: usize) -> Self {
-        Self { peers: (0..drivers).map(|_| Vec::new()).collect(), ..Self::default() }
+    pub(crate) fn new(drivers: usize, directory: Arc<Directory>) -> Self {
+        Self { peers: (0..drivers).map(|_| Vec::new()).collect(), directory, silent: VecDeque::new() }
     }
 
     /// A new connection, which must say hello until `deadline` (the same time for all after they came). Returns how
-    /// many its address has now.
+    /// many its network has now, on all shards.
     pub(crate) fn insert(&mut self, link: Link, address: IpAddr, deadline: Micros) -> u32 {
         let address = network_of(address);
         let peers = &mut self.peers[link.driver];
@@ -68,9 +71,7 @@ impl Peers {
             acks_forged: 0,
         }));
         self.silent.push_back((deadline, link));
-        let count = self.by_address.entry(address).or_default();
-        *count += 1;
-        *count
+        self.directory.connect(address)
     }
 
     /// A connection that still counts: neither gone nor dismissed.
@@ -82,12 +83,7 @@ impl Peers {
     pub(crate) fn remove(&mut self, link: Link) -> Option<Peer> {
         let place = self.peers[link.driver].get_mut(link.conn.index())?;
         let peer = *place.take_if(|peer| peer.conn == link.conn)?;
-        if let Some(count) = self.by_address.get_mut(&peer.address) {
-            *count -= 1;
-            if *count == 0 {
-                self.by_address.remove(&peer.address);
-            }
-        }
+        self.directory.disconnect(peer.address);
         Some(peer)
     }
 

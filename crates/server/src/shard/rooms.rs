@@ -8,10 +8,11 @@ use downbeat_host::{Counters, JoinError, Net, PeerError, Room, RoomOptions, Sess
 use downbeat_replica::{Coding, ConfigError, Game, Micros, PlayerId};
 use downbeat_wire::CloseCode;
 
+use crate::directory::{Directory, Standing};
 use crate::guard::Rate;
 use crate::limits::{ROOM_SAYS_BURST, ROOM_SAYS_PER_S};
 
-/// A room's game panicked. It must be taken out with [`Rooms::remove`].
+/// A room's game panicked. It must be taken out with [`Rooms::fail`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Failed;
 
@@ -21,6 +22,17 @@ pub(crate) enum Trouble<E> {
     /// Somebody else is to blame.
     Said(E),
     Failed,
+}
+
+/// Where a newcomer is to play.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In this room.
+    Here(u64),
+    /// In a room that is to be opened.
+    New,
+    /// On another shard.
+    Elsewhere(u8),
 }
 
 struct Open<G: Game> {
@@ -35,22 +47,30 @@ impl<G: Game> Open<G> {
         self.players + self.spectators
     }
 
-    fn has_place(&self, spectator: bool) -> bool {
+    fn standing(&self) -> Standing {
         let options = self.room.options();
-        if spectator {
-            self.spectators < usize::from(options.spectators_max)
-        } else {
-            self.players < usize::from(options.players_max)
+        Standing {
+            players: self.players,
+            spectators: self.spectators,
+            player_places: usize::from(options.players_max).saturating_sub(self.players),
+            spectator_places: usize::from(options.spectators_max).saturating_sub(self.spectators),
         }
+    }
+
+    fn has_place(&self, spectator: bool) -> bool {
+        let standing = self.standing();
+        (if spectator { standing.spectator_places } else { standing.player_places }) > 0
     }
 }
 
-/// All rooms of a shard, by their ids. Ids are not used again.
+/// All rooms of a shard, by their ids. Ids are not used again, and tell the shard: those of three are 1, 4, 7 …; 2, 5, 8 …;
+/// and 3, 6, 9 ….
 pub(crate) struct Rooms<G: Game> {
     rules: G::Config,
     options: RoomOptions,
     coding: Arc<Coding>,
-    rooms_max: usize,
+    shard: u8,
+    directory: Arc<Directory>,
     open: BTreeMap<u64, Open<G>>,
     pub(crate) opened: u64,
     pub(crate) failed: u64,
@@ -60,20 +80,40 @@ pub(crate) struct Rooms<G: Game> {
 
 impl<G: Game> Rooms<G> {
     /// No room yet. Each gets its own seed, which follows from that of `options` and its id.
-    pub(crate) fn new(rules: G::Config, options: RoomOptions, rooms_max: usize) -> Result<Self, ConfigError> {
+    pub(crate) fn new(
+        rules: G::Config,
+        options: RoomOptions,
+        shard: u8,
+        directory: Arc<Directory>,
+    ) -> Result<Self, ConfigError> {
         let (coding, open, counters) = (Arc::new(Coding::of::<G>()?), BTreeMap::new(), Counters::default());
-        Ok(Self { rules, options, coding, rooms_max, open, opened: 0, failed: 0, counters })
+        Ok(Self { rules, options, coding, shard, directory, open, opened: 0, failed: 0, counters })
     }
 
-    /// Opens another room.
-    pub(crate) fn open(&mut self) -> Result<u64, ConfigError> {
-        let id = self.opened + 1;
+    /// Opens another room; `None` when the server has all that it may have.
+    pub(crate) fn open(&mut self) -> Result<Option<u64>, ConfigError> {
+        // Told before it is taken: whoever sees that all are taken sees the places in this one, too.
+        self.post(true);
+        if !self.directory.take_room() {
+            self.post(false);
+            return Ok(None);
+        }
+        let opened = self.open_taken();
+        if opened.is_err() {
+            self.directory.give_back_room();
+        }
+        self.post(false);
+        opened.map(Some)
+    }
+
+    fn open_taken(&mut self) -> Result<u64, ConfigError> {
+        let id = 1 + u64::from(self.shard) + self.opened * self.directory.shards();
         // The first room has the seed itself, so that a run with one room is easy to repeat.
         let seed = self.options.seed ^ (id - 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let options = RoomOptions { seed, ..self.options };
         let opened = guarded(|| Room::with_coding(&self.rules, options, Arc::clone(&self.coding)));
         let room = opened.map_err(|Failed| ConfigError("the game panicked".to_owned()))??;
-        self.opened = id;
+        self.opened += 1;
         self.open.insert(id, Open { room, players: 0, spectators: 0, says: Rate::default() });
         Ok(id)
     }
@@ -82,28 +122,59 @@ impl<G: Game> Rooms<G> {
         self.open.len()
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.open.len() >= self.rooms_max
+    /// Tells the other shards how things stand here, with one more room or without.
+    fn post(&self, one_more: bool) {
+        let mut sum = Standing::default();
+        if one_more {
+            sum.player_places = self.options.players_max.into();
+            sum.spectator_places = self.options.spectators_max.into();
+        }
+        for open in self.open.values() {
+            let standing = open.standing();
+            sum.players += standing.players;
+            sum.spectators += standing.spectators;
+            sum.player_places += standing.player_places;
+            sum.spectator_places += standing.spectator_places;
+        }
+        self.directory.post(self.shard, &sum);
     }
 
-    /// The room for a newcomer: the one it claims, or the fullest with a place. `Ok(None)`: open one. A spectator opens none
-    /// while there is one: nobody would play in it.
-    pub(crate) fn place(&self, claim: Option<u64>, spectator: bool) -> Result<Option<u64>, (CloseCode, String)> {
-        if let Some(id) = claim {
-            let open = self.open.get(&id).ok_or((CloseCode::NoSuchRoom, format!("room {id} does not exist")))?;
-            let is_open = open.has_place(spectator);
-            return if is_open { Ok(Some(id)) } else { Err((CloseCode::NoSuchRoom, format!("room {id} is full"))) };
+    /// Where a newcomer is to play who claims a room, or leaves it to the server.
+    pub(crate) fn place(&self, claim: Option<u64>, spectator: bool) -> Result<Place, (CloseCode, String)> {
+        match claim {
+            Some(id) => self.claimed(id, spectator),
+            None => self.chosen(spectator),
         }
+    }
+
+    fn claimed(&self, id: u64, spectator: bool) -> Result<Place, (CloseCode, String)> {
+        let shard = id.checked_sub(1).map_or(self.shard, |before| (before % self.directory.shards()) as u8);
+        if shard != self.shard {
+            return Ok(Place::Elsewhere(shard));
+        }
+        let open = self.open.get(&id).ok_or((CloseCode::NoSuchRoom, format!("room {id} does not exist")))?;
+        let is_open = open.has_place(spectator);
+        if is_open { Ok(Place::Here(id)) } else { Err((CloseCode::NoSuchRoom, format!("room {id} is full"))) }
+    }
+
+    /// The fullest room with a place here; one on another shard; a new one, on the shard with the fewest players. A
+    /// spectator opens none while there is one: nobody would play in it.
+    fn chosen(&self, spectator: bool) -> Result<Place, (CloseCode, String)> {
+        let Self { directory, shard: own, .. } = self;
         let with_place = self.open.iter().filter(|(_, open)| open.has_place(spectator));
         // Of equally full ones the oldest, so that the others can empty and close.
-        let fullest = with_place.max_by_key(|(id, open)| (open.players, std::cmp::Reverse(**id)));
-        match fullest {
-            Some((id, _)) => Ok(Some(*id)),
-            None if self.is_full() || (spectator && !self.open.is_empty()) => {
-                Err((CloseCode::ServerFull, CloseCode::ServerFull.reason().to_owned()))
-            }
-            None => Ok(None),
+        if let Some((id, _)) = with_place.max_by_key(|(id, open)| (open.players, std::cmp::Reverse(**id))) {
+            return Ok(Place::Here(*id));
         }
+        if let Some(shard) = directory.with_place(*own, spectator, false) {
+            return Ok(Place::Elsewhere(shard));
+        }
+        if directory.may_open() && !(spectator && directory.has_rooms()) {
+            let shard = directory.least_loaded(*own);
+            return Ok(if shard == *own { Place::New } else { Place::Elsewhere(shard) });
+        }
+        let last = directory.with_place(*own, spectator, true).map(Place::Elsewhere);
+        last.ok_or((CloseCode::ServerFull, CloseCode::ServerFull.reason().to_owned()))
     }
 
     pub(crate) fn join(
@@ -119,13 +190,16 @@ impl<G: Game> Rooms<G> {
             Err(Failed) => return Err(Trouble::Failed),
         };
         *if player.is_some() { &mut open.players } else { &mut open.spectators } += 1;
+        self.post(false);
         Ok(player)
     }
 
     pub(crate) fn leave(&mut self, id: u64, session: SessionId, player: Option<PlayerId>) -> Result<(), Failed> {
         let Some(open) = self.open.get_mut(&id) else { return Ok(()) };
         *if player.is_some() { &mut open.players } else { &mut open.spectators } -= 1;
-        guarded(|| open.room.leave(session))
+        let left = guarded(|| open.room.leave(session));
+        self.post(false);
+        left
     }
 
     pub(crate) fn receive(
@@ -185,20 +259,33 @@ impl<G: Game> Rooms<G> {
         Some(self.open.get(&id)?.room.present())
     }
 
-    /// An empty room that is not needed: another one is open.
+    /// An empty room that is not needed, since the server has another one. It must be closed.
     pub(crate) fn poll_empty(&self) -> Option<u64> {
-        let is_needed = self.open.len() < 2;
         let newest = self.open.iter().rev().find(|(_, open)| open.sessions() == 0);
-        newest.map(|(id, _)| *id).filter(|_| !is_needed)
+        newest.map(|(id, _)| *id).filter(|_| self.directory.spare_room())
     }
 
-    /// Takes a room out, whatever state it is in.
-    pub(crate) fn remove(&mut self, id: u64, has_failed: bool) {
-        let Some(open) = self.open.remove(&id) else { return };
+    /// Closes the room that [`Self::poll_empty`] gave.
+    pub(crate) fn close(&mut self, id: u64) {
+        self.take_out(id);
+    }
+
+    /// Takes a room out whose game panicked.
+    pub(crate) fn fail(&mut self, id: u64) {
+        if self.take_out(id) {
+            self.directory.give_back_room();
+            self.failed += 1;
+        }
+    }
+
+    /// Takes a room out, whatever state it is in; false when it was not there.
+    fn take_out(&mut self, id: u64) -> bool {
+        let Some(open) = self.open.remove(&id) else { return false };
         self.counters.add(open.room.counters());
-        self.failed += u64::from(has_failed);
         // A game that panicked may panic again when it is dropped.
         let _ = guarded(|| drop(open));
+        self.post(false);
+        true
     }
 
     /// What all rooms counted, those that are gone included.
@@ -225,22 +312,84 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn spectators_alone_open_no_room() {
+    fn rooms(shard: u8, directory: &Arc<Directory>) -> Rooms<Field> {
         let options = RoomOptions {
             tick_rate_hz: 60,
             send_rate_hz: 60,
             seed: 1,
-            players_max: 8,
+            players_max: 2,
             spectators_max: 1,
             client_bytes_per_s: 32_000,
         };
-        let mut rooms = Rooms::<Field>::new(Rules { walkers: 1, ..Rules::default() }, options, 4).expect("good rules");
-        assert_eq!(rooms.place(None, true), Ok(None), "somebody has to open the first");
-        let room = rooms.open().expect("good rules");
-        assert_eq!(rooms.place(None, true), Ok(Some(room)));
+        let rules = Rules { walkers: 1, ..Rules::default() };
+        Rooms::new(rules, options, shard, Arc::clone(directory)).expect("good rules")
+    }
+
+    fn open(rooms: &mut Rooms<Field>) -> Option<u64> {
+        rooms.open().expect("good rules")
+    }
+
+    fn close(rooms: &mut Rooms<Field>) -> Option<u64> {
+        rooms.poll_empty().inspect(|&id| rooms.close(id))
+    }
+
+    fn full<T>(place: Result<T, (CloseCode, String)>) -> bool {
+        place.is_err_and(|(code, _)| code == CloseCode::ServerFull)
+    }
+
+    #[test]
+    fn spectators_alone_open_no_room() {
+        let directory = Arc::new(Directory::new(1, 4));
+        let mut rooms = rooms(0, &directory);
+        assert_eq!(rooms.place(None, true), Ok(Place::New), "somebody has to open the first");
+        let room = open(&mut rooms).expect("one of four");
+        assert_eq!(rooms.place(None, true), Ok(Place::Here(room)));
         rooms.join(room, SessionId(1), "Ada", true).expect("a place");
-        assert_eq!(rooms.place(None, true).map_err(|(code, _)| code), Err(CloseCode::ServerFull));
-        assert_eq!(rooms.place(None, false), Ok(Some(room)));
+        assert!(full(rooms.place(None, true)));
+        assert_eq!(rooms.place(None, false), Ok(Place::Here(room)));
+    }
+
+    #[test]
+    fn shards_fill_each_others_places_before_they_open_rooms_and_take_turns_then() {
+        let directory = Arc::new(Directory::new(2, 3));
+        let (mut even, mut odd) = (rooms(0, &directory), rooms(1, &directory));
+        assert_eq!(open(&mut even), Some(1));
+        assert_eq!(odd.place(None, false), Ok(Place::Elsewhere(0)), "there is a place");
+        for id in 0..2 {
+            assert_eq!(even.place(None, false), Ok(Place::Here(1)));
+            even.join(1, SessionId(id), "Ada", false).expect("a place");
+        }
+        assert_eq!(even.place(None, false), Ok(Place::Elsewhere(1)), "it has fewer players");
+        assert_eq!(odd.place(None, false), Ok(Place::New));
+        assert_eq!(open(&mut odd), Some(2), "ids tell the shard");
+        assert_eq!(open(&mut odd), Some(4));
+        assert_eq!((open(&mut even), open(&mut odd)), (None, None), "three rooms are all");
+        assert_eq!((odd.place(Some(1), true), odd.place(Some(2), true)), (Ok(Place::Elsewhere(0)), Ok(Place::Here(2))));
+        assert_eq!(even.place(Some(4), false), Ok(Place::Elsewhere(1)));
+        for id in [0, 6] {
+            assert!(odd.place(Some(id), false).is_err_and(|(code, _)| code == CloseCode::NoSuchRoom), "{id}");
+        }
+        for id in 0..4 {
+            let Ok(Place::Here(room)) = odd.place(None, false) else { panic!("there are four places") };
+            odd.join(room, SessionId(id), "Ben", false).expect("a place");
+        }
+        assert!(full(even.place(None, false)) && full(odd.place(None, false)));
+        (0..2).for_each(|id| even.leave(1, SessionId(id), Some(PlayerId(id as u16))).expect("it was in"));
+        assert_eq!(odd.place(None, false), Ok(Place::Elsewhere(0)));
+        assert_eq!((close(&mut even), close(&mut odd)), (Some(1), None));
+        assert_eq!(odd.place(None, false), Ok(Place::Elsewhere(0)), "it has fewer players");
+        assert_eq!(open(&mut even), Some(3));
+    }
+
+    #[test]
+    fn the_last_room_of_the_server_stays_open_wherever_it_is() {
+        let directory = Arc::new(Directory::new(2, 3));
+        let (mut even, mut odd) = (rooms(0, &directory), rooms(1, &directory));
+        assert_eq!((open(&mut even), open(&mut odd)), (Some(1), Some(2)));
+        assert_eq!((close(&mut even), close(&mut odd)), (Some(1), None));
+        odd.fail(2);
+        odd.fail(2);
+        assert!(!directory.has_rooms() && odd.failed == 1);
+        assert_eq!(open(&mut odd), Some(4));
     }
 }

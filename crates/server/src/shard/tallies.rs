@@ -8,9 +8,10 @@ use downbeat_wire::CloseCode;
 use crate::report::Closes;
 
 /// Counts of a shard.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Tallies {
     pub(crate) admitted: u64,
+    pub(crate) redirected: u64,
     pub(crate) datagrams_early: u64,
     pub(crate) says_dropped: u64,
     pub(crate) says_missed: u64,
@@ -33,6 +34,20 @@ impl Tallies {
             }
         };
         *map.entry(label).or_default() += 1;
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.admitted += other.admitted;
+        self.redirected += other.redirected;
+        self.datagrams_early += other.datagrams_early;
+        self.says_dropped += other.says_dropped;
+        self.says_missed += other.says_missed;
+        let maps = [&mut self.by_server, &mut self.by_client, &mut self.lost];
+        for (map, other) in maps.into_iter().zip([&other.by_server, &other.by_client, &other.lost]) {
+            for (label, count) in other {
+                *map.entry(label).or_default() += count;
+            }
+        }
     }
 
     pub(crate) fn closes(&self) -> Closes {

@@ -149,6 +149,8 @@ impl<G: Game, S: Socket> Shard<G, S> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use downbeat_field::{Config as FieldRules, Field};
     use downbeat_replica::Schema;
     use downbeat_transport::{
@@ -160,8 +162,10 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::directory::Directory;
     use crate::limits::DESCRIPTIONS_BYTES_PER_S;
-    use crate::shard::{Rules, Told};
+    use crate::progress::Progress;
+    use crate::shard::{Common, Rules, Told};
 
     const SERVER: ([u8; 4], u16) = ([10, 0, 0, 1], 4433);
 
@@ -183,9 +187,11 @@ mod tests {
             let game = FieldRules { walkers: 1, ..FieldRules::default() };
             let schema_hash = Schema::of::<Field>().expect("a good schema").hash();
             let told = Told::new(&Description { schema: vec![1; 5_000], model: vec![2; MODEL_BYTES] });
-            let rules = Rules { schema_hash, model_hash: 1, config: encode(&game), told };
-            let drivers = vec![server.expect("good options")];
-            let shard = Shard::new(Config::new(Field::NAME), game, rules, 1, drivers, Box::new(|_| {}));
+            let rules = Arc::new(Rules { schema_hash, model_hash: 1, config: encode(&game), told });
+            let config = Config::new(Field::NAME);
+            let directory = Arc::new(Directory::new(1, config.rooms_max.into()));
+            let common = Common { config, game, rules, seed: 1, directory, progress: Arc::new(Progress::new(1)) };
+            let shard = Shard::new(&common, 0, vec![server.expect("good options")], Box::new(|_| {}));
             let socket = network.bind(([10, 0, 0, 2], 5_000).into());
             let clients = Driver::client(&ClientOptions::new(trust), socket).expect("good options");
             Self { shard: shard.expect("good rules"), clients, now: Micros(0) }

@@ -16,6 +16,7 @@ use downbeat_transport::{
     ClientOptions, Clock, CloseReason, ConnId, Driver, Event, Fingerprint, KernelSocket, Socket, SocketOptions, Trust,
 };
 use downbeat_wire::control::{ControlReader, Hello, ServerMessage, Welcome, decode};
+use downbeat_wire::limits::REDIRECTS_MAX;
 use downbeat_wire::{CloseCode, Micros, Tick};
 
 /// Nothing here takes anywhere near as long, unless the machine does.
@@ -71,6 +72,16 @@ impl Running {
         Probe::new(self.address, self.fingerprint)
     }
 
+    /// A connection that begins at this shard.
+    pub(crate) fn probe_at(&self, shard: u8) -> Probe {
+        Probe::to_shard(self.address, self.fingerprint, Some(shard))
+    }
+
+    /// Where it is, and how it is known.
+    pub(crate) fn at(&self) -> (SocketAddr, Fingerprint) {
+        (self.address, self.fingerprint)
+    }
+
     pub(crate) fn stop(self) -> ServerReport {
         if !self.stop.is_requested() {
             self.stop.request();
@@ -111,6 +122,8 @@ pub(crate) fn hello<G: Game>() -> Hello {
 
 /// One connection, and all that came over it.
 pub(crate) struct Probe {
+    address: SocketAddr,
+    fingerprint: Fingerprint,
     pub(crate) driver: Driver<KernelSocket>,
     pub(crate) conn: ConnId,
     pub(crate) clock: Clock,
@@ -123,15 +136,23 @@ pub(crate) struct Probe {
     pub(crate) closed: Option<CloseReason>,
 }
 
+fn any_port(address: SocketAddr) -> KernelSocket {
+    KernelSocket::bind(SocketAddr::new(address.ip(), 0), SocketOptions::default()).expect("loopback")
+}
+
 impl Probe {
     pub(crate) fn new(address: SocketAddr, fingerprint: Fingerprint) -> Self {
+        Self::to_shard(address, fingerprint, None)
+    }
+
+    pub(crate) fn to_shard(address: SocketAddr, fingerprint: Fingerprint, first: Option<u8>) -> Self {
         let clock = Clock::start();
-        let any = SocketAddr::new(address.ip(), 0);
-        let socket = KernelSocket::bind(any, SocketOptions::default()).expect("loopback");
         let options = ClientOptions::new(Trust::pinned(fingerprint));
-        let mut driver = Driver::client(&options, socket).expect("good options");
-        let conn = driver.connect(clock.now(), address, "localhost").expect("a good address");
+        let mut driver = Driver::client(&options, any_port(address)).expect("good options");
+        let conn = driver.connect_to_shard(clock.now(), address, "localhost", first).expect("a good address");
         Self {
+            address,
+            fingerprint,
             driver,
             conn,
             clock,
@@ -209,6 +230,35 @@ impl Probe {
         self.welcome().unwrap_or_else(|| panic!("{:?}", self.closed)).clone()
     }
 
+    /// Says hello, goes where it is sent, and waits for an answer: a welcome or an end. Returns how often it was sent.
+    pub(crate) fn knock(&mut self, hello: &Hello) -> u32 {
+        for sent in 0.. {
+            self.write(&hello.to_bytes());
+            assert!(self.until(|probe| probe.welcome().is_some() || probe.closed.is_some()), "no answer");
+            let first = match &self.closed {
+                Some(CloseReason::ByPeer { code, reason }) => CloseCode::sent_elsewhere(*code, reason),
+                _ => None,
+            };
+            match first.filter(|_| sent < REDIRECTS_MAX) {
+                Some(first) => *self = Self::to_shard(self.address, self.fingerprint, Some(first)),
+                None => return sent,
+            }
+        }
+        unreachable!("it is not sent that often")
+    }
+
+    /// Goes on from another port, as behind a router that forgets.
+    pub(crate) fn rebind(&mut self) {
+        *self.driver.socket_mut() = any_port(self.address);
+    }
+
+    /// Leaves, and waits until the server knows.
+    pub(crate) fn leave(&mut self) {
+        let now = self.clock.now();
+        self.driver.close(now, self.conn, CloseCode::Bye, "");
+        assert!(self.until(|probe| probe.driver.is_idle()));
+    }
+
     /// Waits for the end: the server's code and text.
     pub(crate) fn end(&mut self) -> (CloseCode, String) {
         assert!(self.until(|probe| probe.closed.is_some()), "the connection was not closed");
@@ -237,7 +287,8 @@ impl Player {
 
 impl<G: Game<Input = downbeat_field::Input>> Player<G> {
     pub(crate) fn enter(mut probe: Probe, hello: &Hello) -> Self {
-        let welcome = probe.join(hello);
+        probe.knock(hello);
+        let welcome = probe.welcome().unwrap_or_else(|| panic!("{:?}", probe.closed)).clone();
         let config = decode(&welcome.config).expect("the server's own rules");
         let (world, schema) = Client::<G>::shared(&config).expect("the server runs them");
         let start = Start {
