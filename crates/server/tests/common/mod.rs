@@ -128,6 +128,7 @@ pub(crate) struct Probe {
     pub(crate) conn: ConnId,
     pub(crate) clock: Clock,
     reader: ControlReader,
+    old_sockets: Vec<KernelSocket>,
     pub(crate) messages: Vec<ServerMessage>,
     pub(crate) datagrams: Vec<(Micros, Vec<u8>)>,
     pub(crate) reliable: Vec<u8>,
@@ -157,6 +158,7 @@ impl Probe {
             conn,
             clock,
             reader: ControlReader::default(),
+            old_sockets: Vec::new(),
             messages: Vec::new(),
             datagrams: Vec::new(),
             reliable: Vec::new(),
@@ -247,9 +249,11 @@ impl Probe {
         unreachable!("it is not sent that often")
     }
 
-    /// Goes on from another port, as behind a router that forgets.
+    /// Goes on from another port, as behind a router that forgets. The old port is nobody else's: who got it would answer
+    /// what is still sent there.
     pub(crate) fn rebind(&mut self) {
-        *self.driver.socket_mut() = any_port(self.address);
+        let old = std::mem::replace(self.driver.socket_mut(), any_port(self.address));
+        self.old_sockets.push(old);
     }
 
     /// Leaves, and waits until the server knows.
