@@ -5,6 +5,6 @@ set -euo pipefail
 cd "$(dirname "$0")"
 for peer in "${@:-downbeat renet replicon lightyear naia}"; do
     for name in $peer; do
-        cargo build --profile dist --locked --target-dir target -p "peer-$name"
+        cargo build --profile dist --target-dir target -p "peer-$name"
     done
 done

@@ -14,6 +14,9 @@ pub enum BenchError {
     /// Instructions cannot be counted.
     #[error("instructions cannot be counted: {0}")]
     Instructions(String),
+    /// Other libraries' programs cannot be run.
+    #[error("the peers cannot be measured: {0}")]
+    Peers(String),
     /// The figures cannot be written.
     #[error("the figures cannot be written: {0}")]
     Report(#[from] serde_json::Error),
@@ -33,7 +36,12 @@ impl BenchError {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Transport(_) | Self::Instructions(_) | Self::Report(_) | Self::Page(_) => 1,
+            Self::Config(_)
+            | Self::Transport(_)
+            | Self::Instructions(_)
+            | Self::Peers(_)
+            | Self::Report(_)
+            | Self::Page(_) => 1,
             Self::Gate(_) => 3,
             Self::Invalid(_) => 4,
         }

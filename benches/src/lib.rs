@@ -27,6 +27,7 @@ mod error;
 pub mod games;
 pub mod instructions;
 mod judge;
+mod markdown;
 mod micro;
 mod models;
 mod outbox;

@@ -51,6 +51,8 @@ enum Workload {
     Crowd,
     /// 2,000 handshakes within a second, and what 100 players notice: real sockets, two processors
     Door,
+    /// The same crowd on other netcode libraries and on Downbeat: programs of the workspace benches/peers, two processors
+    Peers(PeersArgs),
     /// Instructions of a tick, of encoding, decoding and taking in inputs, held against a file; needs valgrind
     Instructions(InstructionsArgs),
     /// Plays the match whose instructions are counted
@@ -88,6 +90,45 @@ struct FeelArgs {
     /// Instead: two of the rows with one mechanism after the other left off
     #[arg(long, conflicts_with = "row")]
     without: bool,
+}
+
+#[derive(Args, Debug)]
+struct PeersArgs {
+    /// Where `benches/peers/build.sh` put the programs
+    #[arg(long, value_name = "FOLDER", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/target/dist"))]
+    programs: PathBuf,
+    /// Who takes part; with :f32, states are told in floats
+    #[arg(long, value_name = "NAME[:f32]", value_delimiter = ',', default_values = workloads::CONTESTANTS)]
+    peers: Vec<workloads::Contestant>,
+    /// How many walkers each client is shown: `all`, or how many of the nearest
+    #[arg(long, value_name = "K", value_delimiter = ',', default_values = ["all", "32"])]
+    visible: Vec<String>,
+    /// Clients of the comparison
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    clients: usize,
+    /// Numbers of clients that are tried until there are too many; none with --quick
+    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = workloads::LADDER)]
+    ladder: Vec<usize>,
+    /// How often everybody has a turn, 0 to print what --runs holds [default: 3, or 1 with --quick]
+    #[arg(long, value_name = "N")]
+    rounds: Option<u32>,
+    /// Keep each run here, and count those that are there: a long measurement in pieces
+    #[arg(long, value_name = "FILE")]
+    runs: Option<PathBuf>,
+}
+
+impl From<&PeersArgs> for workloads::Contest {
+    fn from(args: &PeersArgs) -> Self {
+        Self {
+            programs: args.programs.clone(),
+            contestants: args.peers.clone(),
+            visible: args.visible.clone(),
+            clients: args.clients,
+            ladder: args.ladder.clone(),
+            rounds: args.rounds,
+            runs: args.runs.clone(),
+        }
+    }
 }
 
 #[derive(Args, Debug)]
@@ -139,6 +180,7 @@ fn run(workload: &Workload, effort: Effort) -> Result<Option<Report>, BenchError
         Workload::Feel(args) => workloads::feel(effort, args.row, args.write.as_deref()),
         Workload::Crowd => workloads::crowd(effort),
         Workload::Door => workloads::door(effort),
+        Workload::Peers(args) => workloads::peers(effort, &args.into()),
         Workload::Instructions(args) => instructions::instructions(effort, &args.file, args.accept),
         Workload::Played => return workloads::played(effort.seed).map(|_| None),
     };

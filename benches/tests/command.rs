@@ -47,3 +47,12 @@ fn what_is_not_a_workload_or_not_a_share_is_a_usage_error() {
         assert!(output.stdout.is_empty());
     }
 }
+
+#[test]
+fn missing_peers_are_named_with_the_command_that_builds_them() {
+    let output = run(&["peers", "--quick", "--programs", "nowhere", "--peers", "renet,downbeat,renet:f32"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let why = String::from_utf8_lossy(&output.stderr);
+    assert!(why.contains("nowhere") && why.contains("benches/peers/build.sh renet downbeat`"), "{why}");
+    assert!(output.stdout.is_empty(), "{output:?}");
+}

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::row::{Figure, Row};
-use crate::BenchError;
+use crate::{BenchError, markdown};
 
 /// A table of the page: it stands between two marks of this name.
 pub(super) struct Table {
@@ -74,20 +74,7 @@ impl Table {
     pub(super) fn markdown(&self, rows: &[Row]) -> String {
         let mut lines: Vec<Vec<String>> = vec![self.columns.iter().map(|(name, _)| (*name).to_owned()).collect()];
         lines.extend(rows.iter().map(|row| self.columns.iter().map(|(_, cell)| cell(row)).collect()));
-        let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default();
-        let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
-        let mut text = String::new();
-        for (i, line) in lines.iter().enumerate() {
-            for (cell, width) in line.iter().zip(&widths) {
-                text += &format!("| {cell:width$} ");
-            }
-            text += "|\n";
-            if i == 0 {
-                widths.iter().for_each(|width| text += &format!("|{}", "-".repeat(width + 2)));
-                text += "|\n";
-            }
-        }
-        text
+        markdown::table(&lines)
     }
 
     /// Puts what [`Self::markdown`] gave into the page at `page`, where the last one stood.
