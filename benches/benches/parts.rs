@@ -1,7 +1,9 @@
 //! The parts of a tick, one by one.
 
+use std::time::{Duration, Instant};
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use downbeat_benches::Crowd;
+use downbeat_benches::{Crowd, Packets};
 use downbeat_field::Field;
 use downbeat_replica::Coding;
 use downbeat_replica::codec::{History, Known, Op, Walk};
@@ -59,5 +61,42 @@ fn rooms(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(parts, records, rooms);
+/// A tick of the transport on sockets in memory: what the server does in it, both ways apart.
+fn packets(criterion: &mut Criterion) {
+    let clients = 64;
+    let mut packets = Packets::new(clients);
+    let mut group = criterion.benchmark_group("packets of the transport");
+    group.sample_size(20).throughput(Throughput::Elements(clients as u64));
+    group.bench_function("64 received", |bencher| {
+        bencher.iter_custom(|ticks| {
+            let ticks = (0..ticks).map(|_| {
+                packets.clients_speak();
+                let began = Instant::now();
+                packets.server_receives();
+                let took = began.elapsed();
+                packets.server_speaks();
+                packets.clients_receive();
+                took
+            });
+            ticks.sum::<Duration>()
+        });
+    });
+    group.bench_function("64 sent", |bencher| {
+        bencher.iter_custom(|ticks| {
+            let ticks = (0..ticks).map(|_| {
+                packets.clients_speak();
+                packets.server_receives();
+                let began = Instant::now();
+                packets.server_speaks();
+                let took = began.elapsed();
+                packets.clients_receive();
+                took
+            });
+            ticks.sum::<Duration>()
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(parts, records, rooms, packets);
 criterion_main!(parts);

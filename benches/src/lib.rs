@@ -1,8 +1,8 @@
 //! What Downbeat costs, in bytes and in time.
 //!
-//! Every workload plays a real room with real clients over model links in virtual time, through the calls that a server
-//! and a game make; nothing here knows how state is encoded. `cargo run --profile dist -p downbeat-benches -- WORKLOAD`
-//! runs one, `cargo bench -p downbeat-benches` prints the micro level: bodies, records, a room's tick.
+//! Every workload but `transport` plays a real room with real clients over model links in virtual time, through the calls that a
+//! server and a game make; nothing here knows how state is encoded. `cargo run --profile dist -p downbeat-benches -- WORKLOAD`
+//! runs one, `cargo bench -p downbeat-benches` prints the micro level: bodies, records, a room's tick, packets.
 //!
 //! | module | holds |
 //! |---|---|
@@ -14,6 +14,7 @@
 //! | [`Judge`] | whether a client knows what the server told |
 //! | [`wire`] | what QUIC adds to a datagram |
 //! | [`instructions`] | instructions of the hot calls, held against a file |
+//! | `duel` | the transport beside its floor, on real sockets and two cores |
 //! | [`allocations`] | what the counting allocator saw |
 //! | [`Report`] | the figures, for programs and for people |
 #![forbid(unsafe_code)]
@@ -23,6 +24,7 @@ mod bitpack;
 mod clock;
 mod counted;
 pub mod cubes;
+mod duel;
 mod error;
 pub mod games;
 pub mod instructions;
@@ -31,6 +33,7 @@ mod markdown;
 mod micro;
 mod models;
 mod outbox;
+mod packets;
 mod report;
 mod stage;
 mod statistics;
@@ -42,6 +45,7 @@ pub use error::BenchError;
 pub use judge::Judge;
 pub use micro::Crowd;
 pub use models::models;
+pub use packets::Packets;
 pub use report::Report;
 pub use stage::{Options, Stage};
 pub use totals::Totals;

@@ -1,6 +1,7 @@
 //! `downbeat-benches WORKLOAD [--json] [--seed N] [--quick]`: what Downbeat costs.
 
 use std::alloc::{GlobalAlloc, Layout};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -58,6 +59,11 @@ enum Workload {
     /// Plays the match whose instructions are counted
     #[command(hide = true)]
     Played,
+    /// Processor time that the transport takes of a server's core, beside the floor: real sockets, 60 Hz
+    Transport(TransportArgs),
+    /// The other process of `transport`: clients that do nothing
+    #[command(hide = true)]
+    Idlers(IdlersArgs),
 }
 
 #[derive(Args, Debug)]
@@ -132,6 +138,21 @@ impl From<&PeersArgs> for workloads::Contest {
 }
 
 #[derive(Args, Debug)]
+struct TransportArgs {
+    /// Clients of the server
+    #[arg(long, value_name = "N", default_value_t = 400, value_parser = clap::value_parser!(u16).range(1..=4_096))]
+    clients: u16,
+}
+
+#[derive(Args, Debug)]
+struct IdlersArgs {
+    /// Their server
+    server: SocketAddr,
+    /// How many there are
+    count: u16,
+}
+
+#[derive(Args, Debug)]
 struct CubesArgs {
     /// The recording to score; without it a small one is made up
     #[arg(long, value_name = "FILE")]
@@ -170,6 +191,7 @@ fn run(workload: &Workload, effort: Effort) -> Result<Option<Report>, BenchError
         Workload::Models(args) => {
             return models(&args.names, &args.out, |line| println!("{line}")).map(|()| None);
         }
+        Workload::Idlers(args) => return workloads::idlers(args.server, args.count.into()).map(|()| None),
         Workload::Wander(args) => workloads::wander(effort, &args.loss),
         Workload::Arena => workloads::arena(effort),
         Workload::Halo => workloads::halo(effort),
@@ -183,6 +205,7 @@ fn run(workload: &Workload, effort: Effort) -> Result<Option<Report>, BenchError
         Workload::Peers(args) => workloads::peers(effort, &args.into()),
         Workload::Instructions(args) => instructions::instructions(effort, &args.file, args.accept),
         Workload::Played => return workloads::played(effort.seed).map(|_| None),
+        Workload::Transport(args) => workloads::transport(effort, args.clients.into()),
     };
     report.map(Some)
 }
@@ -190,27 +213,30 @@ fn run(workload: &Workload, effort: Effort) -> Result<Option<Report>, BenchError
 /// The allocator of all our binaries, with a counter beside it.
 struct Counting;
 
-// SAFETY: every call goes to mimalloc unchanged; the counter neither allocates nor unwinds.
+// SAFETY: every call goes to mimalloc unchanged. The counter beside it does not unwind, and where it allocates it does not
+// count what it allocates, so it does not call itself without end.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        allocations::note();
+        allocations::note(layout.size());
         // SAFETY: the caller's promises about `layout` are passed on.
         unsafe { MiMalloc.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        allocations::note();
+        allocations::note(layout.size());
         // SAFETY: the caller's promises about `layout` are passed on.
         unsafe { MiMalloc.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        allocations::note();
+        allocations::note_release(layout.size());
+        allocations::note(size);
         // SAFETY: the caller's promises about `pointer`, `layout` and `size` are passed on.
         unsafe { MiMalloc.realloc(pointer, layout, size) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        allocations::note_release(layout.size());
         // SAFETY: the caller's promises about `pointer` and `layout` are passed on.
         unsafe { MiMalloc.dealloc(pointer, layout) }
     }

@@ -7,6 +7,7 @@ mod feel;
 mod loss;
 mod peers;
 mod played;
+mod transport;
 mod wander;
 mod worlds;
 
@@ -17,6 +18,7 @@ pub use feel::{feel, without};
 pub use loss::loss;
 pub use peers::{CONTESTANTS, Contest, Contestant, LADDER, peers};
 pub use played::played;
+pub use transport::{idlers, transport};
 pub use wander::wander;
 pub use worlds::{asteroids, halo};
 
