@@ -72,20 +72,18 @@ pub fn attribute<T>(f: impl FnOnce() -> T) -> (T, Owners) {
     (result, OWNERS.take().unwrap_or_default())
 }
 
-/// Whether the innermost function that belongs to either side is quinn-proto's. A method of ours that quinn-proto calls
-/// through its trait is ours: the type comes first in its name.
+/// Whether the innermost function of either side is quinn-proto's. Its file says whose a function is where it is known, its
+/// name elsewhere.
 fn is_of_quic(trace: &str) -> bool {
-    let functions = trace.lines().filter_map(|line| line.trim_start().split_once(": "));
-    let functions = functions.filter(|(number, _)| number.parse::<u32>().is_ok()).map(|(_, name)| name);
-    // The counter and the allocator around it are no owners.
-    let callers =
-        functions.skip_while(|name| !name.contains("GlobalAlloc")).filter(|name| !name.contains("GlobalAlloc"));
-    let mut sides = callers.filter_map(|name| match (name.find("quinn_proto::"), name.find("downbeat")) {
-        (Some(theirs), Some(ours)) => Some(theirs < ours),
-        (None, None) => None,
-        (theirs, _) => Some(theirs.is_some()),
-    });
-    sides.next().unwrap_or(false)
+    let mut frames = trace.lines().map(str::trim_start).peekable();
+    while let Some(name) = frames.next() {
+        let place = frames.next_if(|line| line.starts_with("at "));
+        let is_theirs = place.unwrap_or(name).contains(if place.is_some() { "/quinn-proto-" } else { "quinn_proto::" });
+        if is_theirs || place.is_some_and(|place| place.contains("crates/transport/src/")) {
+            return is_theirs;
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -94,18 +92,21 @@ mod tests {
 
     #[test]
     fn the_innermost_of_both_sides_owns_an_allocation() {
-        let trace = |callers: &[&str]| {
-            let frames =
-                ["downbeat_benches::allocations::note", "<downbeat_benches::Counting as core::GlobalAlloc>::alloc"];
-            let line = |(number, name): (usize, &&str)| {
-                format!("  {number}: {name}\n      at ./downbeat/quinn_proto::x.rs:3\n")
+        let trace = |frames: &[(&str, &str)]| {
+            let frame = |(number, (name, place)): (usize, &(&str, &str))| match *place {
+                "" => format!("  {number}: {name}\n"),
+                place => format!("  {number}: {name}\n             at {place}:3:5\n"),
             };
-            frames.iter().chain(&["alloc::raw_vec::grow"]).chain(callers).enumerate().map(line).collect::<String>()
+            frames.iter().enumerate().map(frame).collect::<String>()
         };
-        assert!(is_of_quic(&trace(&["quinn_proto::Connection::poll", "downbeat_transport::Core::flush"])));
-        assert!(!is_of_quic(&trace(&["downbeat_transport::Core::flush", "quinn_proto::Connection::poll"])));
-        assert!(!is_of_quic(&trace(&["<downbeat_transport::Pace as quinn_proto::Controller>::on_ack"])));
-        assert!(is_of_quic(&trace(&["rustls::quic::seal", "<quinn_proto::Keys as downbeat_transport::X>::y"])));
-        assert!(!is_of_quic(&trace(&["std::rt::main"])));
+        let counter = ("note", "./benches/src/allocations.rs");
+        let (poll, unknown) = (("poll<Session>", "/x/quinn-proto-0.11.19/src/connection/mod.rs"), ("rustls::seal", ""));
+        let (named, ours) =
+            (("quinn_proto::Connection::poll", ""), ("flush<Socket>", "./crates/transport/src/driver.rs"));
+        for theirs in [poll, named] {
+            assert!(is_of_quic(&trace(&[counter, unknown, theirs, ours])));
+            assert!(!is_of_quic(&trace(&[counter, unknown, ours, theirs])));
+        }
+        assert!(!is_of_quic(&trace(&[counter, unknown])));
     }
 }

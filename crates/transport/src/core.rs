@@ -8,10 +8,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use downbeat_wire::{CloseCode, Micros};
 use quinn_proto::{ClientConfig, Connection, ConnectionHandle, Endpoint, EndpointEvent, Event as ProtoEvent};
 
+use crate::arena::Arena;
 use crate::cid::{FirstIds, NextFlow};
 use crate::clock::Epoch;
 use crate::connection::{Phase, Slot};
@@ -54,8 +54,8 @@ pub(crate) struct Core {
     /// What packets took since `receive` was called, and what they may take.
     pub(crate) received_for: Duration,
     pub(crate) receive_time: Duration,
-    pub(crate) arena_in: BytesMut,
-    pub(crate) arena_out: BytesMut,
+    pub(crate) arena_in: Arena,
+    pub(crate) arena_out: Arena,
     pub(crate) scratch: Vec<u8>,
 }
 
@@ -93,8 +93,8 @@ impl Core {
             stopwatch,
             received_for: Duration::ZERO,
             receive_time,
-            arena_in: BytesMut::new(),
-            arena_out: BytesMut::new(),
+            arena_in: Arena::default(),
+            arena_out: Arena::default(),
             scratch: Vec::new(),
         }
     }

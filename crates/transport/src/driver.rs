@@ -244,7 +244,7 @@ impl<S: Socket> Driver<S> {
         if payload.len() > most_bytes {
             return Err(SendError::TooLarge { most_bytes });
         }
-        let payload = self.core.copy_out(payload);
+        let payload = self.core.arena_out.copy(payload).freeze();
         self.core.slot_mut(conn).ok_or(SendError::NotOpen)?.send_datagram(payload)?;
         self.core.mark(conn);
         Ok(())

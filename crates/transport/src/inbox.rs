@@ -11,7 +11,7 @@ use crate::connection::Phase;
 use crate::core::Core;
 use crate::event::ConnId;
 use crate::inflow::{Excess, Verdict};
-use crate::limits::{ARENA_BYTES, WORK_PER_S};
+use crate::limits::WORK_PER_S;
 use crate::socket::Received;
 
 /// A datagram from the socket, copied out of its buffer.
@@ -35,16 +35,12 @@ impl Core {
     pub(crate) fn keep(&mut self, datagram: &Received<'_>) {
         self.counters.datagrams_in += 1;
         self.counters.bytes_in += datagram.payload.len() as u64;
-        if self.arena_in.capacity() < datagram.payload.len() {
-            self.arena_in.reserve(ARENA_BYTES);
-        }
-        self.arena_in.extend_from_slice(datagram.payload);
         let packet = Packet {
             at: datagram.at,
             remote: datagram.remote,
             local_ip: datagram.local_ip,
             ecn: datagram.ecn,
-            data: self.arena_in.split(),
+            data: self.arena_in.copy(datagram.payload),
         };
         self.arrived.push_back(packet);
     }

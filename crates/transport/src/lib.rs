@@ -14,6 +14,7 @@
 //! | [`Socket`] and its makers | where datagrams come from and go to |
 #![deny(unsafe_code)]
 
+mod arena;
 mod attempts;
 mod cid;
 mod clock;

@@ -118,8 +118,12 @@ pub const CLOSE_REASON_BYTES_MAX: usize = 256;
 /// Connections of one driver, whatever the options say: what two bytes of a client's connection id can tell apart.
 pub const CONNECTIONS_MAX: usize = 65_536;
 
-/// Size of the blocks that received and sent datagrams are cut from.
-pub const ARENA_BYTES: usize = 64 * 1024;
+/// Size of the blocks that received and sent datagrams are copied into.
+pub const ARENA_BYTES: usize = 16 * 1024;
+
+/// Blocks, for either direction, that are kept to be used again: 8 MiB, as much as 4,096 clients are told in a tick at their
+/// most. Further ones are freed with the last datagram in them.
+pub const ARENA_BLOCKS_MAX: usize = 512;
 
 /// Receive and send buffers that are asked of the kernel for a socket.
 pub const KERNEL_BUFFER_BYTES: usize = 4 * 1024 * 1024;

@@ -1,22 +1,11 @@
-//! What leaves: packets of connections, answers of the endpoint, and copies of datagrams until then.
+//! What leaves: packets of connections, and answers of the endpoint.
 
-use bytes::Bytes;
 use downbeat_wire::Micros;
 
 use crate::core::Core;
 use crate::event::ConnId;
-use crate::limits::ARENA_BYTES;
 
 impl Core {
-    /// A copy of `payload` that shares a block with its neighbours.
-    pub(crate) fn copy_out(&mut self, payload: &[u8]) -> Bytes {
-        if self.arena_out.capacity() < payload.len() {
-            self.arena_out.reserve(ARENA_BYTES);
-        }
-        self.arena_out.extend_from_slice(payload);
-        self.arena_out.split().freeze()
-    }
-
     /// Puts what the endpoint wrote into `scratch` on its way out.
     pub(crate) fn respond(&mut self, transmit: &quinn_proto::Transmit) {
         // Full only when a socket gave more than a batch at once. The peer asks again.
