@@ -1,8 +1,9 @@
 //! What Downbeat costs, in bytes and in time.
 //!
-//! Every workload but `transport` plays a real room with real clients over model links in virtual time, through the calls that a
-//! server and a game make; nothing here knows how state is encoded. `cargo run --profile dist -p downbeat-benches -- WORKLOAD`
-//! runs one, `cargo bench -p downbeat-benches` prints the micro level: bodies, records, a room's tick, packets.
+//! Most workloads play a real room with real clients over model links in virtual time, through the calls that a server and
+//! a game make; some play on a live server. Nothing here knows how state is encoded. `cargo run --profile dist -p
+//! downbeat-benches -- WORKLOAD` runs one, `cargo bench -p downbeat-benches` prints the micro level: bodies, records, a room's
+//! tick, packets.
 //!
 //! | module | holds |
 //! |---|---|
@@ -10,6 +11,7 @@
 //! | [`cubes`](mod@cubes) | the codec on recordings of rigid bodies |
 //! | [`games`] | the worlds that exist to be measured |
 //! | [`Stage`] | a room, its clients and its links, with the clock on them |
+//! | [`live`] | a server in a process of its own, and its load |
 //! | [`models()`] | trains the models that ship |
 //! | [`Judge`] | whether a client knows what the server told |
 //! | [`wire`] | what QUIC adds to a datagram |
@@ -29,6 +31,7 @@ mod error;
 pub mod games;
 pub mod instructions;
 mod judge;
+pub mod live;
 mod markdown;
 mod micro;
 mod models;

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use downbeat_benches::workloads::{self, Effort};
-use downbeat_benches::{BenchError, Options, Report, allocations, cubes, instructions, models};
+use downbeat_benches::{BenchError, Options, Report, allocations, cubes, instructions, live, models};
 use downbeat_link::LinkSpec;
 use mimalloc::MiMalloc;
 
-/// Measures what Downbeat costs, in bytes and in time, on rooms and clients in virtual time.
+/// Measures what Downbeat costs, in bytes and in time, in virtual time and on live servers.
 ///
 /// Times are meaningful in the profile `dist` alone: cargo run --profile dist -p downbeat-benches -- WORKLOAD
 #[derive(Debug, Parser)]
@@ -54,6 +54,8 @@ enum Workload {
     Door,
     /// The same crowd on other netcode libraries and on Downbeat: programs of the workspace benches/peers, two processors
     Peers(PeersArgs),
+    /// Clients that one core serves: real sockets, two processors; exit code 4 if the run says nothing
+    Capacity(CapacityArgs),
     /// Instructions of a tick, of encoding, decoding and taking in inputs, held against a file; needs valgrind
     Instructions(InstructionsArgs),
     /// Plays the match whose instructions are counted
@@ -64,6 +66,22 @@ enum Workload {
     /// The other process of `transport`: clients that do nothing
     #[command(hide = true)]
     Idlers(IdlersArgs),
+    /// The server of the workloads that need one of their own
+    #[command(hide = true)]
+    Host {
+        /// What it runs, as JSON
+        spec: String,
+    },
+}
+
+#[derive(Args, Debug)]
+struct CapacityArgs {
+    /// How many clients
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=4_096))]
+    clients: u32,
+    /// Ticks per second, and snapshots
+    #[arg(long, value_name = "HZ", default_value_t = 60, value_parser = clap::value_parser!(u32).range(20..=128))]
+    hz: u32,
 }
 
 #[derive(Args, Debug)]
@@ -174,16 +192,22 @@ fn lossy(share: &str) -> Result<LinkSpec, String> {
 
 fn main() -> ExitCode {
     let Cli { workload, json, seed, quick } = Cli::parse();
-    match run(&workload, Effort { seed, quick }) {
-        Ok(None) => {}
-        Ok(Some(report)) if json => println!("{}", report.json()),
-        Ok(Some(report)) => print!("{}", report.text()),
+    let outcome = run(&workload, Effort { seed, quick }).and_then(|report| {
+        let Some(report) = report else { return Ok(()) };
+        if json {
+            println!("{}", report.json());
+        } else {
+            print!("{}", report.text());
+        }
+        report.fault().map_or(Ok(()), |fault| Err(BenchError::Invalid(fault.to_owned())))
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
-            return ExitCode::from(error.exit_code());
+            ExitCode::from(error.exit_code())
         }
     }
-    ExitCode::SUCCESS
 }
 
 fn run(workload: &Workload, effort: Effort) -> Result<Option<Report>, BenchError> {
@@ -200,6 +224,8 @@ fn run(workload: &Workload, effort: Effort) -> Result<Option<Report>, BenchError
         Workload::Cubes(args) => cubes::cubes(effort.seed, effort.quick, args.data.as_deref()),
         Workload::Feel(args) if args.without => workloads::without(effort, args.write.as_deref()),
         Workload::Feel(args) => workloads::feel(effort, args.row, args.write.as_deref()),
+        Workload::Host { spec } => return live::host(spec).map(|()| None),
+        Workload::Capacity(args) => workloads::capacity(effort, args.clients as usize, args.hz),
         Workload::Crowd => workloads::crowd(effort),
         Workload::Door => workloads::door(effort),
         Workload::Peers(args) => workloads::peers(effort, &args.into()),

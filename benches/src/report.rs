@@ -9,6 +9,8 @@ pub struct Report {
     json: String,
     /// Where a line for each figure would not be legible.
     text: Option<String>,
+    /// Why the figures say nothing.
+    fault: Option<String>,
 }
 
 /// What every report begins with.
@@ -33,13 +35,25 @@ impl Report {
     pub fn new(workload: &'static str, seed: u64, quick: bool, figures: impl Serialize) -> Result<Self, Error> {
         let reference_ns = downbeat_bots::reference_ns().round();
         let whole = Whole { workload, seed, profile: env!("DOWNBEAT_PROFILE"), reference_ns, quick, figures };
-        Ok(Self { json: serde_json::to_string_pretty(&whole)?, text: None })
+        Ok(Self { json: serde_json::to_string_pretty(&whole)?, text: None, fault: None })
     }
 
     /// The same report with `text` for people.
     #[must_use]
     pub fn with_text(self, text: String) -> Self {
         Self { text: Some(text), ..self }
+    }
+
+    /// The same report, of a run that says nothing if there is a `fault`.
+    #[must_use]
+    pub fn with_fault(self, fault: Option<String>) -> Self {
+        Self { fault, ..self }
+    }
+
+    /// Why the run says nothing about the product; `None` if it does.
+    #[must_use]
+    pub fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
     }
 
     /// One JSON object.

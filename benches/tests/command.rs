@@ -33,6 +33,26 @@ fn every_report_has_the_fields_of_the_contract() {
 }
 
 #[test]
+fn a_live_server_is_loaded_and_its_word_is_checked() {
+    let output = run(&["capacity", "--clients", "60", "--hz", "30", "--quick", "--json"]);
+    // A busy machine makes the run invalid; its figures are printed all the same.
+    assert!(matches!(output.status.code(), Some(0 | 4)), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert_eq!(report["valid"].as_bool(), Some(output.status.success()));
+    let whole = ["clients", "hz", "full_bots", "lost", "overruns", "truncated", "kernel_drops", "clients_extrapolated"];
+    assert!(whole.iter().all(|field| report[field].is_u64()), "{report}");
+    assert_eq!([&report["clients"], &report["hz"], &report["full_bots"]], [60, 30, 50]);
+    assert!(report["server_cpu_us_per_client_tick"].as_f64().is_some_and(|us| us > 1.0));
+    assert!(report["snapshots_per_client_s"].as_f64().is_some_and(|rate| (20.0..31.0).contains(&rate)), "{report}");
+    assert!(report["exact_ratio"].as_f64().is_some_and(|ratio| ratio > 0.9), "{report}");
+    for percentile in ["p50", "p99", "p999"] {
+        assert!(
+            report["tick_work_us"][percentile].is_number() && report["phases_us"]["encode"][percentile].is_number()
+        );
+    }
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bytes() {
     let bytes = |seed| figures("halo", seed)["bytes_per_tick"].clone();
     assert_eq!(bytes("6"), bytes("6"));

@@ -24,6 +24,7 @@ use crate::player::{Consumed, Player};
 use crate::progress::{Progress, RunStage};
 use crate::recorder::Recorder;
 use crate::tally::{Reasons, Tally};
+use crate::watch::{Sight, Watch};
 use crate::{Bots, machine};
 
 /// Bots that are woken between two looks at the socket. They share a flush, so that those who are due at the same time
@@ -89,6 +90,7 @@ pub(crate) struct Herd<'a, G: Bots, S> {
     pub(crate) world: Option<(Vec<u8>, Arc<G::World>)>,
     pub(crate) rates: Option<(u32, u32)>,
     pub(crate) recorder: Option<Recorder>,
+    watch: &'a mut Watch<'a, G>,
     pub(crate) agenda: Agenda,
     pub(crate) tally: Tally,
     pub(crate) reasons: Reasons,
@@ -108,7 +110,13 @@ pub(crate) struct Herd<'a, G: Bots, S> {
 }
 
 impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
-    pub(crate) fn new(options: &'a Options, clock: Clock, mut driver: Driver<S>, coding: Arc<Coding>) -> Self {
+    pub(crate) fn new(
+        options: &'a Options,
+        clock: Clock,
+        mut driver: Driver<S>,
+        coding: Arc<Coding>,
+        watch: &'a mut Watch<'a, G>,
+    ) -> Self {
         driver.set_receive_time(RECEIVE_TIME);
         let has_avatars = coding.schema.entities.iter().any(|kind| kind.field_with(Role::Player).is_some());
         Self {
@@ -122,6 +130,7 @@ impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
             world: None,
             rates: None,
             recorder: None,
+            watch,
             agenda: Agenda::default(),
             tally: Tally::default(),
             reasons: Reasons::default(),
@@ -221,6 +230,8 @@ impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
         if let Some(recorder) = self.recorder.as_mut().filter(|recorder| recorder.bot == index) {
             recorder.note(&player.client);
         }
+        let is_measured = matches!(self.window, Window::Measuring { .. });
+        (self.watch)(&Sight { bot: index, room: player.room, is_measured, client: &player.client });
         let (room, id) = (player.room, player.id);
         if let Some(due) = player.due_at().filter(|_| was_asleep) {
             self.agenda.add(due, index);

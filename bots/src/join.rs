@@ -20,9 +20,6 @@ use crate::options::{BotsError, Options};
 use crate::player::Player;
 use crate::recorder::Recorder;
 
-/// Bots that connect at the same time.
-pub(crate) const JOINING_MAX: usize = 8;
-
 /// From the first packet to the welcome.
 const JOIN_WITHIN: Micros = Micros::from_millis(10_000);
 
@@ -94,7 +91,7 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
 
     /// Begins further connections, as many as may be under way.
     pub(crate) fn connect(&mut self, now: Micros) -> Result<(), BotsError> {
-        while self.joining < JOINING_MAX && self.next_bot < self.bots.len() && !self.is_hopeless() {
+        while self.joining < self.options.joining.max(1) && self.next_bot < self.bots.len() && !self.is_hopeless() {
             self.dial(now, self.next_bot, now, None, 0)?;
             self.next_bot += 1;
             self.joining += 1;

@@ -5,7 +5,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`run`] | a run from [`Options`] to [`Report`] |
+//! | [`run`], [`run_watched`] | a run from [`Options`] to [`Report`], and one that somebody looks at |
 //! | [`Brain`], [`Bots`] | how a game is played |
 //! | `herd`, `join`, `line` | the loop over all bots; how they get in and out; their socket |
 //! | `player` | one bot and what is measured on it |
@@ -36,6 +36,7 @@ pub mod report;
 mod run;
 mod table;
 mod tally;
+mod watch;
 
 pub use brain::{Bots, Brain};
 pub use brains::standard;
@@ -46,4 +47,5 @@ pub use output::{OutputError, check_output, write_output};
 pub use percentiles::Percentiles;
 pub use progress::{Progress, RunStage};
 pub use report::{Report, Verdict};
-pub use run::{check, run};
+pub use run::{check, run, run_watched};
+pub use watch::{Sight, Watch};

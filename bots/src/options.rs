@@ -23,6 +23,8 @@ pub struct Options {
     /// How many of them, the last to join, are light: they send inputs and acknowledgements like the others, but read no
     /// more than the heads of snapshots. They are for load, and measure nothing.
     pub light: usize,
+    /// How many connect at the same time.
+    pub joining: usize,
     /// How long they play once the last has joined, in seconds. Warm-up (2 s, or half of short runs) is part of it.
     pub seconds: f64,
     /// The brain: one of [`Bots::BRAINS`](crate::Bots::BRAINS); the first of them when empty.
@@ -64,6 +66,7 @@ impl Options {
             trust,
             clients: 16,
             light: 0,
+            joining: JOINING,
             seconds: 10.0,
             brain: String::new(),
             net: LinkSpec::PERFECT,
@@ -103,6 +106,9 @@ impl Options {
 
 /// Bots of one process at most.
 pub const CLIENTS_MAX: usize = 4_096;
+
+/// A handshake costs both ends about a millisecond, and those who play already must not feel it.
+const JOINING: usize = 8;
 
 /// Shortest and longest run, in seconds.
 const SECONDS_MIN: f64 = 0.1;

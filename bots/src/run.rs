@@ -18,6 +18,7 @@ use crate::progress::Progress;
 use crate::recorder::Recorder;
 use crate::report::{Clients, Light, Reason, Report, SCHEMA};
 use crate::tally::Growth;
+use crate::watch::Watch;
 
 /// Runs bots on this thread until their time is over or `stop` is set, and tells `progress` once a second.
 ///
@@ -26,6 +27,19 @@ use crate::tally::Growth;
 /// some got in has a report that says so.
 pub fn run<G: Bots>(
     options: &Options,
+    progress: &mut dyn FnMut(&Progress),
+    stop: &AtomicBool,
+) -> Result<Report, BotsError> {
+    run_watched::<G>(options, &mut |_| {}, progress, stop)
+}
+
+/// As [`run`], and shows `watch` what bots are told.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_watched<G: Bots>(
+    options: &Options,
+    watch: &mut Watch<'_, G>,
     progress: &mut dyn FnMut(&Progress),
     stop: &AtomicBool,
 ) -> Result<Report, BotsError> {
@@ -40,10 +54,10 @@ pub fn run<G: Bots>(
     // Without a network to imitate, nothing stands between the driver and the kernel.
     if options.net.is_perfect() {
         let driver = Driver::client(&client, socket)?;
-        return play::<G, _>(&options, driver, coding, progress, stop);
+        return play::<G, _>(&options, driver, coding, watch, progress, stop);
     }
     let line = Conditioner::new(socket, &options.net, options.seed, FlowKey::ConnectionId);
-    play::<G, _>(&options, Driver::client(&client, line)?, coding, progress, stop)
+    play::<G, _>(&options, Driver::client(&client, line)?, coding, watch, progress, stop)
 }
 
 /// Refuses options that cannot be run; gives them back with what was left open filled in.
@@ -80,10 +94,11 @@ fn play<G: Bots, S: Line>(
     options: &Options,
     driver: Driver<S>,
     coding: Coding,
+    watch: &mut Watch<'_, G>,
     progress: &mut dyn FnMut(&Progress),
     stop: &AtomicBool,
 ) -> Result<Report, BotsError> {
-    let mut herd: Herd<'_, G, S> = Herd::new(options, Clock::start(), driver, Arc::new(coding));
+    let mut herd: Herd<'_, G, S> = Herd::new(options, Clock::start(), driver, Arc::new(coding), watch);
     let played = herd.play(progress, stop);
     let mut report = herd.report();
     // Also when the run failed: a server need not wait for bots that are gone.

@@ -1,6 +1,7 @@
 //! What is measured. Each workload plays its world, fails if any copy was wrong, and gives its figures.
 
 mod arena;
+mod capacity;
 mod crowd;
 mod door;
 mod feel;
@@ -12,6 +13,7 @@ mod wander;
 mod worlds;
 
 pub use arena::arena;
+pub use capacity::capacity;
 pub use crowd::crowd;
 pub use door::door;
 pub use feel::{feel, without};
@@ -53,7 +55,7 @@ impl Effort {
 }
 
 /// The first seconds after everybody joined do not count.
-const WARM_UP_S: u32 = 2;
+pub(crate) const WARM_UP_S: u32 = 2;
 
 /// Times are medians of this many runs.
 const RUNS: u32 = 5;
