@@ -1,6 +1,7 @@
 //! The server stands still for seconds, and leaves out the ticks that it missed. Its clock is behind then; what clients sampled
 //! meanwhile is for a far future, and most of it is refused. They notice, give it up, and play on in the server's time.
 
+use downbeat_arena::{Arena, Config as Rules};
 use downbeat_field::{Config, Field};
 use downbeat_replica::Micros;
 use downbeat_simnet::{Fault, Options, Sim, Trouble, WanderPlayer};
@@ -65,5 +66,27 @@ fn inputs_of_a_shorter_stall_are_all_played() {
             assert!(latency < Micros::from_millis(100), "{lasts_ms} ms: {latency:?}");
         }
         assert!(sim.findings().is_empty(), "{lasts_ms} ms: {}", sim.findings());
+    }
+}
+
+/// Whatever was shot meanwhile: what came of inputs that were refused is withdrawn.
+#[test]
+fn shots_of_inputs_that_were_refused_are_withdrawn() {
+    for seed in 0..4 {
+        let faults = vec![Fault { from: STALL_AT, lasts: Micros::from_millis(3_000), what: Trouble::ServerStalls }];
+        let link = "latency=40ms,jitter=5ms".parse().expect("the link is spelled right");
+        let options = Options { link, faults, clients: 4, ..Options::new(seed) };
+        let player = |_, seed| -> Box<dyn downbeat_simnet::Player<Arena>> { Box::new(WanderPlayer::new(seed)) };
+        let mut sim = Sim::<Arena>::new(options, &Rules::default(), player).expect("the configuration is fine");
+        sim.run(Micros::from_millis(12_000));
+        let spawns: Vec<_> = sim.clients().map(|client| *client.counters()).collect();
+        sim.run(Micros::from_millis(3_000));
+        assert!(sim.findings().is_empty(), "{}", sim.findings());
+        assert!(spawns.iter().map(|counters| counters.spawns_withdrawn).sum::<u64>() > 0, "{spawns:?}");
+        for client in sim.clients() {
+            let counters = client.counters();
+            let open = counters.spawns - counters.spawns_matched - counters.spawns_withdrawn;
+            assert!(open <= 32, "{counters:?}");
+        }
     }
 }
