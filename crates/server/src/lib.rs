@@ -22,6 +22,7 @@ mod shard;
 mod start;
 mod stop;
 mod text;
+pub mod ticket;
 
 pub use config::{Config, Listen, Loader};
 pub use notice::{Notice, Notify};

@@ -92,3 +92,27 @@ pub const CALM_SECONDS_MAX: u32 = 48;
 
 /// Rooms that a report lists, those that took most.
 pub const ROOMS_REPORTED_MAX: usize = 16;
+
+/// Bytes of an account's name; a ticket with a longer one is malformed.
+pub const ACCOUNT_BYTES_MAX: usize = 128;
+
+/// Bytes of a ticket's `jti`; likewise.
+pub const TICKET_ID_BYTES_MAX: usize = 128;
+
+/// How long a ticket may be good, from when it is shown, in seconds. Longer ones are refused: until then each is remembered.
+pub const TICKET_LIFE_S_MAX: u64 = 24 * 3_600;
+
+/// How far the clocks of a backend and of this machine may differ, in seconds.
+pub const CLOCK_LEEWAY_S: u64 = 5;
+
+/// Used tickets that are remembered until they expire; more are refused as overloaded, so that none is forgotten early.
+pub const TICKETS_REMEMBERED_MAX: usize = 1 << 18;
+
+/// Keys of a key set; a longer one is refused.
+pub const KEYS_MAX: usize = 32;
+
+/// Bytes of a key set; likewise.
+pub const KEY_SET_BYTES_MAX: usize = 64 * 1_024;
+
+/// Bytes of an HS256 secret at least (RFC 7518, section 3.2).
+pub const SECRET_BYTES_MIN: usize = 32;
