@@ -118,7 +118,7 @@ fn hello(options: &Options) -> Hello {
         name: options.name.clone(),
         room: options.room,
         spectator: true,
-        ticket: options.token.clone(),
+        ticket: options.tokens.first().cloned(),
         resume: None,
     }
 }

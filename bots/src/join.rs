@@ -137,7 +137,7 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
             name: format!("{}-{index}", self.options.name),
             room: self.options.room,
             spectator: false,
-            ticket: self.options.token.clone(),
+            ticket: self.options.tokens.get(index % self.options.tokens.len().max(1)).cloned(),
             resume: None,
         };
         // A connection that ended meanwhile says so by its own event.

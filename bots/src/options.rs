@@ -43,8 +43,8 @@ pub struct Options {
     pub name: String,
     /// The room they ask for; the server chooses when nothing is said.
     pub room: Option<u64>,
-    /// What lets them in, where the server asks for it.
-    pub token: Option<String>,
+    /// The tickets that let them in, where the server asks for them: each bot shows the next. A ticket lets one in.
+    pub tokens: Vec<String>,
     /// The CPU that the loop stays on.
     pub cpu: Option<usize>,
     /// The build profile, for the report.
@@ -76,7 +76,7 @@ impl Options {
             send_rate_hz: None,
             name: "bot".to_owned(),
             room: None,
-            token: None,
+            tokens: Vec::new(),
             cpu: None,
             profile: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
             report: None,

@@ -19,13 +19,22 @@ pub(crate) fn bots<G: Bots>(args: &BotsArgs) -> Result<u8, CliError> {
     options.seed = args.seed;
     options.server_name.clone_from(&args.trust.server_name);
     options.room = args.room;
-    options.token.clone_from(&args.token);
+    options.tokens = tokens(args.token.as_deref())?;
     options.tick_rate_hz = args.tick_rate;
     options.send_rate_hz = args.send_rate;
     options.cpu = args.cpu;
     let interrupted = interrupted()?;
     let report = run::<G>(&options, &mut |progress| eprintln!("{progress}"), &interrupted)?;
     conclude(&report, &args.play)
+}
+
+/// The tickets of `--token`: one, or those of a file, one a line.
+fn tokens(text: Option<&str>) -> Result<Vec<String>, CliError> {
+    let Some(path) = text.and_then(|text| text.strip_prefix('@')) else {
+        return Ok(text.map(str::to_owned).into_iter().collect());
+    };
+    let lines = std::fs::read_to_string(path).map_err(|error| CliError::Read { path: path.to_owned(), error })?;
+    Ok(lines.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
 
 /// A flag that SIGINT and SIGTERM set: bots then leave, and report what they played.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use downbeat_link::LinkSpec;
+use downbeat_server::ticket::Role;
 use downbeat_transport::Fingerprint;
 
 /// Authoritative multiplayer game server over QUIC, with its load-testing bots.
@@ -45,6 +46,10 @@ pub(crate) enum Command {
     Demo(Box<DemoArgs>),
     /// Train a game's model on matches that bots recorded
     Train(TrainArgs),
+    /// Make a ticket, or the keys that tickets are signed with, to try a server that asks for them
+    Token(TokenArgs),
+    /// Check a configuration file without starting anything
+    CheckConfig(CheckConfigArgs),
     /// Print the schema of a game or of a running server, or its hash
     Schema(Box<SchemaArgs>),
 }
@@ -103,6 +108,12 @@ pub(crate) struct ServeArgs {
     /// The processor that the first shard stays on, the next one on the next [default: any]
     #[arg(long, value_name = "N")]
     pub(crate) cpu: Option<String>,
+    /// Let in who shows a ticket that one of these keys signed (a JSON Web Key Set) [default: anybody, on loopback alone]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ticket_keys: Option<String>,
+    /// Let anybody in from other machines, too
+    #[arg(long)]
+    pub(crate) danger_no_auth: bool,
     /// Write the server's own figures here at the end (JSON)
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
@@ -153,8 +164,9 @@ pub(crate) struct BotsArgs {
     /// The room to join [default: the server chooses]
     #[arg(long, value_name = "N", value_parser = whole::<u64>)]
     pub(crate) room: Option<u64>,
-    /// What lets the bots in, where the server asks for it
-    #[arg(long, value_name = "TEXT")]
+    /// The ticket that lets a bot in, where the server asks for one. One ticket lets one in: for several bots, @FILE names a
+    /// file with one a line (`downbeat token --count N`)
+    #[arg(long, value_name = "TEXT|@FILE")]
     pub(crate) token: Option<String>,
     /// Ticks per second that the server must have
     #[arg(long, value_name = "HZ", value_parser = whole::<u32>)]
@@ -206,6 +218,58 @@ pub(crate) struct TrainArgs {
     /// The game [default: the first there is; arena]
     #[arg(long, value_name = "NAME")]
     pub(crate) game: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CheckConfigArgs {
+    /// The file (TOML)
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TokenArgs {
+    /// Make a new key of this kind instead: EdDSA, ES256 or HS256. Writes FILE (private, for whoever signs) and FILE.json (for
+    /// the server's `tickets.keys`)
+    #[arg(long, value_name = "ALG")]
+    pub(crate) new_key: Option<String>,
+    /// The private key (PEM)
+    #[arg(long, value_name = "FILE", default_value = "ticket-key.pem")]
+    pub(crate) key: PathBuf,
+    /// What the key is called, where the server has several
+    #[arg(long, value_name = "KID")]
+    pub(crate) kid: Option<String>,
+    /// The account
+    #[arg(long, value_name = "TEXT", default_value = "developer")]
+    pub(crate) sub: String,
+    /// For whom the ticket is
+    #[arg(long, value_name = "TEXT", default_value = downbeat_server::config::AUDIENCE)]
+    pub(crate) aud: String,
+    /// How long it is good, in seconds
+    #[arg(long, value_name = "S", default_value_t = 300)]
+    pub(crate) seconds: u64,
+    /// The room that it is for [default: any]
+    #[arg(long, value_name = "N")]
+    pub(crate) room: Option<u64>,
+    /// player, spectator, moderator or admin
+    #[arg(long, value_name = "ROLE", default_value = "player", value_parser = role)]
+    pub(crate) role: Role,
+    /// What the player is called [default: what it calls itself]
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) name: Option<String>,
+    /// How many tickets to print, one a line
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) count: u32,
+}
+
+fn role(text: &str) -> Result<Role, &'static str> {
+    match text {
+        "player" => Ok(Role::Player),
+        "spectator" => Ok(Role::Spectator),
+        "moderator" => Ok(Role::Moderator),
+        "admin" => Ok(Role::Admin),
+        _ => Err("player, spectator, moderator and admin are allowed"),
+    }
 }
 
 #[derive(Args, Debug)]

@@ -32,6 +32,8 @@ pub(crate) enum CliError {
     /// The game's own tables cannot be.
     #[error(transparent)]
     Game(#[from] downbeat_replica::ConfigError),
+    #[error("{path}: {why}")]
+    Token { path: String, why: String },
     #[error("signals cannot be handled: {0}")]
     Signals(io::Error),
     #[error("cannot write to the standard output: {0}")]

@@ -14,6 +14,7 @@ mod serve;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod token;
 mod train;
 
 use std::process::ExitCode;
@@ -70,6 +71,8 @@ fn run_game<G: Bots>(command: &Command, settings: &settings::Checked) -> Result<
         Command::Demo(args) => demo::demo::<G>(args, settings),
         Command::Train(args) => train::train::<G>(args),
         Command::Schema(args) => bots::schema::<G>(args),
+        Command::CheckConfig(args) => token::check_config::<G>(args, settings),
+        Command::Token(args) => token::token(args),
     }
 }
 

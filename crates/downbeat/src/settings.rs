@@ -41,6 +41,8 @@ impl Settings {
             Command::Bots(args) => set(&mut loader, "--game", "game.name", args.game.as_ref())?,
             Command::Train(args) => set(&mut loader, "--game", "game.name", args.game.as_ref())?,
             Command::Schema(args) => set(&mut loader, "--game", "game.name", args.game.as_ref())?,
+            Command::CheckConfig(args) => loader.file(&args.file)?,
+            Command::Token(_) => {}
         }
         let (config, rules) = loader.finish()?;
         Ok(Checked { config, rules })
@@ -62,7 +64,10 @@ impl Settings {
         set(loader, "--seed", "seed", args.seed.as_ref())?;
         set(loader, "--drain-deadline", "drain_deadline", args.drain_deadline.as_ref())?;
         set(loader, "--shards", "shards", args.shards.as_ref())?;
-        set(loader, "--cpu", "cpu", args.cpu.as_ref())
+        set(loader, "--cpu", "cpu", args.cpu.as_ref())?;
+        let no_auth = args.danger_no_auth.then_some(true);
+        set(loader, "--danger-no-auth", "danger_no_auth", no_auth.as_ref())?;
+        set(loader, "--ticket-keys", "tickets.keys", args.ticket_keys.as_ref())
     }
 
     /// A demo depends on its flags alone.

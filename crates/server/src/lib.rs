@@ -10,6 +10,7 @@
 
 pub mod config;
 mod directory;
+mod doorman;
 mod guard;
 pub mod limits;
 mod meter;
@@ -25,6 +26,7 @@ mod text;
 pub mod ticket;
 
 pub use config::{Config, Listen, Loader};
+pub use doorman::KeyFileError;
 pub use notice::{Notice, Notify};
 pub use os::pin_thread;
 pub use progress::Progress;

@@ -116,3 +116,6 @@ pub const KEY_SET_BYTES_MAX: usize = 64 * 1_024;
 
 /// Bytes of an HS256 secret at least (RFC 7518, section 3.2).
 pub const SECRET_BYTES_MIN: usize = 32;
+
+/// How often the file of ticket keys is looked at.
+pub const KEYS_LOOKED_AT_EVERY: std::time::Duration = std::time::Duration::from_millis(500);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// Something that is worth a line in a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,18 @@ pub enum Notice {
     Unauthenticated {
         /// The address that others reach.
         address: SocketAddr,
+    },
+    /// The ticket keys were read again, because their file changed.
+    KeysRead {
+        /// How many there are.
+        count: usize,
+    },
+    /// The file of ticket keys changed, and cannot be used: the keys are as they were.
+    KeysRefused {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: String,
     },
     /// The thread could not be bound to its processor.
     NotPinned {
@@ -86,6 +99,11 @@ impl fmt::Display for Notice {
             ),
             Self::Unauthenticated { address } => {
                 write!(f, "{address} can be reached from other machines, and nobody is authenticated")
+            }
+            Self::KeysRead { count: 1 } => f.write_str("the ticket keys changed: there is 1"),
+            Self::KeysRead { count } => write!(f, "the ticket keys changed: there are {count}"),
+            Self::KeysRefused { path, error } => {
+                write!(f, "{} changed and cannot be used, the ticket keys are as they were: {error}", path.display())
             }
             Self::NotPinned { error } => {
                 write!(f, "the shard is not bound to its processor: {error}; `lscpu` lists those there are")

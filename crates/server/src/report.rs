@@ -146,6 +146,8 @@ pub struct Totals {
     pub admitted: u64,
     /// Clients that were sent to another shard, where they come in or not.
     pub redirected: u64,
+    /// Tickets that let nobody in, by what was wrong with them.
+    pub tickets_refused: BTreeMap<String, u64>,
     /// Rooms that were opened.
     pub rooms_opened: u64,
     /// Rooms that failed.

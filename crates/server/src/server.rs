@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ScopedJoinHandle};
 
@@ -35,6 +36,7 @@ pub enum RunError {
 pub struct Server<G: Game, S = KernelSocket> {
     common: Common<G>,
     shards: Vec<Shard<G, S>>,
+    notify: Arc<Mutex<Notify>>,
     fingerprint: Fingerprint,
 }
 
@@ -70,6 +72,7 @@ impl<G: Game, S: Socket> Server<G, S> {
             game: game.clone(),
             rules: Arc::new(start::rules::<G>(encoded)?),
             seed: config.seed.unwrap_or_else(start::random),
+            doorman: Arc::new(start::doorman(config)?),
             directory: Arc::new(Directory::new(count, config.rooms_max.into())),
             progress: Arc::new(Progress::new(count)),
         };
@@ -86,7 +89,7 @@ impl<G: Game, S: Socket> Server<G, S> {
             let drivers = drivers.collect::<Result<_, _>>()?;
             shards.push(Shard::new(&common, index, drivers, in_turn(&notify))?);
         }
-        Ok(Self { common, shards, fingerprint })
+        Ok(Self { common, shards, notify, fingerprint })
     }
 
     /// Where it can be reached.
@@ -130,8 +133,16 @@ impl<G: Game, S: Socket + Send> Server<G, S> {
     /// When a socket is of no use any more.
     pub fn run(mut self, stop: &Stop) -> Result<ServerReport, RunError> {
         let (first, others) = self.shards.split_first_mut().expect("a server has a shard");
+        let (doorman, tickets, notify) = (&self.common.doorman, &self.common.config.tickets, &self.notify);
+        let is_over = AtomicBool::new(false);
         thread::scope(|scope| {
             let _end = EndAll(stop);
+            let _over = Over(&is_over);
+            if let Some(keys) = tickets {
+                let follow = || doorman.follow(keys, &is_over, in_turn(notify));
+                let builder = thread::Builder::new().name("ticket keys".to_owned());
+                builder.spawn_scoped(scope, follow).map_err(RunError::Thread)?;
+            }
             let serve_other = |(index, shard): (usize, _)| {
                 let builder = thread::Builder::new().name(format!("shard {}", index + 1));
                 builder.spawn_scoped(scope, || serve(shard, stop)).map_err(RunError::Thread)
@@ -157,6 +168,15 @@ fn serve<G: Game, S: Socket>(shard: &mut Shard<G, S>, stop: &Stop) -> Result<(),
 fn join(thread: ScopedJoinHandle<'_, Result<(), RunError>>) -> Result<(), RunError> {
     // Outside of rooms nothing is caught: a panic there is the process's.
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Tells those who watch files that all shards have ended.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Ends all shards when the one that holds it panics.

@@ -12,6 +12,7 @@ use downbeat_wire::description::Description;
 use downbeat_wire::limits::DESCRIPTION_BYTES_MAX;
 
 use crate::config::{Config, Listen};
+use crate::doorman::{Doorman, KeyFileError};
 use crate::limits::{CONNECTIONS_SPARE, RULES_BYTES_MAX};
 use crate::notice::{Notice, Notify};
 use crate::shard::{Rules, Told};
@@ -72,6 +73,23 @@ pub enum StartError {
         /// What the system says.
         error: io::Error,
     },
+    /// The ticket keys cannot be used.
+    #[error("the ticket keys {path}: {error}")]
+    TicketKeys {
+        /// Their file.
+        path: PathBuf,
+        /// What is wrong.
+        error: KeyFileError,
+    },
+    /// Anybody could come in.
+    #[error(
+        "{address} can be reached from other machines, and nobody is asked for a ticket: set `tickets.keys`, listen on \
+         loopback alone, or let anybody in with --danger-no-auth"
+    )]
+    Open {
+        /// The address that others reach.
+        address: SocketAddr,
+    },
     /// There is no socket, or not as many for one shard as for another.
     #[error("there is no address to listen on")]
     NoSocket,
@@ -88,6 +106,14 @@ fn next_step(error: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied => "; choose a port from 1024 on",
         _ => "",
     }
+}
+
+/// Who lets clients in.
+pub(crate) fn doorman(config: &Config) -> Result<Doorman, StartError> {
+    Doorman::new(config.tickets.as_ref()).map_err(|error| {
+        let path = config.tickets.as_ref().map(|tickets| tickets.keys.clone()).unwrap_or_default();
+        StartError::TicketKeys { path, error }
+    })
 }
 
 /// What every session is told or asked, from the game and its encoded configuration.
@@ -120,7 +146,10 @@ pub fn bind(config: &Config, notify: &mut Notify) -> Result<Vec<KernelSocket>, S
     }
     for group in &groups {
         let address = group[0].local_addr();
-        if !address.ip().to_canonical().is_loopback() {
+        if config.tickets.is_none() && !address.ip().to_canonical().is_loopback() {
+            if !config.danger_no_auth {
+                return Err(StartError::Open { address });
+            }
             notify(&Notice::Unauthenticated { address });
         }
         warn_of_buffer(&group[0], notify);

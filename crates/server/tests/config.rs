@@ -34,7 +34,9 @@ fn check(text: &str, expect: &str) {
 fn documented(all: bool) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/config/server.toml");
     let text = std::fs::read_to_string(path).expect("it is there");
-    let is_option = |line: &str| line == "[tls]" || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+    let is_option = |line: &str| {
+        ["[tls]", "[tickets]"].contains(&line) || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '))
+    };
     let lines = text.lines().map(|line| match line.strip_prefix("# ") {
         Some(option) if all && is_option(option) => option,
         _ => line,
@@ -63,7 +65,7 @@ fn every_option_is_documented() {
     }
     let (config, _) = finish(&text).expect("what is commented out is right as well");
     assert_eq!((config.seed, config.cpu), (Some(1), Some(0)));
-    assert!(config.tls.is_some());
+    assert!(config.tls.is_some() && config.tickets.is_some());
     let rules = toml::Table::try_from(Rules::default()).expect("plain data");
     for key in rules.keys() {
         assert!(table["game"]["field"].as_table().expect("a table").contains_key(key), "{key} is not in server.toml");

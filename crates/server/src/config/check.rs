@@ -10,7 +10,7 @@ use super::error::{ConfigError, Source};
 use super::game::GameTable;
 use super::loader::{GameDefaults, Layer, Loader};
 use super::raw::Raw;
-use super::{Config, SHARDS, TICK_RATE_HZ, TlsFiles};
+use super::{AUDIENCE, Config, SHARDS, TICK_RATE_HZ, TicketKeys, TlsFiles};
 
 /// A value that somebody set.
 struct Given<'a, T> {
@@ -62,6 +62,8 @@ impl Loader {
         self.optional(&mut config.cpu, "cpu", 0..=1_023, |raw| raw.cpu.as_ref())?;
         let addresses = "addresses with a port, such as 127.0.0.1:4433, [::1]:4433 or localhost:4433";
         self.list(&mut config.listen, "listen", addresses, |raw| raw.listen.as_ref())?;
+        config.danger_no_auth = self.given(|raw| raw.danger_no_auth.as_ref()).is_some_and(|given| *given.value);
+        config.tickets = self.tickets()?;
         config.tls = self.tls()?;
         Ok((config, GameTable { game: game.name, layers: self.layers }))
     }
@@ -185,6 +187,24 @@ impl Loader {
         let divisors: Vec<String> = (1..=tick).filter(|n| tick.is_multiple_of(*n)).map(|n| n.to_string()).collect();
         let allowed = divisors.join(", ");
         Err(given.error(format!("`send_rate` is {send}, which does not divide the tick rate {tick}; {allowed} do")))
+    }
+
+    fn tickets(&self) -> Result<Option<TicketKeys>, ConfigError> {
+        let keys = self.given(|raw| raw.tickets.as_ref()?.keys.as_ref());
+        let audience = self.given(|raw| raw.tickets.as_ref()?.audience.as_ref());
+        let Some(keys) = keys else {
+            return match audience {
+                Some(audience) => {
+                    Err(audience.error("`tickets.audience` says nothing without `tickets.keys`".to_owned()))
+                }
+                None => Ok(None),
+            };
+        };
+        if let Some(empty) = audience.as_ref().filter(|given| given.value.is_empty()) {
+            return Err(empty.error("`tickets.audience` is empty; any other text is allowed".to_owned()));
+        }
+        let audience = audience.map_or_else(|| AUDIENCE.to_owned(), |given| given.value.clone());
+        Ok(Some(TicketKeys { keys: keys.source.folder().join(keys.value), audience }))
     }
 
     fn tls(&self) -> Result<Option<TlsFiles>, ConfigError> {

@@ -53,12 +53,25 @@ pub struct Config {
     pub datagrams_burst: u32,
     /// Datagrams per second that do not decode and are forgiven.
     pub malformed_per_s: u32,
+    /// Whose tickets let clients in; without it anybody may come.
+    pub tickets: Option<TicketKeys>,
+    /// Whether anybody may come from other machines, too.
+    pub danger_no_auth: bool,
     /// Certificate and key; without them a self-signed certificate is made in memory.
     pub tls: Option<TlsFiles>,
     /// Threads that rooms are spread over, [`SHARDS`].
     pub shards: u8,
     /// The processor that the first shard is bound to; the next one is bound to the next.
     pub cpu: Option<u16>,
+}
+
+/// Whose tickets are believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TicketKeys {
+    /// A JSON Web Key Set. It is read again when it changes.
+    pub keys: PathBuf,
+    /// For whom tickets must be.
+    pub audience: String,
 }
 
 /// PEM files.
@@ -75,6 +88,9 @@ pub const TICK_RATE_HZ: std::ops::RangeInclusive<u32> = 20..=128;
 
 /// Numbers of shards that are allowed.
 pub const SHARDS: std::ops::RangeInclusive<u8> = 1..=64;
+
+/// For whom tickets are where nothing else is said.
+pub const AUDIENCE: &str = "downbeat";
 
 /// The port of everything that names none.
 pub const PORT: u16 = 4433;
@@ -103,6 +119,8 @@ impl Config {
             datagrams_per_s: 300,
             datagrams_burst: 300,
             malformed_per_s: 10,
+            tickets: None,
+            danger_no_auth: false,
             tls: None,
             shards: 1,
             cpu: None,

@@ -26,7 +26,9 @@ pub(super) struct Raw {
     pub(super) malformed_per_s: Option<Spanned<i64>>,
     pub(super) shards: Option<Spanned<Value>>,
     pub(super) cpu: Option<Spanned<i64>>,
+    pub(super) danger_no_auth: Option<Spanned<bool>>,
     pub(super) tls: Option<RawTls>,
+    pub(super) tickets: Option<RawTickets>,
     /// `name`, and a table of rules for each game.
     pub(super) game: Option<BTreeMap<Spanned<String>, Spanned<Value>>>,
 }
@@ -36,6 +38,13 @@ pub(super) struct Raw {
 pub(super) struct RawTls {
     pub(super) cert: Option<Spanned<String>>,
     pub(super) key: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawTickets {
+    pub(super) keys: Option<Spanned<String>>,
+    pub(super) audience: Option<Spanned<String>>,
 }
 
 /// All keys but the games' rules.
@@ -57,6 +66,9 @@ pub(super) const KEYS: &[&str] = &[
     "malformed_per_s",
     "shards",
     "cpu",
+    "danger_no_auth",
+    "tickets.keys",
+    "tickets.audience",
     "tls.cert",
     "tls.key",
     "game.name",

@@ -12,8 +12,10 @@ use super::Shard;
 use super::peers::Link;
 use super::rooms::{Place, Trouble};
 use super::sessions::Session;
+use crate::doorman::Wish;
 use crate::guard::Rate;
 use crate::text;
+use crate::ticket::{Ticket, TicketError};
 
 /// Why a newcomer is sent away.
 struct Refusal {
@@ -80,10 +82,16 @@ impl<G: Game, S: Socket> Shard<G, S> {
         if ![0, self.rules.model_hash].contains(&hello.model_hash) {
             return Err(CloseCode::ModelMismatch.into());
         }
-        let room = self.room_for(hello)?;
+        let ticket = self.ticket_of(hello)?;
+        let claim = ticket.as_ref().and_then(|ticket| ticket.room).or(hello.room);
+        let room = self.room_for(claim, hello.spectator)?;
+        if let Some(ticket) = &ticket {
+            self.doorman.take(ticket).map_err(|error| self.turn_away(error))?;
+        }
+        let name = ticket.as_ref().and_then(|ticket| ticket.name.as_ref()).unwrap_or(&hello.name);
         let session = Session { link: Some(link), room, player: None, says: Rate::default() };
         let id = self.sessions.insert(session).ok_or(CloseCode::Overloaded)?;
-        match self.rooms.join(room, id, &text::name(&hello.name), hello.spectator) {
+        match self.rooms.join(room, id, &text::name(name), hello.spectator) {
             Ok(player) => {
                 let session = self.sessions.get_mut(id).expect("it was put there just now");
                 session.player = player;
@@ -107,10 +115,22 @@ impl<G: Game, S: Socket> Shard<G, S> {
         }
     }
 
-    fn room_for(&mut self, hello: &Hello) -> Result<u64, Refusal> {
+    /// The ticket of a newcomer; `None` where nobody is asked for one.
+    fn ticket_of(&mut self, hello: &Hello) -> Result<Option<Ticket>, Refusal> {
+        let wish = Wish { ticket: hello.ticket.as_deref(), room: hello.room, spectator: hello.spectator };
+        self.doorman.check(wish).map_err(|error| self.turn_away(error))
+    }
+
+    fn turn_away(&mut self, error: TicketError) -> Refusal {
+        self.tallies.note_ticket(error);
+        let code = if error == TicketError::Overloaded { CloseCode::Overloaded } else { CloseCode::Unauthorized };
+        Refusal { code, reason: error.to_string() }
+    }
+
+    fn room_for(&mut self, claim: Option<u64>, spectator: bool) -> Result<u64, Refusal> {
         self.directory.note_come(self.index);
         loop {
-            match self.rooms.place(hello.room, hello.spectator) {
+            match self.rooms.place(claim, spectator) {
                 Ok(Place::Here(room)) => return Ok(room),
                 Ok(Place::New) => match self.open_room() {
                     Ok(Some(room)) => return Ok(room),

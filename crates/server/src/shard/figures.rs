@@ -150,6 +150,7 @@ impl Figures {
             kernel_drops: now.kernel_drops,
             admitted: tallies.admitted,
             redirected: tallies.redirected,
+            tickets_refused: tallies.tickets_refused(),
             rooms_opened: self.rooms_opened,
             rooms_failed: self.rooms_failed,
             closes: tallies.closes(),

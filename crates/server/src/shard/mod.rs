@@ -39,6 +39,7 @@ use self::sessions::Sessions;
 use self::tallies::Tallies;
 use crate::config::Config;
 use crate::directory::Directory;
+use crate::doorman::Doorman;
 use crate::limits::SLOWED_PAUSE;
 use crate::meter::{Meter, Part, Strain};
 use crate::notice::{Notice, Notify};
@@ -61,12 +62,14 @@ pub(crate) struct Common<G: Game> {
     pub(crate) game: G::Config,
     pub(crate) rules: Arc<Rules>,
     pub(crate) seed: u64,
+    pub(crate) doorman: Arc<Doorman>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) progress: Arc<Progress>,
 }
 
 pub(crate) struct Shard<G: Game, S> {
     index: u8,
+    doorman: Arc<Doorman>,
     directory: Arc<Directory>,
     pub(crate) config: Config,
     pub(crate) rules: Arc<Rules>,
@@ -110,6 +113,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
         };
         let mut shard = Self {
             index,
+            doorman: Arc::clone(&common.doorman),
             directory: Arc::clone(directory),
             peers: Peers::new(drivers.len(), Arc::clone(directory)),
             rooms: Rooms::new(common.game.clone(), options, index, Arc::clone(directory))?,

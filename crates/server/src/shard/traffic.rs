@@ -163,6 +163,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::directory::Directory;
+    use crate::doorman::Doorman;
     use crate::limits::DESCRIPTIONS_BYTES_PER_S;
     use crate::progress::Progress;
     use crate::shard::{Common, Rules, Told};
@@ -190,7 +191,9 @@ mod tests {
             let rules = Arc::new(Rules { schema_hash, model_hash: 1, config: encode(&game), told });
             let config = Config::new(Field::NAME);
             let directory = Arc::new(Directory::new(1, config.rooms_max.into()));
-            let common = Common { config, game, rules, seed: 1, directory, progress: Arc::new(Progress::new(1)) };
+            let doorman = Arc::new(Doorman::new(None).expect("there are no keys to be read"));
+            let common =
+                Common { config, doorman, game, rules, seed: 1, directory, progress: Arc::new(Progress::new(1)) };
             let shard = Shard::new(&common, 0, vec![server.expect("good options")], Box::new(|_| {}));
             let socket = network.bind(([10, 0, 0, 2], 5_000).into());
             let clients = Driver::client(&ClientOptions::new(trust), socket).expect("good options");
