@@ -123,6 +123,8 @@ impl End for FloorEnd {
             }
             let packet = self.outgoing.vacant().expect("a full batch was sent");
             packet.remote = remote;
+            // As nearly all QUIC packets are marked (ECT(0)).
+            packet.ecn = 0b10;
             packet.payload.extend_from_slice(&index.to_be_bytes());
             packet.payload.extend_from_slice(&peer.sent.to_be_bytes());
             packet.payload.resize(HEAD_BYTES + self.payload_bytes, 7);

@@ -4,13 +4,13 @@
 
 use std::io;
 use std::mem;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use downbeat_wire::Micros;
 
-use super::kernel_message::{Control, Envelope, decode_address, decode_control, encode_address, received};
+use super::kernel_message::{Control, Envelope, Usual, decode_address, decode_control, encode_address, received};
 use super::{Outgoing, Received, Socket, SocketCounters, SocketOptions};
 use crate::limits::{BATCH_DATAGRAMS, DATAGRAM_BYTES_MAX, KERNEL_BUFFER_BYTES};
 
@@ -19,6 +19,8 @@ pub struct KernelSocket {
     socket: UdpSocket,
     local: SocketAddr,
     receive_buffer_bytes: usize,
+    /// What needs no control message.
+    usual: Usual,
     buffers: Buffers,
     /// The caller's last `now`, and the wall clock then: kernel stamps are wall-clock times.
     stamp_base: (Micros, Duration),
@@ -68,7 +70,11 @@ impl KernelSocket {
         }
         bind(&fd, address)?;
         let receive_buffer_bytes = grow_buffers(&fd);
-        ask_for_extras(&fd, address.is_ipv6());
+        ask_for_extras(&fd, address);
+        let usual = Usual {
+            ecn: usual_ecn(&fd, address.is_ipv6()),
+            local_ip: Some(address.ip()).filter(|ip| !ip.is_unspecified()),
+        };
         let socket = UdpSocket::from(fd);
         socket.set_nonblocking(true)?;
         let local = socket.local_addr()?;
@@ -76,6 +82,7 @@ impl KernelSocket {
             socket,
             local,
             receive_buffer_bytes,
+            usual,
             buffers: Buffers::new(),
             stamp_base: (Micros(0), wall_clock()),
             drops_seen: 0,
@@ -185,7 +192,7 @@ impl Socket for KernelSocket {
         for i in 0..count {
             let header = &self.buffers.headers[i];
             let length = (header.msg_len as usize).min(DATAGRAM_BYTES_MAX);
-            let beside = decode_control(&header.msg_hdr);
+            let beside = decode_control(&header.msg_hdr, &self.usual);
             let remote = decode_address(&self.buffers.addresses[i]);
             self.count_drops(beside.drops);
             let at = self.arrival(now, beside.stamp);
@@ -197,7 +204,7 @@ impl Socket for KernelSocket {
     }
 
     fn send_batch(&mut self, _now: Micros, batch: &mut Outgoing) -> io::Result<()> {
-        let Buffers { parts, addresses, controls, headers, .. } = &mut self.buffers;
+        let Self { buffers: Buffers { parts, addresses, controls, headers, .. }, usual, .. } = self;
         let datagrams = batch.datagrams();
         for ((((datagram, part), address), control), header) in
             datagrams.iter().zip(&mut *parts).zip(addresses).zip(controls).zip(&mut *headers)
@@ -205,7 +212,7 @@ impl Socket for KernelSocket {
             let payload = &datagram.payload;
             // The kernel only reads through this pointer; `iovec` has no const form.
             *part = libc::iovec { iov_base: payload.as_ptr().cast_mut().cast(), iov_len: payload.len() };
-            Envelope { address, part, control }.sending(&mut header.msg_hdr, datagram);
+            Envelope { address, part, control }.sending(&mut header.msg_hdr, datagram, usual);
         }
         let mut left = &mut headers[..datagrams.len()];
         while !left.is_empty() {
@@ -307,7 +314,7 @@ fn grow_buffers(fd: &OwnedFd) -> usize {
 }
 
 /// Extras that a kernel may lack: without them stamps, drops, ECN, source addresses or MTU discovery are missing.
-fn ask_for_extras(fd: &OwnedFd, is_v6: bool) {
+fn ask_for_extras(fd: &OwnedFd, address: SocketAddr) {
     let mut wanted = vec![
         (libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1),
         (libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1),
@@ -315,16 +322,35 @@ fn ask_for_extras(fd: &OwnedFd, is_v6: bool) {
         (libc::IPPROTO_IP, libc::IP_RECVTOS, 1),
         (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_PROBE),
     ];
-    if is_v6 {
+    if address.is_ipv6() {
         wanted.extend([
             (libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS, 1),
-            (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1),
             (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_PROBE),
         ]);
-    } else {
-        wanted.push((libc::IPPROTO_IP, libc::IP_PKTINFO, 1));
+    }
+    // A socket of one address knows where its datagrams were sent to.
+    match address.ip() {
+        ip if !ip.is_unspecified() => {}
+        IpAddr::V4(_) => wanted.push((libc::IPPROTO_IP, libc::IP_PKTINFO, 1)),
+        IpAddr::V6(_) => wanted.push((libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)),
     }
     for (level, name, value) in wanted {
         let _ = set(fd, level, name, &value);
     }
+}
+
+/// Makes the mark of nearly all datagrams the socket's own, and returns it: with each of them, it would be a control message.
+fn usual_ecn(fd: &OwnedFd, is_v6: bool) -> u8 {
+    const ECT_0: libc::c_int = 0b10;
+    // On a dual-stack socket the first is for its IPv4 peers.
+    let mark = |value| match set(fd, libc::IPPROTO_IP, libc::IP_TOS, &value) {
+        Ok(()) if is_v6 => set(fd, libc::IPPROTO_IPV6, libc::IPV6_TCLASS, &value),
+        result => result,
+    };
+    if mark(ECT_0).is_ok() {
+        return ECT_0 as u8;
+    }
+    // Not half of it: what has no mark says nothing.
+    let _ = mark(0);
+    0
 }

@@ -21,6 +21,14 @@ impl Control {
     }
 }
 
+/// What a socket does without being told with each datagram.
+pub(super) struct Usual {
+    /// The ECN bits of what it sends.
+    pub(super) ecn: u8,
+    /// The address that it is bound to, if it is one: its datagrams come from there, and were sent to there.
+    pub(super) local_ip: Option<IpAddr>,
+}
+
 /// What came beside a datagram.
 #[derive(Default)]
 pub(super) struct Ancillary {
@@ -52,7 +60,7 @@ impl Envelope<'_> {
     }
 
     /// A header that sends `datagram`, whose payload the envelope's part points to already.
-    pub(super) fn sending(self, header: &mut libc::msghdr, datagram: &Transmit) {
+    pub(super) fn sending(self, header: &mut libc::msghdr, datagram: &Transmit, usual: &Usual) {
         header.msg_namelen = encode_address(datagram.remote, self.address);
         header.msg_name = std::ptr::from_mut(self.address).cast();
         header.msg_iov = self.part;
@@ -60,7 +68,7 @@ impl Envelope<'_> {
         header.msg_control = self.control.0.as_mut_ptr().cast();
         header.msg_controllen = CONTROL_BYTES as _;
         header.msg_flags = 0;
-        let used = encode_control(header, datagram);
+        let used = encode_control(header, datagram, usual);
         header.msg_controllen = used as _;
         if used == 0 {
             header.msg_control = std::ptr::null_mut();
@@ -117,19 +125,19 @@ pub(super) fn decode_address(storage: &libc::sockaddr_storage) -> Option<SocketA
     }
 }
 
-/// Appends the control messages of `datagram` to `header`'s buffer and returns the bytes used.
-fn encode_control(header: &mut libc::msghdr, datagram: &Transmit) -> usize {
+/// Appends the control messages that `datagram` needs to `header`'s buffer and returns the bytes used.
+fn encode_control(header: &mut libc::msghdr, datagram: &Transmit, usual: &Usual) -> usize {
     let is_v4 = match datagram.remote {
         SocketAddr::V4(_) => true,
         SocketAddr::V6(v6) => v6.ip().to_ipv4_mapped().is_some(),
     };
     let mut used = 0;
-    if datagram.ecn != 0 {
+    if datagram.ecn != usual.ecn {
         let (level, kind) =
             if is_v4 { (libc::IPPROTO_IP, libc::IP_TOS) } else { (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) };
         append(header, &mut used, level, kind, libc::c_int::from(datagram.ecn));
     }
-    match datagram.local_ip {
+    match datagram.local_ip.filter(|_| usual.local_ip.is_none()) {
         Some(IpAddr::V4(ip)) => {
             let info = libc::in_pktinfo {
                 ipi_ifindex: 0,
@@ -166,8 +174,8 @@ fn append<T>(header: &mut libc::msghdr, used: &mut usize, level: libc::c_int, ki
 }
 
 /// Reads what the kernel put beside a datagram. `header` was filled by a receive into an [`Envelope`].
-pub(super) fn decode_control(header: &libc::msghdr) -> Ancillary {
-    let mut found = Ancillary::default();
+pub(super) fn decode_control(header: &libc::msghdr, usual: &Usual) -> Ancillary {
+    let mut found = Ancillary { local_ip: usual.local_ip, ..Ancillary::default() };
     // SAFETY: the kernel wrote `msg_controllen` bytes of well-formed messages into the envelope's `Control`, which still
     // lives; CMSG_FIRSTHDR and CMSG_NXTHDR return null or a message inside of them.
     let mut next = unsafe { libc::CMSG_FIRSTHDR(header) };
