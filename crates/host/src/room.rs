@@ -175,7 +175,7 @@ impl<G: Game> Room<G> {
                 avatar: None,
                 visible: Visible::default(),
                 allowance: 0,
-                heard: Tick::ZERO,
+                heard: self.tick,
             },
         );
         Ok(player)
@@ -272,7 +272,8 @@ impl<G: Game> Room<G> {
         self.send_reliable(net);
         self.reliable_events.clear();
         // Those whose turn comes later hear of it then.
-        let unheard = self.tick.offset(-i64::from((self.send_every - 1) * self.interval()));
+        let kept = if self.send_every > 1 { SEND_EVERY_MAX - 1 } else { 0 };
+        let unheard = self.tick.offset(-i64::from(kept * self.interval()));
         self.encoded_events.retain(|event| event.tick > unheard);
     }
 

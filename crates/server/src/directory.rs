@@ -110,6 +110,13 @@ impl Directory {
         let _ = sent.fetch_update(SeqCst, SeqCst, |sent| sent.checked_sub(1));
     }
 
+    /// Forgets half of those who were sent to `shard` and have not come: once a second, so that who never comes does not keep
+    /// others away for long.
+    pub(crate) fn forget_sent(&self, shard: u8) {
+        let _ =
+            self.shards[usize::from(shard)].sent.fetch_update(SeqCst, SeqCst, |sent| (sent > 0).then_some(sent / 2));
+    }
+
     /// Takes one of the rooms that the server may have; false when it has all of them.
     pub(crate) fn take_room(&self) -> bool {
         let more = |rooms| (rooms < self.rooms_max).then_some(rooms + 1);

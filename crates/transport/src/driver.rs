@@ -208,7 +208,7 @@ impl<S: Socket> Driver<S> {
         }
         // Nothing was marked meanwhile: transmitting causes no events. The buffer is kept.
         let place = &mut self.core.dirty[usize::from(group)];
-        debug_assert!(place.is_empty());
+        assert!(place.is_empty());
         *place = dirty;
         self.send_urgent(now)
     }

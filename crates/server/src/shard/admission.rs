@@ -57,8 +57,10 @@ impl<G: Game, S: Socket> Shard<G, S> {
             Err(Refusal { code, reason }) => {
                 if code == CloseCode::Elsewhere {
                     self.tallies.redirected += 1;
-                    // Its handshake is no work of a match: figures begin anew as if it had been let in.
-                    self.meter.joined(now);
+                    // Its handshake is no work of a match: before one, figures begin anew as if it had been let in.
+                    if self.sessions.len() == 0 {
+                        self.meter.joined(now);
+                    }
                 }
                 self.dismiss(now, link, code, &reason);
             }
@@ -128,7 +130,9 @@ impl<G: Game, S: Socket> Shard<G, S> {
     }
 
     fn room_for(&mut self, claim: Option<u64>, spectator: bool) -> Result<u64, Refusal> {
-        self.directory.note_come(self.index);
+        if claim.is_none() {
+            self.directory.note_come(self.index);
+        }
         loop {
             match self.rooms.place(claim, spectator) {
                 Ok(Place::Here(room)) => return Ok(room),
@@ -139,7 +143,10 @@ impl<G: Game, S: Socket> Shard<G, S> {
                     Err(_) => return Err(CloseCode::ServerFull.into()),
                 },
                 Ok(Place::Elsewhere(shard)) => {
-                    self.directory.note_sent(shard);
+                    // Who names a room goes there whatever is told; only who was sent by choice is counted upon.
+                    if claim.is_none() {
+                        self.directory.note_sent(shard);
+                    }
                     // The shard's number is a byte that it owns.
                     return Err(Refusal { code: CloseCode::Elsewhere, reason: shard.to_string() });
                 }

@@ -172,8 +172,9 @@ impl Beats {
 
     /// The tick to be run `now`, if one is due.
     pub(crate) fn poll(&self, now: Micros) -> Option<Turn> {
-        let is_alone = self.rooms().filter(|paced| paced.schedule.is_some()).nth(1).is_none();
-        let may_be_slow = is_alone || now >= self.rest_until;
+        let mut playing = self.rooms().filter(|paced| paced.schedule.is_some());
+        let is_waited_for = playing.any(|paced| !self.is_slow(paced));
+        let may_be_slow = !is_waited_for || now >= self.rest_until;
         let due = self.rooms.iter().enumerate().filter_map(|(place, paced)| {
             let paced = paced.as_ref()?;
             let schedule = paced.schedule.filter(|schedule| schedule.due() <= now)?;
@@ -367,6 +368,9 @@ mod tests {
         assert_eq!(Simulated::new(&[12_000, 1_000]).rates(), [60, 60]);
         let rates = Simulated::new(&[9_000, 11_000]).rates();
         assert!(rates.iter().all(|rate| *rate > 30) && rates[0] + rates[1] > 90, "neither starves: {rates:?}");
+        // Slow rooms do not make way for each other.
+        let rates = Simulated::new(&[40_000, 40_000]).rates();
+        assert!((24..=26).contains(&(rates[0] + rates[1])), "{rates:?}");
         // A room that nobody is in does not wait.
         let mut shard = Simulated::new(&[40_000, 1_000]);
         shard.beats.leave(2);

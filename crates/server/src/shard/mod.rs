@@ -1,5 +1,6 @@
-//! A shard is one thread that owns its sockets, its connections, its sessions and its rooms. Nothing in a tick blocks,
-//! takes a lock or waits for another thread; [`Shard::beat`] is the table of contents.
+//! A shard is one thread that owns its sockets, its connections, its sessions and its rooms. Nothing in a tick blocks
+//! or waits for another thread; locks are taken where somebody comes or goes and where an operator is told something, and are
+//! held for a moment. [`Shard::beat`] is the table of contents.
 
 mod admission;
 mod beats;

@@ -126,6 +126,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
 
     /// Judges the second that is over.
     fn look_back(&mut self, now: Micros) {
+        self.directory.forget_sent(self.index);
         let kernel_drops = self.kernel_drops();
         let review = &mut self.review;
         let worked = self.meter.worked.saturating_sub(review.worked).as_micros();

@@ -74,28 +74,34 @@ impl Relief {
     /// What is to be done after such a second.
     pub(crate) fn review(&mut self, second: &Second, rooms: &[Share]) -> Option<Step> {
         let settles = std::mem::take(&mut self.settles);
-        let is_pressed = second.is_pressed(rooms, settles);
-        if is_pressed {
+        if second.is_pressed(rooms, settles) {
+            self.fall_back();
             return self.lower(second, rooms.iter());
         }
-        let mut slow = rooms.iter().filter(|room| room.is_slow && is_many(room.late(settles), room.owed())).peekable();
-        if slow.peek().is_some() {
-            // Whose game takes the time is not helped by fewer snapshots.
-            return self.lower(second, slow.filter(|room| room.tells_much()));
+        let slow = rooms.iter().filter(|room| room.is_slow && is_many(room.late(settles), room.owed()));
+        // Whose game takes the time is not helped by fewer snapshots, and keeps nobody else from getting theirs back.
+        if let Some(step) = self.lower(second, slow.filter(|room| room.tells_much())) {
+            self.fall_back();
+            return Some(step);
         }
         self.calm = self.calm.saturating_add(1);
-        if self.calm >= CALM_SECONDS_MAX {
+        if self.has_raised && self.calm >= CALM_SECONDS_MAX {
             self.enough = CALM_SECONDS;
         }
         if self.calm >= self.enough { self.raise(second, rooms) } else { None }
     }
 
-    fn lower<'a>(&mut self, second: &Second, rooms: impl Iterator<Item = &'a Share>) -> Option<Step> {
+    /// Nothing is calm any more.
+    fn fall_back(&mut self) {
         // A step up that has to be taken back was one too many: the next is not tried so soon.
         if self.has_raised && self.calm < CALM_SECONDS_MAX {
             self.enough = (self.enough * 2).min(CALM_SECONDS_MAX);
         }
         (self.calm, self.has_raised) = (0, false);
+    }
+
+    /// The step down that saves most, if any is worth it.
+    fn lower<'a>(&mut self, second: &Second, rooms: impl Iterator<Item = &'a Share>) -> Option<Step> {
         // It saves half of the snapshots.
         let saved = |room: &Share| room.tally.work.telling.0 / 2;
         let is_worth = |room: &&Share| saved(room) * 1_000 >= second.span.0 * RELIEF_WORTH_THOUSANDTHS;
@@ -328,6 +334,16 @@ mod tests {
             shard.steps.iter().filter(is_up).count()
         };
         assert_eq!(ups(0, 600), 2, "{:?}", shard.steps);
+    }
+
+    #[test]
+    fn a_room_that_stays_slow_keeps_nobody_elses_rate_down() {
+        let mut shard = Simulated::new(&[cost(40_000, 10), cost(500, 3_000)]);
+        shard.run(5);
+        // Something else lowered the other's rate, and is over.
+        shard.every[1] = 4;
+        shard.run(20);
+        assert_eq!(shard.every, [1, 1], "{:?}", shard.steps);
     }
 
     #[test]

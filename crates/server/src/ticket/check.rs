@@ -154,6 +154,9 @@ impl Tickets {
         if ticket.exp > now + TICKET_LIFE_S_MAX {
             return Err(TicketError::TooLong);
         }
+        if self.used.contains(&ticket.jti) {
+            return Err(TicketError::Used);
+        }
         Ok(ticket)
     }
 

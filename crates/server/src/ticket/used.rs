@@ -21,6 +21,11 @@ pub(super) enum Refused {
 }
 
 impl Used {
+    /// Whether `jti` is remembered.
+    pub(super) fn contains(&self, jti: &str) -> bool {
+        self.ids.contains(jti)
+    }
+
     /// Notes that `jti`, good until `exp`, is used at `now`.
     pub(super) fn take(&mut self, jti: &str, exp: u64, now: u64, most: usize) -> Result<(), Refused> {
         while let Some(oldest) = self.by_expiry.peek_mut().filter(|oldest| oldest.0.0 < now) {
