@@ -37,6 +37,7 @@ mod micro;
 mod models;
 mod outbox;
 mod packets;
+mod page;
 mod report;
 mod stage;
 mod statistics;

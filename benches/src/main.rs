@@ -56,6 +56,8 @@ enum Workload {
     Peers(PeersArgs),
     /// Clients that one core serves: real sockets, two processors; exit code 4 if the run says nothing
     Capacity(CapacityArgs),
+    /// Ten fighters of the arena at 128 Hz: a tick's work, and matches that one core holds; otherwise as `capacity`
+    Match128,
     /// Instructions of a tick, of encoding, decoding and taking in inputs, held against a file; needs valgrind
     Instructions(InstructionsArgs),
     /// Plays the match whose instructions are counted
@@ -226,6 +228,7 @@ fn run(workload: &Workload, effort: Effort) -> Result<Option<Report>, BenchError
         Workload::Feel(args) => workloads::feel(effort, args.row, args.write.as_deref()),
         Workload::Host { spec } => return live::host(spec).map(|()| None),
         Workload::Capacity(args) => workloads::capacity(effort, args.clients as usize, args.hz),
+        Workload::Match128 => workloads::match128(effort),
         Workload::Crowd => workloads::crowd(effort),
         Workload::Door => workloads::door(effort),
         Workload::Peers(args) => workloads::peers(effort, &args.into()),

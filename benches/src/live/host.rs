@@ -15,6 +15,7 @@ use downbeat_transport::{Fingerprint, Trust};
 use serde::{Deserialize, Serialize};
 
 use crate::BenchError;
+use crate::statistics::rounded;
 
 /// What a server is to run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,11 +95,29 @@ fn failed(error: &dyn std::fmt::Display) -> BenchError {
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct Served {
     pub(crate) tick_us: Option<Percentiles>,
+    /// Of one room.
+    pub(crate) room_tick_us: Option<Percentiles>,
     /// By phase; what was not measured is left out.
     pub(crate) phases_us: BTreeMap<String, Option<Percentiles>>,
     pub(crate) server: ServerFigures,
     pub(crate) inputs: Option<InputFigures>,
     pub(crate) snapshots: Option<SnapshotFigures>,
+}
+
+/// How long something took, in microseconds.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Work {
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+    pub(crate) p999: f64,
+}
+
+impl Work {
+    /// Not numbers when it was not measured.
+    pub(crate) fn of(told: Option<Percentiles>) -> Self {
+        let of = |value: fn(&Percentiles) -> f64| told.as_ref().map_or(f64::NAN, |told| rounded(value(told), 1));
+        Self { p50: of(|told| told.p50), p99: of(|told| told.p99), p999: of(|told| told.p999) }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]

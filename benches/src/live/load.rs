@@ -4,14 +4,11 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use downbeat_bots::report::LATE_US_MAX;
-use downbeat_bots::{Bots, Options, Report, Watch, run_watched};
+use downbeat_bots::{Bots, Options, Report, Sight, run_watched};
 
 use super::{Host, Served};
 use crate::BenchError;
 use crate::workloads::WARM_UP_S;
-
-/// Clients that connect at the same time: few, so that a server that is about full need not lower its send rate for it.
-const JOINING: usize = 2;
 
 /// Who plays, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +16,8 @@ pub(crate) struct Load {
     pub(crate) clients: usize,
     /// So many of them read all that they are told.
     pub(crate) full: usize,
+    /// So many connect at the same time.
+    pub(crate) joining: usize,
     pub(crate) brain: &'static str,
     /// That are measured.
     pub(crate) seconds: u32,
@@ -29,7 +28,11 @@ pub(crate) struct Load {
 ///
 /// # Errors
 /// When there is no second processor, or nobody got in.
-pub(crate) fn play<G: Bots>(host: &Host, load: Load, watch: &mut Watch<'_, G>) -> Result<Report, BenchError> {
+pub(crate) fn play<G: Bots>(
+    host: &Host,
+    load: Load,
+    mut watch: impl FnMut(&Sight<'_, G>) + Send,
+) -> Result<Report, BenchError> {
     if thread::available_parallelism().map_or(1, Into::into) < 2 {
         return Err(BenchError::Transport(
             "two processors are needed: one for the server, one for the load".to_owned(),
@@ -38,15 +41,20 @@ pub(crate) fn play<G: Bots>(host: &Host, load: Load, watch: &mut Watch<'_, G>) -
     let options = Options {
         clients: load.clients,
         light: load.clients.saturating_sub(load.full),
-        joining: JOINING,
+        joining: load.joining,
         seconds: f64::from(load.seconds + WARM_UP_S),
         brain: load.brain.to_owned(),
         seed: load.seed,
         cpu: Some(1),
         ..Options::new(host.address, host.trust.clone())
     };
-    run_watched::<G>(&options, watch, &mut |progress| eprintln!("{progress}"), &AtomicBool::new(false))
-        .map_err(|error| BenchError::Transport(error.to_string()))
+    // A thread of its own, for it stays on its processor.
+    let played = thread::scope(|scope| {
+        let load = scope
+            .spawn(|| run_watched::<G>(&options, &mut watch, &mut |told| eprintln!("{told}"), &AtomicBool::new(false)));
+        load.join().expect("bots do not panic")
+    });
+    played.map_err(|error| BenchError::Transport(error.to_string()))
 }
 
 /// What makes a run say nothing: of the load, of kernels, of clients that were lost, and of a server that went slower.

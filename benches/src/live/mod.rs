@@ -14,5 +14,5 @@ mod load;
 pub use host::{HostSpec, World, host};
 
 pub(crate) use exact::FieldJudge;
-pub(crate) use host::{Host, Served};
+pub(crate) use host::{Host, Served, Work};
 pub(crate) use load::{Load, faults, kernel_drops, lost, play};

@@ -4,17 +4,20 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use downbeat_bots::{Percentiles, Report as Played};
+use downbeat_bots::Report as Played;
 use downbeat_field::{Config, Field};
 use serde::Serialize;
 
 use super::Effort;
-use crate::live::{FieldJudge, Host, HostSpec, Load, Served, World, faults, kernel_drops, lost, play};
+use crate::live::{FieldJudge, Host, HostSpec, Load, Served, Work, World, faults, kernel_drops, lost, play};
 use crate::statistics::rounded;
 use crate::{BenchError, Report};
 
 /// Clients that read what they are told, where there are more than that.
 const FULL: usize = 50;
+
+/// Clients that connect at the same time: few, so that a server that is about full need not lower its send rate for it.
+const JOINING: usize = 2;
 
 /// Least share of what bots were due that must be known to them as it was.
 const EXACT_MIN: f64 = 0.99;
@@ -48,20 +51,6 @@ struct Figures {
     load_cpu_share: f64,
 }
 
-#[derive(Clone, Copy, Serialize)]
-struct Work {
-    p50: f64,
-    p99: f64,
-    p999: f64,
-}
-
-impl Work {
-    fn of(told: Option<Percentiles>) -> Self {
-        let of = |value: fn(&Percentiles) -> f64| told.as_ref().map_or(f64::NAN, |told| rounded(value(told), 1));
-        Self { p50: of(|told| told.p50), p99: of(|told| told.p99), p999: of(|told| told.p999) }
-    }
-}
-
 /// Plays the field of 200 walkers, of which each client is shown 32, with `clients` clients at `hz` ticks and snapshots per
 /// second. The server has the first processor to itself, the load the second.
 ///
@@ -78,10 +67,11 @@ pub fn capacity(effort: Effort, clients: usize, hz: u32) -> Result<Report, Bench
         seed: effort.seed,
     };
     let full = clients.min(FULL);
-    let load = Load { clients, full, brain: "wander", seconds: effort.of(60, 10), seed: effort.seed };
+    let (seconds, seed) = (effort.of(60, 10), effort.seed);
+    let load = Load { clients, full, joining: JOINING, brain: "wander", seconds, seed };
     let mut judge = FieldJudge::new(&rules, effort.seed, hz)?;
     let host = Host::start(&spec)?;
-    let played = play::<Field>(&host, load, &mut |sight| judge.look(sight))?;
+    let played = play::<Field>(&host, load, |sight| judge.look(sight))?;
     let served = host.finish()?;
     let figures = figures(&load, hz, judge.ratio(), &played, &served);
     let text = text(&figures);

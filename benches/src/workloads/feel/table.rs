@@ -1,10 +1,9 @@
 //! The table of `docs/feel.md`: a line for each link, `median (worst) ≤ target` in each cell.
 
-use std::fs;
 use std::path::Path;
 
 use super::row::{Figure, Row};
-use crate::{BenchError, markdown};
+use crate::{BenchError, markdown, page};
 
 /// A table of the page: it stands between two marks of this name.
 pub(super) struct Table {
@@ -81,39 +80,14 @@ impl Table {
     ///
     /// # Errors
     /// When the page cannot be read or written, or has no place for a table.
-    pub(super) fn write_into(&self, page: &Path, table: &str) -> Result<(), BenchError> {
-        let fail = |why: &str| BenchError::Page(format!("{}: {why}", page.display()));
-        let text = fs::read_to_string(page).map_err(|error| fail(&error.to_string()))?;
-        let [begin, end] = self.marks();
-        let replaced = self.replaced(&text, table).ok_or_else(|| fail(&format!("no `{begin}` and `{end}`")))?;
-        fs::write(page, replaced).map_err(|error| fail(&error.to_string()))
-    }
-
-    fn marks(&self) -> [String; 2] {
-        ["begin", "end"].map(|which| format!("<!-- {}: {which} -->", self.name))
-    }
-
-    fn replaced(&self, page: &str, table: &str) -> Option<String> {
-        let [begin, end] = self.marks();
-        let (before, rest) = page.split_once(&begin)?;
-        let (_, after) = rest.split_once(&end)?;
-        Some(format!("{before}{begin}\n{table}{end}{after}"))
+    pub(super) fn write_into(&self, path: &Path, table: &str) -> Result<(), BenchError> {
+        page::put(path, self.name, table)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_table_takes_the_place_of_the_last_one() {
-        let [begin, end] = FEEL.marks();
-        let page = format!("# Page\n{begin}\nold\n{end}\nrest\n");
-        let once = FEEL.replaced(&page, "| new |\n").expect("there is a place");
-        assert_eq!(once, format!("# Page\n{begin}\n| new |\n{end}\nrest\n"));
-        assert_eq!(FEEL.replaced(&once, "| new |\n"), Some(once.clone()));
-        assert_eq!(WITHOUT.replaced(&page, "| new |\n"), None);
-    }
 
     #[test]
     fn a_figure_that_misses_its_target_is_bold() {
