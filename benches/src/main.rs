@@ -58,6 +58,8 @@ enum Workload {
     Capacity(CapacityArgs),
     /// Ten fighters of the arena at 128 Hz: a tick's work, and matches that one core holds; otherwise as `capacity`
     Match128,
+    /// What a client and tick costs when clients, entities or rooms grow; two processors
+    Scaling(ScalingArgs),
     /// Instructions of a tick, of encoding, decoding and taking in inputs, held against a file; needs valgrind
     Instructions(InstructionsArgs),
     /// Plays the match whose instructions are counted
@@ -74,6 +76,13 @@ enum Workload {
         /// What it runs, as JSON
         spec: String,
     },
+}
+
+#[derive(Args, Debug)]
+struct ScalingArgs {
+    /// Write the tables into this page, between their marks, and the plots beside it
+    #[arg(long, value_name = "PAGE", num_args = 0..=1, default_missing_value = "docs/performance.md")]
+    write: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -229,6 +238,7 @@ fn run(workload: &Workload, effort: Effort) -> Result<Option<Report>, BenchError
         Workload::Host { spec } => return live::host(spec).map(|()| None),
         Workload::Capacity(args) => workloads::capacity(effort, args.clients as usize, args.hz),
         Workload::Match128 => workloads::match128(effort),
+        Workload::Scaling(args) => workloads::scaling(effort, args.write.as_deref()),
         Workload::Crowd => workloads::crowd(effort),
         Workload::Door => workloads::door(effort),
         Workload::Peers(args) => workloads::peers(effort, &args.into()),
