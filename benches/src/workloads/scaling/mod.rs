@@ -73,9 +73,9 @@ struct Row {
     cpu_us_most: f64,
     /// Against the first point of the axis.
     ratio_to_first: f64,
-    /// Work of a tick, where there is one room.
+    /// Work of a tick; nothing where rooms grow.
     tick_work_us_p99: Option<f64>,
-    /// Median work by phase, for a client and tick, where there is one room.
+    /// Median work by phase, for a client and tick; likewise.
     phases_us: Option<Phases>,
     /// Rounds that count.
     rounds: usize,
@@ -166,7 +166,8 @@ fn rows(points: &[Point], measured: &[Vec<Served>]) -> Result<Vec<Row>, BenchErr
         let middle = median(cpu.iter().copied());
         let first = rows.iter().find(|row| row.axis == point.axis).map_or(middle, |row| row.cpu_us_per_client_tick);
         let work = |served: &Served| Work::of(served.tick_us).p99;
-        let is_one = point.rooms == 1;
+        // Rooms tick apart from each other, so with several a beat's phases are not those of a tick.
+        let has_phases = point.axis != Axis::Rooms;
         rows.push(Row {
             axis: point.axis,
             clients: point.clients,
@@ -176,8 +177,8 @@ fn rows(points: &[Point], measured: &[Vec<Served>]) -> Result<Vec<Row>, BenchErr
             cpu_us_least: rounded(cpu.iter().copied().fold(f64::INFINITY, f64::min), 2),
             cpu_us_most: rounded(cpu.iter().copied().fold(0.0, f64::max), 2),
             ratio_to_first: rounded(middle / first, 2),
-            tick_work_us_p99: is_one.then(|| rounded(median(rounds.iter().map(work)), 0)),
-            phases_us: is_one.then(|| Phases::of(rounds, point.clients)),
+            tick_work_us_p99: has_phases.then(|| rounded(median(rounds.iter().map(work)), 0)),
+            phases_us: has_phases.then(|| Phases::of(rounds, point.clients)),
             rounds: cpu.len(),
         });
     }
@@ -219,7 +220,7 @@ mod tests {
         assert_eq!((rows[2].cpu_us_per_client_tick, rows[2].ratio_to_first), (7.0, 1.4));
         assert_eq!((rows[2].cpu_us_least, rows[2].cpu_us_most, rows[2].rounds), (5.0, 30.0, 3));
         assert_eq!((rows[14].rooms, rows[14].clients, rows[14].entities), (100, 1_000, 6_400));
-        assert!(rows[14].phases_us.is_none() && rows[9].phases_us.is_some());
+        assert!(rows[10].phases_us.is_none() && rows[9].phases_us.is_some());
         assert!(self::rows(&points, &vec![Vec::new(); 15]).is_err(), "a point without a round has no figures");
     }
 }

@@ -63,8 +63,12 @@ fn svg(axis: Axis, rows: &[&Row]) -> Result<String, Box<dyn std::error::Error>> 
     let (first, last) = (rows.first().map_or(1, |row| row.size()), rows.last().map_or(2, |row| row.size()));
     let drawing = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
     drawing.fill(&WHITE)?;
-    let mut chart =
-        ChartBuilder::on(&drawing).margin(12).x_label_area_size(44).y_label_area_size(52).build_cartesian_2d(
+    let mut chart = ChartBuilder::on(&drawing)
+        .margin(12)
+        .margin_right(30)
+        .x_label_area_size(44)
+        .y_label_area_size(52)
+        .build_cartesian_2d(
             (first..last).log_scale().with_key_points(rows.iter().map(|row| row.size()).collect()),
             0.0..most * HEADROOM,
         )?;
