@@ -12,9 +12,10 @@ use downbeat_wire::{CloseCode, Micros};
 use quinn_proto::{Connection, Dir, StreamEvent, VarInt};
 
 use crate::clock::micros;
-use crate::congestion::{Budget, Share, rate_bytes_per_s, steady_rate};
+use crate::congestion::rate_bytes_per_s;
 use crate::counters::{ConnStats, DriverCounters};
 use crate::event::{CloseReason, ConnId, ControlError, Event, SendError};
+use crate::gate::Gate;
 use crate::inflow::Inflow;
 use crate::limits::{
     CLOSE_REASON_BYTES_MAX, CONTROL_BACKLOG_BYTES_MAX, EVENT_CONTROL_BYTES_MAX, EVENT_DATAGRAMS_MAX,
@@ -59,10 +60,7 @@ pub(crate) struct Slot {
     /// The stream that the server opens for what must arrive: a client reads it, a server writes it.
     pub(crate) reliable_in: Inlet,
     reliable_out: Outlet,
-    /// Datagrams were left over when all that could be was sent.
-    is_blocked: bool,
-    budget: Budget,
-    share: Share,
+    gate: Gate,
     /// `send_buffer_space` of an empty buffer.
     empty_space_bytes: usize,
 }
@@ -89,9 +87,7 @@ impl Slot {
             control_out: Outlet::default(),
             reliable_in: Inlet::default(),
             reliable_out: Outlet::default(),
-            is_blocked: false,
-            budget: Budget::default(),
-            share: Share::default(),
+            gate: Gate::default(),
             empty_space_bytes,
         }
     }
@@ -112,6 +108,7 @@ impl Slot {
     pub(crate) fn open(&mut self, events: &mut VecDeque<Event>) {
         self.phase = Phase::Open;
         self.is_announced = true;
+        self.gate.open(&mut self.conn);
         if self.conn.side().is_client()
             && let Some(id) = self.conn.streams().open(Dir::Bi)
         {
@@ -224,40 +221,32 @@ impl Slot {
 
     /// Bytes that a datagram may have at `now`.
     pub(crate) fn datagram_space(&mut self, now: Micros) -> Result<usize, SendError> {
-        if self.phase != Phase::Open {
-            return Err(SendError::NotOpen);
-        }
-        let datagrams = self.conn.datagrams();
-        let space = datagrams.max_size().map(|most| most.min(datagrams.send_buffer_space()));
-        let most_bytes = space.filter(|&bytes| bytes > 0).ok_or(SendError::Blocked)?;
-        if self.is_blocked || !self.budget.has_room(now, self.conn.congestion_state(), most_bytes) {
-            return Err(SendError::Blocked);
-        }
-        Ok(most_bytes)
+        if self.phase == Phase::Open { self.gate.space(now) } else { Err(SendError::NotOpen) }
     }
 
     /// Bytes that a datagram may have at `now` if one leaves every `interval`.
     pub(crate) fn datagram_share(&mut self, now: Micros, interval: Micros, least: usize) -> Result<usize, SendError> {
-        let segment = self.conn.datagrams().max_size().unwrap_or(0);
-        let rate = steady_rate(self.conn.congestion_state(), self.conn.rtt(), segment);
-        // Asked in any case, so that it fills while the window is full.
-        let share = self.share.space(now, rate, interval, least);
-        let space = self.datagram_space(now)?;
-        share.map(|share| share.min(space)).ok_or(SendError::Blocked)
+        if self.phase == Phase::Open { self.gate.share(now, interval, least) } else { Err(SendError::NotOpen) }
     }
 
-    /// Queues a datagram no larger than the space that was just asked for.
-    pub(crate) fn send_datagram(&mut self, payload: Bytes) -> Result<(), SendError> {
-        let bytes = payload.len();
-        self.conn.datagrams().send(payload, false).map_err(|_| SendError::Blocked)?;
-        self.budget.spend(bytes);
-        self.share.spend(bytes);
-        Ok(())
+    /// Takes a datagram no larger than the space that was just asked for.
+    pub(crate) fn send_datagram(&mut self, payload: Bytes) {
+        self.gate.take(&mut self.conn, payload);
     }
 
-    /// Notes whether a datagram stayed behind after all that could be was sent.
+    /// The connection heard from its peer, or its timer fired.
+    pub(crate) fn hear(&mut self) {
+        self.gate.hear(&self.conn);
+    }
+
+    /// The connection is about to make packets.
+    pub(crate) fn pass(&mut self) {
+        self.gate.pass(&mut self.conn);
+    }
+
+    /// All that could be was sent.
     pub(crate) fn settle(&mut self) {
-        self.is_blocked = self.conn.datagrams().send_buffer_space() < self.empty_space_bytes;
+        self.gate.settle(&mut self.conn, self.empty_space_bytes);
     }
 
     pub(crate) fn stats(&self) -> ConnStats {

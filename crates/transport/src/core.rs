@@ -216,6 +216,7 @@ impl Core {
             }
         }
         slot.read_datagrams(at, &mut self.events, &mut self.counters);
+        slot.hear();
         self.mark(id);
         if has_ended {
             self.linger(at, id);

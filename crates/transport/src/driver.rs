@@ -245,7 +245,7 @@ impl<S: Socket> Driver<S> {
             return Err(SendError::TooLarge { most_bytes });
         }
         let payload = self.core.arena_out.copy(payload).freeze();
-        self.core.slot_mut(conn).ok_or(SendError::NotOpen)?.send_datagram(payload)?;
+        self.core.slot_mut(conn).ok_or(SendError::NotOpen)?.send_datagram(payload);
         self.core.mark(conn);
         Ok(())
     }
@@ -348,6 +348,9 @@ impl<S: Socket> Driver<S> {
 
     /// Lets one connection send until it has nothing more to send.
     fn transmit(&mut self, now: Micros, id: ConnId) -> io::Result<()> {
+        if let Some(slot) = self.core.slot_mut(id) {
+            slot.pass();
+        }
         loop {
             if self.core.outgoing.is_full() {
                 self.send(now)?;

@@ -25,6 +25,7 @@ mod counters;
 mod driver;
 mod event;
 mod fair;
+mod gate;
 mod handshake;
 mod identity;
 mod inbox;

@@ -266,3 +266,20 @@ fn a_client_that_does_not_read_what_must_arrive_is_closed() {
     assert_eq!(world.server.closed(), [(peer, CloseReason::Local(CloseCode::Overloaded))]);
     assert_eq!(world.server.driver.counters().overloaded, 1);
 }
+
+#[test]
+fn datagrams_of_one_flush_arrive_in_order_and_are_bounded() {
+    let mut world = World::new("none");
+    let conn = world.join(1)[0];
+    let mut sent = Vec::new();
+    while let Some(space) = world.client.driver.datagram_space(conn) {
+        let datagram = vec![sent.len() as u8; space.min(900)];
+        world.client.driver.send_datagram(conn, &datagram).expect("there is room for it");
+        sent.push(datagram);
+        assert!(sent.len() < 1_000, "what waits for the window is bounded");
+    }
+    assert!(sent.len() > 5, "{} are taken at once", sent.len());
+    world.run(Micros::from_millis(500), |_| {});
+    let arrived: Vec<_> = world.server.datagrams().into_iter().map(|(_, datagram)| datagram).collect();
+    assert_eq!(arrived, sent);
+}

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use downbeat_wire::Micros;
-use quinn_proto::congestion::Controller;
+use quinn_proto::congestion::{Controller, ControllerMetrics};
 
 use crate::limits::SHARES_KEPT_MAX;
 
@@ -13,6 +13,50 @@ const SEGMENT_OVERHEAD_BYTES: usize = 64;
 
 /// What a packet with a datagram has around it, as a rule: header, tag, an acknowledgement.
 const PACKET_OVERHEAD_BYTES: usize = 40;
+
+/// What congestion leaves a connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Standing {
+    window_bytes: u64,
+    /// The window takes another full segment: the condition under which quinn-proto admits a packet.
+    has_room: bool,
+    /// Bytes of a full segment.
+    segment_bytes: u64,
+    rate_bytes_per_s: u64,
+    steady_bytes_per_s: u64,
+}
+
+impl Standing {
+    /// What `controller` leaves datagrams of up to `datagram_bytes_max`.
+    pub(crate) fn of(controller: &dyn Controller, rtt: Duration, datagram_bytes_max: usize) -> Self {
+        let metrics = controller.metrics();
+        let segment_bytes = (datagram_bytes_max + SEGMENT_OVERHEAD_BYTES) as u64;
+        let rate_bytes_per_s = rate(&metrics);
+        let through = metrics.congestion_window.saturating_sub(segment_bytes).saturating_mul(1_000_000);
+        let round_us = u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX).max(1);
+        let steady_bytes_per_s = rate_bytes_per_s.min(through / round_us);
+        let mut standing =
+            Self { window_bytes: 0, has_room: false, segment_bytes, rate_bytes_per_s, steady_bytes_per_s };
+        standing.set_window(&metrics);
+        standing
+    }
+
+    /// Acknowledgements came: the window may have room again. What it is worth in bytes a second changes slowly.
+    pub(crate) fn hear(&mut self, controller: &dyn Controller) {
+        self.set_window(&controller.metrics());
+    }
+
+    fn set_window(&mut self, metrics: &ControllerMetrics) {
+        self.window_bytes = metrics.congestion_window;
+        self.has_room = metrics.ssthresh.is_none_or(|room| room > self.segment_bytes);
+    }
+
+    /// Bytes a second that a steady stream of datagrams gets through the window: a packet is admitted only while a whole
+    /// segment more fits, so that much of the window stays empty.
+    pub(crate) const fn steady_bytes_per_s(&self) -> u64 {
+        self.steady_bytes_per_s
+    }
+}
 
 /// A bucket that fills at the controller's rate and holds a window.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,23 +67,20 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// Whether the window takes another full segment, the condition under which quinn-proto admits a packet, and the
-    /// rate another packet.
-    pub(crate) fn has_room(&mut self, now: Micros, controller: &dyn Controller, datagram_bytes_max: usize) -> bool {
-        let metrics = controller.metrics();
-        let window = i64::try_from(metrics.congestion_window).unwrap_or(i64::MAX);
+    /// Whether the window takes another full segment, and the rate another packet.
+    pub(crate) fn has_room(&mut self, now: Micros, standing: &Standing) -> bool {
+        let window = i64::try_from(standing.window_bytes).unwrap_or(i64::MAX);
         if self.filled_at.is_none() {
             self.bytes = window;
         }
-        let time = now.since(*self.filled_at.get_or_insert(now)).0;
+        let time = now.since(*self.filled_at.get_or_insert(now));
         // Whole milliseconds: what is cut off the bytes stays small beside them.
-        if time >= 1_000 {
+        if time.0 >= 1_000 {
             self.filled_at = Some(now);
-            let filled = u128::from(rate_bytes_per_s(controller)) * u128::from(time) / 1_000_000;
-            self.bytes = self.bytes.saturating_add(i64::try_from(filled).unwrap_or(i64::MAX)).min(window);
+            let filled = i64::try_from(in_time(standing.rate_bytes_per_s, time)).unwrap_or(i64::MAX);
+            self.bytes = self.bytes.saturating_add(filled).min(window);
         }
-        let segment = (datagram_bytes_max + SEGMENT_OVERHEAD_BYTES) as u64;
-        self.bytes > 0 && metrics.ssthresh.is_none_or(|room| room > segment)
+        self.bytes > 0 && standing.has_room
     }
 
     /// A datagram of `payload_bytes` leaves. The last one may take what will be there later.
@@ -69,13 +110,10 @@ impl Share {
         interval: Micros,
         least_bytes: usize,
     ) -> Option<usize> {
-        let in_time = |time: Micros| {
-            let bytes = u128::from(rate_bytes_per_s) * u128::from(time.0) / 1_000_000;
-            u64::try_from(bytes).unwrap_or(u64::MAX)
-        };
-        let one = in_time(interval);
+        let one = in_time(rate_bytes_per_s, interval);
         let most = (one.saturating_mul(SHARES_KEPT_MAX)).max((least_bytes + PACKET_OVERHEAD_BYTES) as u64);
-        let filled = self.filled_at.map_or(one, |at| self.bytes.saturating_add(in_time(now.since(at))));
+        let filled =
+            self.filled_at.map_or(one, |at| self.bytes.saturating_add(in_time(rate_bytes_per_s, now.since(at))));
         (self.bytes, self.filled_at) = (filled.min(most), Some(now));
         let space = usize::try_from(self.bytes).unwrap_or(usize::MAX).saturating_sub(PACKET_OVERHEAD_BYTES);
         (space >= least_bytes).then_some(space)
@@ -87,18 +125,18 @@ impl Share {
     }
 }
 
-/// Bytes a second that the window stands for.
-pub(crate) fn rate_bytes_per_s(controller: &dyn Controller) -> u64 {
-    controller.metrics().pacing_rate.map_or(u64::MAX, |bits| bits / 8)
+/// Bytes that `rate_bytes_per_s` comes to in `time`.
+const fn in_time(rate_bytes_per_s: u64, time: Micros) -> u64 {
+    rate_bytes_per_s.saturating_mul(time.0) / 1_000_000
 }
 
-/// Bytes a second that a steady stream of datagrams gets through a window: a packet is admitted only while a whole segment
-/// more fits, so that much of the window stays empty.
-pub(crate) fn steady_rate(controller: &dyn Controller, rtt: Duration, datagram_bytes_max: usize) -> u64 {
-    let room = controller.window().saturating_sub((datagram_bytes_max + SEGMENT_OVERHEAD_BYTES) as u64);
-    let round_us = rtt.as_micros().max(1);
-    let through = u128::from(room) * 1_000_000 / round_us;
-    rate_bytes_per_s(controller).min(u64::try_from(through).unwrap_or(u64::MAX))
+/// Bytes a second that the window stands for.
+pub(crate) fn rate_bytes_per_s(controller: &dyn Controller) -> u64 {
+    rate(&controller.metrics())
+}
+
+fn rate(metrics: &ControllerMetrics) -> u64 {
+    metrics.pacing_rate.map_or(u64::MAX, |bits| bits / 8)
 }
 
 #[cfg(test)]

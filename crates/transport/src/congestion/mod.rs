@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use quinn_proto::RttEstimator;
 use quinn_proto::congestion::{Controller, ControllerFactory, ControllerMetrics};
 
-pub(crate) use self::budget::{Budget, Share, rate_bytes_per_s, steady_rate};
+pub(crate) use self::budget::{Budget, Share, Standing, rate_bytes_per_s};
 use self::cubic::{BETA_LOSS, BETA_MARK, Cubic};
 use self::loss::Losses;
 use self::path::Path;
@@ -93,6 +93,7 @@ struct Pace {
     trial: Trial,
     rtt: Duration,
     in_flight: u64,
+    told: Told,
     peak: Peak,
     /// Signs about packets sent before this belong to a cut that was made already.
     cut_at: Option<Instant>,
@@ -115,6 +116,7 @@ impl Pace {
             trial: Trial::new(),
             rtt: Duration::from_millis(100),
             in_flight: 0,
+            told: Told::default(),
             peak: Peak::new(now),
             cut_at: None,
             jumped_at: now,
@@ -156,21 +158,21 @@ impl Pace {
         (FLIGHT_SEGMENTS_MIN * self.segment as u64).max(self.window_of(FLOOR_BYTES_PER_S as f64) as u64)
     }
 
-    /// The rate that the window stands for. A window that is not above a thin stream's holds nothing back on a short
-    /// line, so there the rate does; above, a quarter more than a window each round trip may leave (RFC 9002 §7.7).
-    fn rate(&self) -> f64 {
-        let rate = self.cubic.window / self.round();
-        let is_thin = self.cubic.window <= THIN_MARGIN * self.thin_window();
-        (if is_thin { rate.min(self.thin_rate()) } else { rate * 1.25 }).min(self.cap)
-    }
-
-    /// Keeps the window between what is granted and the cap. Round trips change, so this is done at every step.
+    /// Keeps the window between what is granted and the cap, and notes what is told of it. Round trips change, so this is
+    /// done at every step.
     fn bound(&mut self) {
-        let thin = self.thin_window();
+        let (thin_rate, round) = (self.thin_rate(), self.round());
+        let thin = self.window_of(thin_rate);
         self.is_thin_granted |= self.cubic.window >= thin;
-        let floor = if self.is_thin_granted { thin } else { FLOOR_BYTES_PER_S as f64 * self.round() };
+        let floor = if self.is_thin_granted { thin } else { FLOOR_BYTES_PER_S as f64 * round };
         self.cubic.raise_to(floor);
         self.cubic.lower_to(self.window_of(self.cap));
+        // A window that is not above a thin stream's holds nothing back on a short line, so there the rate does; above, a
+        // quarter more than a window each round trip may leave (RFC 9002 §7.7).
+        let rate = self.cubic.window / round;
+        let is_thin = self.cubic.window <= THIN_MARGIN * thin;
+        let rate = (if is_thin { rate.min(thin_rate) } else { rate * 1.25 }).min(self.cap);
+        self.told = Told { window: (self.cubic.window as u64).max(self.flight_min()), rate: rate as u64 };
     }
 
     /// Whether something about a packet sent at `sent` calls for a new cut; if so, it is made now.
@@ -308,6 +310,7 @@ impl Controller for Pace {
             _ => self.react_to_loss(now, sent),
         }
         self.judge_losses(now);
+        self.bound();
     }
 
     fn on_mtu_update(&mut self, new_mtu: u16) {
@@ -316,7 +319,7 @@ impl Controller for Pace {
     }
 
     fn window(&self) -> u64 {
-        (self.cubic.window as u64).max(self.flight_min())
+        self.told.window
     }
 
     /// `ssthresh` carries the room in the window: quinn-proto keeps its own count of bytes in flight to itself, and this
@@ -325,7 +328,7 @@ impl Controller for Pace {
         let mut metrics = ControllerMetrics::default();
         metrics.congestion_window = self.window();
         metrics.ssthresh = Some(self.window().saturating_sub(self.in_flight));
-        metrics.pacing_rate = Some(self.rate() as u64 * 8);
+        metrics.pacing_rate = Some(self.told.rate * 8);
         metrics
     }
 
@@ -340,6 +343,14 @@ impl Controller for Pace {
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self
     }
+}
+
+/// What others are told of the window. They ask often.
+#[derive(Clone, Copy, Debug, Default)]
+struct Told {
+    window: u64,
+    /// What the window stands for in bytes a second.
+    rate: u64,
 }
 
 /// The most bytes that were in flight in the last one to two round trips.

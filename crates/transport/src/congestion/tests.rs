@@ -45,6 +45,10 @@ impl Bench {
         }
     }
 
+    fn standing(&self) -> Standing {
+        Standing::of(&self.pace, self.rtt, 1_100)
+    }
+
     fn rate(&self) -> u64 {
         self.pace.metrics().pacing_rate.expect("always told") / 8
     }
@@ -130,7 +134,7 @@ fn a_new_budget_is_a_window() {
     let bench = Bench::new(50);
     let mut budget = Budget::default();
     for _ in 0..20 {
-        assert!(budget.has_room(downbeat_wire::Micros(1), &bench.pace, 1_100));
+        assert!(budget.has_room(downbeat_wire::Micros(1), &bench.standing()));
         budget.spend(300);
     }
 }
@@ -143,7 +147,7 @@ fn a_budget_lets_the_rate_through_and_no_more() {
     let mut budget = Budget::default();
     let mut bytes = 0;
     for tick in 0..600u64 {
-        if budget.has_room(downbeat_wire::Micros(tick * 16_667), &bench.pace, 1_100) {
+        if budget.has_room(downbeat_wire::Micros(tick * 16_667), &bench.standing()) {
             budget.spend(460);
             bytes += 500;
         }
