@@ -45,7 +45,7 @@ impl Epoch {
 
     /// `instant` rounded up: a timer that is handled at this time has expired.
     pub(crate) fn micros_after(self, instant: Instant) -> Micros {
-        let nanos = instant.saturating_duration_since(self.0).as_nanos();
-        Micros(u64::try_from(nanos.div_ceil(1_000)).unwrap_or(u64::MAX))
+        let since = instant.saturating_duration_since(self.0);
+        Micros(since.as_secs().saturating_mul(1_000_000) + u64::from(since.subsec_nanos().div_ceil(1_000)))
     }
 }

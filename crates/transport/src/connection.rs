@@ -47,6 +47,8 @@ pub(crate) struct Slot {
     pub(crate) is_urgent: bool,
     /// Our entry in the timer heap.
     pub(crate) armed: Option<Micros>,
+    /// When the connection wanted its timers looked at, as of its last packet out. It is put off with nearly each.
+    pub(crate) deadline: Option<Micros>,
     pub(crate) inflow: Inflow,
     /// Frames of the peer's that were read.
     frames: u64,
@@ -78,6 +80,7 @@ impl Slot {
             group: 0,
             is_urgent: false,
             armed: None,
+            deadline: None,
             inflow: Inflow::default(),
             frames: 0,
             handshake_work: Duration::ZERO,

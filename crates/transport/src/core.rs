@@ -372,6 +372,11 @@ impl Core {
                 continue;
             }
             slot.armed = None;
+            if slot.deadline.is_none_or(|deadline| deadline > now) {
+                // It was put off since.
+                self.timers.arm(id, &mut slot.armed, slot.deadline);
+                continue;
+            }
             let is_due = slot.conn.poll_timeout().is_some_and(|deadline| deadline <= instant);
             if is_due {
                 slot.conn.handle_timeout(instant);
@@ -379,8 +384,8 @@ impl Core {
             }
             // Put back at the true time. What is due now was handled, and is sent with the next flush.
             let Some(slot) = self.slots[id.index()].as_deref_mut() else { continue };
-            let deadline = slot.conn.poll_timeout().map(|at| self.epoch.micros_after(at));
-            self.timers.arm(id, &mut slot.armed, deadline.filter(|&deadline| deadline > now));
+            slot.deadline = slot.conn.poll_timeout().map(|at| self.epoch.micros_after(at));
+            self.timers.arm(id, &mut slot.armed, slot.deadline.filter(|&deadline| deadline > now));
         }
     }
 }

@@ -43,7 +43,7 @@ impl Core {
         }
         let slot = self.slots[id.index()].as_deref_mut().expect("pump says when it is gone");
         slot.settle();
-        let deadline = slot.conn.poll_timeout().map(|at| self.epoch.micros_after(at));
-        self.timers.arm(id, &mut slot.armed, deadline);
+        slot.deadline = slot.conn.poll_timeout().map(|at| self.epoch.micros_after(at));
+        self.timers.arm(id, &mut slot.armed, slot.deadline);
     }
 }
