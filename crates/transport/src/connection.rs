@@ -24,6 +24,17 @@ use crate::limits::{
 use crate::socket::Flow;
 use crate::streams::{Full, Inlet, Outlet};
 
+/// At 60 packets a second, a connection is asked for all eight times a second.
+const PACKETS_UNTIL_ASKED: u8 = 7;
+
+/// How much of what a connection could send is in a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    All,
+    /// There may be more.
+    Part,
+}
+
 /// How far a connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -50,6 +61,8 @@ pub(crate) struct Slot {
     /// When the connection wanted its timers looked at, as of its last packet out. It is put off with nearly each.
     pub(crate) deadline: Option<Micros>,
     pub(crate) inflow: Inflow,
+    /// Times that packets are made until the connection is next asked until it has none.
+    until_asked: u8,
     /// Frames of the peer's that were read.
     frames: u64,
     /// What the packets of the handshake took, and how many of them wait.
@@ -82,6 +95,7 @@ impl Slot {
             armed: None,
             deadline: None,
             inflow: Inflow::default(),
+            until_asked: 0,
             frames: 0,
             handshake_work: Duration::ZERO,
             handshake_packets: 0,
@@ -242,9 +256,28 @@ impl Slot {
         self.gate.hear(&self.conn);
     }
 
-    /// The connection is about to make packets.
-    pub(crate) fn pass(&mut self) {
+    /// The connection is about to make packets. Returns whether it is to be asked for them until it has none: probes, of
+    /// larger packets and of a peer that is silent, are packets of their own, which follow a timer or come now and then.
+    /// Asking in vain costs a tenth of making a packet.
+    pub(crate) fn begin_packets(&mut self) -> bool {
         self.gate.pass(&mut self.conn);
+        let is_asked = self.phase != Phase::Open || self.until_asked == 0;
+        self.until_asked = if is_asked { PACKETS_UNTIL_ASKED } else { self.until_asked - 1 };
+        is_asked
+    }
+
+    /// Whether a packet of `bytes` that was just made surely holds all that could be sent.
+    ///
+    /// quinn-proto fills a packet with all that it has. Frames that are left do not fit, so the packet is nearly full or they
+    /// are datagrams.
+    pub(crate) fn said(&mut self, bytes: usize) -> Said {
+        let is_all = self.gate.is_small(bytes) && self.conn.datagrams().send_buffer_space() >= self.empty_space_bytes;
+        if is_all { Said::All } else { Said::Part }
+    }
+
+    /// A timer fired: what it wants to send may be several packets.
+    pub(crate) const fn hear_timer(&mut self) {
+        self.until_asked = 0;
     }
 
     /// All that could be was sent.

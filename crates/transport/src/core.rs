@@ -380,6 +380,7 @@ impl Core {
             let is_due = slot.conn.poll_timeout().is_some_and(|deadline| deadline <= instant);
             if is_due {
                 slot.conn.handle_timeout(instant);
+                slot.hear_timer();
                 self.process(id, now);
             }
             // Put back at the true time. What is due now was handled, and is sent with the next flush.

@@ -12,7 +12,7 @@ use downbeat_wire::{CloseCode, Micros};
 use quinn_proto::Endpoint;
 
 use crate::cid::NextFlow;
-use crate::connection::Slot;
+use crate::connection::{Said, Slot};
 use crate::core::Core;
 use crate::counters::{ConnStats, DriverCounters};
 use crate::event::{ConnId, ConnectError, ControlError, Event, SendError};
@@ -348,16 +348,14 @@ impl<S: Socket> Driver<S> {
 
     /// Lets one connection send until it has nothing more to send.
     fn transmit(&mut self, now: Micros, id: ConnId) -> io::Result<()> {
-        if let Some(slot) = self.core.slot_mut(id) {
-            slot.pass();
-        }
-        loop {
+        let is_asked = self.core.slot_mut(id).is_some_and(Slot::begin_packets);
+        let mut has_more = true;
+        while has_more {
             if self.core.outgoing.is_full() {
                 self.send(now)?;
             }
-            if !self.core.poll_transmit(now, id) {
-                break;
-            }
+            let said = self.core.poll_transmit(now, id);
+            has_more = said.is_some_and(|said| is_asked || said == Said::Part);
         }
         self.core.settle(id);
         Ok(())

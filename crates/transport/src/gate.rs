@@ -15,6 +15,9 @@ use crate::limits::DATAGRAM_SEND_BUFFER_BYTES;
 /// What QUIC's buffer takes for a datagram beyond its payload, at most.
 const BUFFER_OVERHEAD_BYTES: usize = 64;
 
+/// Frames that cannot be cut are shorter, datagrams apart.
+const FRAME_BYTES_MAX: usize = 128;
+
 /// What may be sent to a peer, and the datagram that waits for its packet.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
@@ -77,6 +80,11 @@ impl Gate {
         if let Some(earlier) = self.waiting.replace(payload) {
             hand_over(conn, earlier);
         }
+    }
+
+    /// Whether a packet of `bytes` has room left for any frame but a datagram.
+    pub(crate) const fn is_small(&self, bytes: usize) -> bool {
+        bytes + FRAME_BYTES_MAX <= self.most_bytes
     }
 
     /// Hands what waits to the connection, which is about to make packets.

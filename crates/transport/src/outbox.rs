@@ -2,6 +2,7 @@
 
 use downbeat_wire::Micros;
 
+use crate::connection::Said;
 use crate::core::Core;
 use crate::event::ConnId;
 
@@ -20,12 +21,13 @@ impl Core {
         self.counters.bytes_out += transmit.size as u64;
     }
 
-    /// Writes a connection's next packet into the outgoing batch, which must have room; false when it has none.
-    pub(crate) fn poll_transmit(&mut self, now: Micros, id: ConnId) -> bool {
+    /// Writes a connection's next packet into the outgoing batch, which must have room, and tells what is in it; `None` when
+    /// there is no packet.
+    pub(crate) fn poll_transmit(&mut self, now: Micros, id: ConnId) -> Option<Said> {
         let instant = self.epoch.instant(now);
-        let Some(slot) = self.slots[id.index()].as_deref_mut().filter(|slot| slot.id == id) else { return false };
+        let slot = self.slots[id.index()].as_deref_mut().filter(|slot| slot.id == id)?;
         let out = self.outgoing.vacant().expect("the caller sends full batches");
-        let Some(transmit) = slot.conn.poll_transmit(instant, 1, &mut out.payload) else { return false };
+        let transmit = slot.conn.poll_transmit(instant, 1, &mut out.payload)?;
         out.remote = transmit.destination;
         out.local_ip = transmit.src_ip;
         out.ecn = transmit.ecn.map_or(0, |ecn| ecn as u8);
@@ -33,7 +35,7 @@ impl Core {
         self.outgoing.commit();
         self.counters.datagrams_out += 1;
         self.counters.bytes_out += transmit.size as u64;
-        true
+        Some(slot.said(transmit.size))
     }
 
     /// After a connection sent what it could: its deadline, and whether something stayed behind.

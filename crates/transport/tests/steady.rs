@@ -127,6 +127,44 @@ fn groups_that_are_flushed_apart_get_one_packet_per_client_and_tick_each() {
     assert!((1.0..1.01).contains(&each), "{each} packets per client and tick");
 }
 
+#[test]
+fn what_takes_two_packets_leaves_with_one_flush() {
+    let mut world = World::new("none");
+    let conns = world.join(4);
+    let peers = world.server.connected();
+    for tick in 0..20 {
+        world.now = world.now + TICK;
+        for &peer in &peers {
+            for half in 0..2 {
+                world.server.driver.send_datagram(peer, &[tick * 2 + half; 800]).expect("room");
+            }
+        }
+        world.server.driver.flush(world.now).expect("memory");
+        world.client.events.clear();
+        world.client.pump(world.now);
+        for &conn in &conns {
+            let mine = world.client.datagrams().into_iter().filter(|(of, _)| *of == conn);
+            let halves: Vec<_> = mine.map(|(_, datagram)| datagram[0]).collect();
+            assert_eq!(halves, [tick * 2, tick * 2 + 1]);
+        }
+        world.client.driver.flush(world.now).expect("memory");
+        world.server.pump(world.now);
+    }
+}
+
+#[test]
+fn a_path_that_takes_more_is_found_under_way() {
+    let mut world = World::new("latency=15ms");
+    let conns: Vec<_> = (0..4).map(|_| world.connect()).collect();
+    world.run(Micros::from_millis(100), |_| {});
+    let peers = world.server.connected();
+    play(&mut world, Micros::from_millis(2_000), &conns, 200, 60);
+    for peer in peers {
+        let mtu = world.server.driver.stats(peer).expect("open").mtu;
+        assert!(mtu > 1_400, "{mtu} bytes after two seconds");
+    }
+}
+
 fn survives(net: &str) {
     let mut world = World::new(net);
     let conns = (0..8).map(|_| world.connect()).collect::<Vec<_>>();
