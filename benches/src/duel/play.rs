@@ -29,7 +29,7 @@ const DRAINS: u64 = 4;
 const GROUPS: usize = 8;
 
 /// Ticks before it counts, and ticks without datagrams after it, so that no acknowledgement is left for the next time.
-const WARM_UP_TICKS: u64 = 60;
+const WARM_UP_TICKS: u64 = 12;
 const REST_TICKS: u64 = 6;
 
 /// Time in which everybody must have joined.

@@ -4,14 +4,18 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
-use super::{Effort, RUNS};
+use super::Effort;
 use crate::duel::{self, Duel, Kind, Measured, footprint};
 use crate::statistics::{median, rounded};
 use crate::{BenchError, Report, allocations};
 
-/// Ticks of one turn.
-const TICKS: u32 = 120;
-const TICKS_QUICK: u32 = 30;
+/// Ticks of one turn. Many short turns beat few long ones: floor and driver of a turn should find the machine alike, and its pace
+/// changes within seconds.
+const TICKS: u64 = 30;
+
+/// Turns of either.
+const TURNS: u32 = 41;
+const TURNS_QUICK: u32 = 11;
 
 /// Connections whose memory is measured.
 const IDLERS: usize = 1_000;
@@ -48,18 +52,17 @@ pub fn transport(effort: Effort, clients: usize) -> Result<Report, BenchError> {
         return Err(BenchError::Invalid("no allocator counts".to_owned()));
     }
     let footprint = footprint(IDLERS)?;
-    let ticks = u64::from(effort.of(TICKS, TICKS_QUICK));
     let mut duel = Duel::begin(clients)?;
-    let first = duel.play(Kind::Driver, ticks)?;
+    let first = duel.play(Kind::Driver, TICKS)?;
     duel.set_packets(&first.traffic)?;
     let mut turns = Vec::new();
-    for _ in 0..RUNS {
-        let turn = [duel.play(Kind::Floor, ticks)?, duel.play(Kind::Driver, ticks)?];
-        turn.iter().try_for_each(|measured| judge(measured, clients as u64 * ticks))?;
+    for _ in 0..effort.of(TURNS, TURNS_QUICK) {
+        let turn = [duel.play(Kind::Floor, TICKS)?, duel.play(Kind::Driver, TICKS)?];
+        turn.iter().try_for_each(|measured| judge(measured, clients as u64 * TICKS))?;
         turns.push(turn);
     }
-    let owners = duel.owners(ticks)?;
-    let each = (clients as u64 * ticks) as f64;
+    let owners = duel.owners(TICKS)?;
+    let each = (clients as u64 * TICKS) as f64;
     let us = |measured: &Measured| measured.cpu.as_nanos() as f64 / 1e3 / each;
     let of = |figure: &dyn Fn(&Measured) -> f64| median(turns.iter().map(|[_, driver]| figure(driver)));
     let traffic = first.traffic;
