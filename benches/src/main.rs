@@ -141,8 +141,8 @@ struct PeersArgs {
     /// Clients of the comparison
     #[arg(long, value_name = "N", default_value_t = 100)]
     clients: usize,
-    /// Numbers of clients that are tried until there are too many; none with --quick
-    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = workloads::LADDER)]
+    /// Numbers of clients that are tried until there are too many; none with --quick, or without a number
+    #[arg(long, value_name = "N", value_delimiter = ',', num_args = 0.., default_values_t = workloads::LADDER)]
     ladder: Vec<usize>,
     /// How often everybody has a turn, 0 to print what --runs holds [default: 3, or 1 with --quick]
     #[arg(long, value_name = "N")]

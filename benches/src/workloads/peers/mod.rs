@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use self::program::Programs;
-use self::row::{Ratio, Row};
+use self::row::{Ratio, Row, Step};
 use self::run::Runs;
 use super::Effort;
 use crate::{BenchError, Report, markdown};
@@ -49,6 +49,7 @@ struct Figures {
     clients: usize,
     rows: Vec<Row>,
     ratios: Vec<Ratio>,
+    steps: Vec<Step>,
 }
 
 /// Runs the programs, or gathers what they measured before.
@@ -70,8 +71,10 @@ pub fn peers(effort: Effort, contest: &Contest) -> Result<Report, BenchError> {
     }
     let rows: Vec<Row> = row::rows(contest, runs.all());
     let ratios = row::ratios(&rows);
-    let text = markdown::table(&row::table(&rows)) + &row::verdict(&ratios);
-    let figures = Figures { clients: contest.clients, rows, ratios };
+    let steps = row::steps(contest, runs.all());
+    let tables = [markdown::table(&row::table(&rows)), markdown::table(&row::steps_table(&steps))];
+    let text = tables.join("\n") + "\n" + &row::verdict(&ratios);
+    let figures = Figures { clients: contest.clients, rows, ratios, steps };
     Ok(Report::new("peers", effort.seed, effort.quick, figures)?.with_text(text))
 }
 

@@ -40,6 +40,19 @@ pub(super) struct Ratio {
     bytes_ratio: f64,
 }
 
+/// What a client costs when there are so many.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Step {
+    peer: String,
+    precision: &'static str,
+    visible: String,
+    clients: usize,
+    server_cpu_us_per_client_tick: f64,
+    server_cpu_share: f64,
+    clients_cpu_share: f64,
+    served: bool,
+}
+
 /// A process that uses this share of its processor has no time left.
 const FULL: f64 = 0.9;
 
@@ -90,16 +103,53 @@ fn precision(contestant: &Contestant) -> &'static str {
     }
 }
 
-/// The most clients of which at least half of the runs were served, and what was full in the runs beyond.
-fn saturation(runs: &[&Run]) -> (Option<usize>, &'static str) {
+/// Whether at least half of the runs with so many clients were served.
+fn is_served(runs: &[&Run], clients: usize) -> bool {
+    let tried = || runs.iter().filter(|run| run.clients == clients);
+    2 * tried().filter(|run| run.is_served()).count() >= tried().count()
+}
+
+/// All numbers of clients that were tried, ascending.
+fn tried(runs: &[&Run]) -> Vec<usize> {
     let mut numbers: Vec<usize> = runs.iter().map(|run| run.clients).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    let is_served = |clients: usize| {
-        let tried = || runs.iter().filter(|run| run.clients == clients);
-        2 * tried().filter(|run| run.is_served()).count() >= tried().count()
-    };
-    let most = numbers.iter().copied().rev().find(|&clients| is_served(clients));
+    numbers
+}
+
+/// A step for each contestant, sight and number of clients that has runs.
+pub(super) fn steps(contest: &Contest, runs: &[Run]) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for visible in &contest.visible {
+        for contestant in &contest.contestants {
+            let own = runs.iter().filter(|run| run.contestant == *contestant && run.visible == *visible);
+            let own: Vec<&Run> = own.collect();
+            steps.extend(tried(&own).into_iter().map(|clients| step(contestant, visible, clients, &own)));
+        }
+    }
+    steps
+}
+
+fn step(contestant: &Contestant, visible: &str, clients: usize, runs: &[&Run]) -> Step {
+    let at = || runs.iter().filter(|run| run.clients == clients);
+    let served = |figure: fn(&Served) -> f64| median(at().filter_map(|run| run.served.as_ref()).map(figure));
+    let played = |figure: fn(&Played) -> f64| median(at().filter_map(|run| run.played.as_ref()).map(figure));
+    Step {
+        peer: contestant.name.clone(),
+        precision: precision(contestant),
+        visible: visible.to_owned(),
+        clients,
+        server_cpu_us_per_client_tick: rounded(served(|served| served.server_cpu_us_per_client_tick), 2),
+        server_cpu_share: rounded(served(|served| served.cpu_share), 3),
+        clients_cpu_share: rounded(played(|played| played.cpu_share), 3),
+        served: is_served(runs, clients),
+    }
+}
+
+/// The most clients of which at least half of the runs were served, and what was full in the runs beyond.
+fn saturation(runs: &[&Run]) -> (Option<usize>, &'static str) {
+    let numbers = tried(runs);
+    let most = numbers.iter().copied().rev().find(|&clients| is_served(runs, clients));
     let Some(next) = numbers.iter().copied().find(|&clients| most.is_none_or(|most| clients > most)) else {
         return (most, "nothing");
     };
@@ -172,6 +222,27 @@ pub(super) fn table(rows: &[Row]) -> Vec<Vec<String>> {
     lines
 }
 
+/// The steps in words: a line for each contestant and sight, a column for each number of clients. What was not served is in
+/// brackets.
+pub(super) fn steps_table(steps: &[Step]) -> Vec<Vec<String>> {
+    let mut numbers: Vec<usize> = steps.iter().map(|step| step.clients).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    let mut lines = vec![vec!["server, µs, with clients:".to_owned(), "visible".to_owned()]];
+    lines[0].extend(numbers.iter().map(ToString::to_string));
+    let same = |a: &Step, b: &Step| (&a.peer, a.precision, &a.visible) == (&b.peer, b.precision, &b.visible);
+    for own in steps.chunk_by(same) {
+        let mut line = vec![format!("{}, {}", own[0].peer, own[0].precision), own[0].visible.clone()];
+        line.extend(numbers.iter().map(|number| match own.iter().find(|step| step.clients == *number) {
+            Some(step) if step.served => format!("{:.1}", step.server_cpu_us_per_client_tick),
+            Some(step) => format!("({:.1})", step.server_cpu_us_per_client_tick),
+            None => String::new(),
+        }));
+        lines.push(line);
+    }
+    lines
+}
+
 /// The ratios in words, a line each.
 pub(super) fn verdict(ratios: &[Ratio]) -> String {
     let line = |ratio: &Ratio| {
@@ -233,6 +304,9 @@ mod tests {
         late.played.as_mut().expect("set").cpu_share = 1.0;
         runs[2] = late;
         assert_eq!(saturation(&runs), (Some(200), "clients"));
+        let steps = super::steps(&contest(&["renet"]), &runs);
+        assert_eq!(steps_table(&steps)[0][2..], ["100", "200", "300"]);
+        assert_eq!(steps_table(&steps)[1][1..], ["all", "20.0", "20.0", "(20.0)"]);
         runs[2].clients = 50;
         runs.retain(|run| run.clients == 50);
         assert_eq!(saturation(&runs), (None, "clients"));

@@ -93,7 +93,7 @@ impl Run {
     /// leave out a state if a newer one came in the same frame, as jitter of a millisecond brings about.
     fn delivered_min(&self) -> f64 {
         match self.contestant.name.as_str() {
-            "replicon" | "lightyear" => 0.97,
+            "replicon" | "lightyear" => 0.95,
             _ => KEPT,
         }
     }
