@@ -21,8 +21,6 @@ pub(crate) struct Entity {
     /// As all others and as its owner are told it, where that is not the whole state.
     told: [Option<Versions>; 2],
     captured: Tick,
-    /// The last of its records that was decided in this tick, as an index into [`Entities::records`].
-    record: Option<u32>,
     /// As of a tick, the last one in which it was moved rather than that it moved, as far back as shots are rewound.
     pub(crate) jumped: Cell<Option<(Tick, Option<Tick>)>>,
 }
@@ -72,6 +70,9 @@ pub(crate) struct Entities {
     coding: Arc<Coding>,
     ops: Vec<Op>,
     records: Vec<Kept>,
+    /// By entity: the last of its records that was decided in this tick. Apart from the entities, so that what each client asks for
+    /// of each of them lies close together.
+    last: Vec<Option<u32>>,
     walk: Walk,
     state: Vec<i32>,
     /// By kind: whether all others, and owners, are told less than the whole state.
@@ -95,6 +96,7 @@ impl Entities {
             coding,
             ops: Vec::new(),
             records: Vec::new(),
+            last: Vec::new(),
             walk: Walk::default(),
             state: Vec::new(),
             tick: Tick::ZERO,
@@ -156,14 +158,12 @@ impl Entities {
                         versions: Versions::new(width, tick),
                         told: [versions(self.is_cut[kind][0]), versions(self.is_cut[kind][1] && avatar.is_some())],
                         captured: tick,
-                        record: None,
                         jumped: Cell::new(None),
                     })
                 }
             };
             let state = &lanes[first_lane..first_lane + width];
             entity.captured = tick;
-            entity.record = None;
             if entity.versions.push(tick, state) {
                 for (told, owner) in entity.told.iter_mut().zip([false, true]) {
                     let Some(told) = told else { continue };
@@ -174,6 +174,8 @@ impl Entities {
         }
         self.ops.clear();
         self.records.clear();
+        self.last.clear();
+        self.last.resize(self.places.len(), None);
         self.scene.clear();
         for place in &mut self.places {
             let Some(entity) = place.as_ref().filter(|entity| entity.captured == tick) else {
@@ -190,17 +192,18 @@ impl Entities {
     /// What there is to tell of `id` to a reader who knows its states of `known`, decided at most once a tick. `renamed`:
     /// the tick since when its lanes name the entities that they name for this reader.
     pub(crate) fn record(&mut self, id: EntityId, known: Picked, owner: bool, renamed: Tick) -> Record {
-        let Self { places, coding, ops, records, walk, state, tick, interval, .. } = self;
-        let entity = places[id.index()].as_mut().expect("what is shown is in the table");
+        let Self { places, coding, ops, records, last, walk, state, tick, interval, .. } = self;
         let newest_known = tick.offset(-i64::from(u32::from(known.ages()[0]) * *interval));
         let key = Key { known, owner, forced: renamed > newest_known };
-        let mut next = entity.record;
+        let before = last[id.index()];
+        let mut next = before;
         while let Some(kept) = next.map(|i| &records[i as usize]) {
             if kept.key == key {
                 return kept.record;
             }
             next = kept.before;
         }
+        let entity = places[id.index()].as_ref().expect("what is shown is in the table");
         let versions = entity.told(owner);
         let mut states = [Known { age: 0, lanes: &[] }; 3];
         for (state, &age) in states.iter_mut().zip(known.ages()) {
@@ -227,8 +230,8 @@ impl Entities {
         let cost = ops[start..].iter().map(|op| op.cost()).sum();
         let record =
             Record { start: start as u32, len: (ops.len() - start) as u32, cost, asleep, news, since: newest.since };
-        records.push(Kept { key, record, before: entity.record });
-        entity.record = Some(records.len() as u32 - 1);
+        records.push(Kept { key, record, before });
+        last[id.index()] = Some(records.len() as u32 - 1);
         record
     }
 
