@@ -28,6 +28,8 @@ use crate::types::{
 pub(crate) struct Session {
     pub(crate) player: Option<PlayerId>,
     queue: InputQueue,
+    /// The margin that was reported last, in sixteenths of a tick.
+    margin: Option<i16>,
     up_seen: Option<Acks>,
     inputs: InputCounters,
     leads: Leads,
@@ -167,6 +169,7 @@ impl<G: Game> Room<G> {
             Session {
                 player,
                 queue: InputQueue::new(&self.neutral),
+                margin: None,
                 up_seen: None,
                 inputs: InputCounters::default(),
                 leads: Leads::default(),
@@ -380,13 +383,15 @@ impl<G: Game> Room<G> {
     fn send_snapshots(&mut self, net: &mut impl Net) {
         for (&id, session) in &mut self.sessions {
             let (Some(space), avatar) = (session.space, session.avatar) else { continue };
+            let arrivals = session
+                .queue
+                .take_arrivals()
+                .map(|(us, missing)| Arrivals { margin: margin_sixteenths(us, self.options.tick_rate_hz), missing });
+            session.margin = arrivals.map(|arrivals| arrivals.margin).or(session.margin);
             let inputs = session.player.map(|_| InputReport {
                 consumed: session.queue.consumed(),
                 substituted: session.queue.substituted(),
-                arrivals: session.queue.take_arrivals().map(|(us, missing)| Arrivals {
-                    margin: margin_sixteenths(us, self.options.tick_rate_hz),
-                    missing,
-                }),
+                arrivals,
             });
             let room = snapshot::Source {
                 schema: &self.schema,
@@ -469,6 +474,7 @@ impl<G: Game> Room<G> {
             player: session.player,
             inputs: session.inputs,
             inputs_waiting: session.queue.waiting(),
+            margin_sixteenths: session.margin,
             slots: session.replication.slots.len(),
         })
     }

@@ -156,6 +156,9 @@ pub struct SessionReport {
     pub inputs: InputCounters,
     /// Inputs that wait for their tick.
     pub inputs_waiting: usize,
+    /// By how much the latest of the newest inputs came before its tick, as the client was told last, in sixteenths of a
+    /// tick; negative when it was late.
+    pub margin_sixteenths: Option<i16>,
     /// Slots that it has ever had at a time.
     pub slots: usize,
 }

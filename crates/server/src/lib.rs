@@ -5,10 +5,12 @@
 //! | [`Server`], [`Stop`] | start, run, end |
 //! | [`Config`], [`Loader`] | what an operator may set, and from where |
 //! | [`ServerReport`], [`Progress`] | figures at the end, and while it runs |
+//! | [`control`] | looking into a running server, and changing it |
 //! | [`Notice`] | what an operator is told |
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod control;
 mod directory;
 mod doorman;
 mod guard;

@@ -119,3 +119,9 @@ pub const SECRET_BYTES_MIN: usize = 32;
 
 /// How often the file of ticket keys is looked at.
 pub const KEYS_LOOKED_AT_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// Commands that wait for a shard; more are refused as busy.
+pub const COMMANDS_WAITING_MAX: usize = 256;
+
+/// Commands that a shard takes between two beats at most. The rest waits for the next pause.
+pub const COMMANDS_PER_BEAT: usize = 8;

@@ -53,6 +53,13 @@ pub enum Notice {
         /// Which.
         room: u64,
     },
+    /// A room was closed because an operator asked for it.
+    RoomEnded {
+        /// Which.
+        room: u64,
+        /// How many were sent away.
+        clients: usize,
+    },
     /// A room's game panicked; its clients were sent away, and the other rooms go on.
     RoomFailed {
         /// Which.
@@ -110,6 +117,9 @@ impl fmt::Display for Notice {
             }
             Self::RoomOpened { room } => write!(f, "room {room} opened"),
             Self::RoomClosed { room } => write!(f, "room {room} closed, it was empty"),
+            Self::RoomEnded { room, clients } => {
+                write!(f, "room {room} closed by an operator; clients sent away: {clients}")
+            }
             Self::RoomFailed { room } => write!(f, "room {room} failed and was closed"),
             Self::RoomRefused { error } => write!(f, "no room can be opened: {error}"),
             Self::Slowed { ticks: 1 } => f.write_str("overloaded: 1 tick was left out"),

@@ -11,6 +11,7 @@ use downbeat_transport::{Driver, Fingerprint, KernelSocket, Socket};
 use downbeat_wire::control;
 
 use crate::config::Config;
+use crate::control::{Control, Hooks};
 use crate::directory::Directory;
 use crate::limits::RULES_BYTES_MAX;
 use crate::notice::Notify;
@@ -38,6 +39,7 @@ pub struct Server<G: Game, S = KernelSocket> {
     shards: Vec<Shard<G, S>>,
     notify: Arc<Mutex<Notify>>,
     fingerprint: Fingerprint,
+    hooks: Hooks,
 }
 
 impl<G: Game> Server<G> {
@@ -75,6 +77,7 @@ impl<G: Game, S: Socket> Server<G, S> {
             doorman: Arc::new(start::doorman(config)?),
             directory: Arc::new(Directory::new(count, config.rooms_max.into())),
             progress: Arc::new(Progress::new(count)),
+            control: Arc::new(Control::new(count)),
         };
         let identity = start::identity(config)?;
         let fingerprint = identity.fingerprint();
@@ -89,7 +92,7 @@ impl<G: Game, S: Socket> Server<G, S> {
             let drivers = drivers.collect::<Result<_, _>>()?;
             shards.push(Shard::new(&common, index, drivers, in_turn(&notify))?);
         }
-        Ok(Self { common, shards, notify, fingerprint })
+        Ok(Self { common, shards, notify, fingerprint, hooks: Hooks::default() })
     }
 
     /// Where it can be reached.
@@ -116,6 +119,16 @@ impl<G: Game, S: Socket> Server<G, S> {
     /// What decides everything random in its first room.
     pub const fn seed(&self) -> u64 {
         self.common.seed
+    }
+
+    /// The way into it while it runs.
+    pub fn control(&self) -> Arc<Control> {
+        Arc::clone(&self.common.control)
+    }
+
+    /// What operators may ask for that is not the shards' to do; to be filled in before it runs.
+    pub const fn hooks(&mut self) -> &mut Hooks {
+        &mut self.hooks
     }
 
     /// Figures that other threads may read while it runs.

@@ -17,6 +17,9 @@ pub const MAGIC: [u8; 4] = *b"DNBT";
 /// The version of everything behind the fixed layout. `WIRE.md` and the golden vectors move with it.
 pub const PROTOCOL_VERSION: u16 = 4;
 
+/// Who speaks where an operator does: no player's number is as high.
+pub const OPERATOR: u16 = u16::MAX;
+
 /// What a client asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
@@ -53,9 +56,9 @@ pub enum ClientMessage {
 pub enum ServerMessage {
     /// The client is in.
     Welcome(Welcome),
-    /// A player said something.
+    /// A player said something, or an operator did.
     Said {
-        /// Which one.
+        /// Which one; [`OPERATOR`] is no player.
         player: u16,
         /// What.
         text: String,

@@ -1,6 +1,7 @@
 //! How a connection becomes a session: it says hello in time, plays the same game, and there is a place.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use downbeat_host::{JoinError, SessionId};
 use downbeat_replica::Game;
@@ -11,7 +12,7 @@ use downbeat_wire::{CloseCode, Micros};
 use super::Shard;
 use super::peers::Link;
 use super::rooms::{Place, Trouble};
-use super::sessions::Session;
+use super::sessions::{Identity, Session};
 use crate::doorman::Wish;
 use crate::guard::Rate;
 use crate::text;
@@ -91,9 +92,18 @@ impl<G: Game, S: Socket> Shard<G, S> {
             self.doorman.take(ticket).map_err(|error| self.turn_away(error))?;
         }
         let name = ticket.as_ref().and_then(|ticket| ticket.name.as_ref()).unwrap_or(&hello.name);
-        let session = Session { link: Some(link), room, player: None, says: Rate::default() };
+        let name = text::name(name);
+        let account = ticket.as_ref().map(|ticket| Arc::from(ticket.sub.as_str()));
+        let session = Session {
+            identity: Identity { name: Arc::from(name.as_str()), account, since: now },
+            link: Some(link),
+            room,
+            player: None,
+            says: Rate::default(),
+            muted_until: Micros(0),
+        };
         let id = self.sessions.insert(session).ok_or(CloseCode::Overloaded)?;
-        match self.rooms.join(room, id, &text::name(name), hello.spectator) {
+        match self.rooms.join(room, id, &name, hello.spectator) {
             Ok(player) => {
                 let session = self.sessions.get_mut(id).expect("it was put there just now");
                 session.player = player;

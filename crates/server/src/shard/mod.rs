@@ -8,18 +8,21 @@ mod describe;
 mod figures;
 mod life;
 mod net;
+mod obey;
 mod pace;
 mod peers;
 mod relief;
 mod rooms;
 mod sessions;
+mod show;
 mod tallies;
 mod traffic;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 
-use downbeat_host::RoomOptions;
+use downbeat_host::{RoomOptions, SessionId};
 use downbeat_replica::{ConfigError, Game};
 use downbeat_transport::{Clock, Driver, Socket};
 use downbeat_wire::control::{ServerMessage, frame};
@@ -39,6 +42,7 @@ use self::rooms::{Failed, Rooms};
 use self::sessions::Sessions;
 use self::tallies::Tallies;
 use crate::config::Config;
+use crate::control::{Command, Control};
 use crate::directory::Directory;
 use crate::doorman::Doorman;
 use crate::limits::SLOWED_PAUSE;
@@ -66,6 +70,7 @@ pub(crate) struct Common<G: Game> {
     pub(crate) doorman: Arc<Doorman>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) progress: Arc<Progress>,
+    pub(crate) control: Arc<Control>,
 }
 
 pub(crate) struct Shard<G: Game, S> {
@@ -87,6 +92,8 @@ pub(crate) struct Shard<G: Game, S> {
     tallies: Tallies,
     notify: Notify,
     progress: Arc<Progress>,
+    control: Arc<Control>,
+    commands: Receiver<Command>,
     is_draining: bool,
     /// The last look into the sockets left something there.
     is_behind: bool,
@@ -131,6 +138,8 @@ impl<G: Game, S: Socket> Shard<G, S> {
             tallies: Tallies::default(),
             notify,
             progress: Arc::clone(&common.progress),
+            control: Arc::clone(&common.control),
+            commands: common.control.take_inbox(index),
             is_draining: false,
             is_behind: false,
             strain: Strain::default(),
@@ -269,10 +278,15 @@ impl<G: Game, S: Socket> Shard<G, S> {
         self.rooms.fail(room);
         (self.notify)(&Notice::RoomFailed { room });
         for id in self.sessions.ids(Some(room)) {
-            match self.sessions.get(id).and_then(|session| session.link) {
-                Some(link) => self.dismiss(now, link, CloseCode::RoomFailed, CloseCode::RoomFailed.reason()),
-                None => self.end_session(now, id),
-            }
+            self.send_away(now, id, CloseCode::RoomFailed, CloseCode::RoomFailed.reason());
+        }
+    }
+
+    /// Ends a session, and its connection if it has one.
+    fn send_away(&mut self, now: Micros, id: SessionId, code: CloseCode, reason: &str) {
+        match self.sessions.get(id).and_then(|session| session.link) {
+            Some(link) => self.dismiss(now, link, code, reason),
+            None => self.end_session(now, id),
         }
     }
 
@@ -287,7 +301,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
         }
     }
 
-    fn end_session(&mut self, now: Micros, id: downbeat_host::SessionId) {
+    fn end_session(&mut self, now: Micros, id: SessionId) {
         let Some(session) = self.sessions.remove(id) else { return };
         self.beats.leave(session.room);
         if self.rooms.leave(session.room, id, session.player) == Err(Failed) {

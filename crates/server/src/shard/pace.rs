@@ -77,6 +77,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
         }
         let now = self.clock.now();
         self.measure(now, has_ticked);
+        self.obey(now);
         if now.since(self.review.begun) >= REVIEW_PAUSE {
             self.look_back(now);
         }
@@ -150,6 +151,14 @@ impl<G: Game, S: Socket> Shard<G, S> {
         (review.beats, review.unread) = (0, 0);
         step.into_iter().for_each(|step| self.take(step));
         self.tell_paces(now);
+        if self.control.is_watched() {
+            self.show(now);
+        }
+    }
+
+    /// What each room did in the last second.
+    pub(super) fn last_second(&self) -> &[Share] {
+        &self.review.shares
     }
 
     fn take(&mut self, Step { room, every }: Step) {

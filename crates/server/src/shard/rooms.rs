@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use downbeat_host::{Counters, JoinError, Net, PeerError, Room, RoomOptions, SessionId};
+use downbeat_host::{Counters, JoinError, Net, PeerError, Room, RoomOptions, SessionId, SessionReport};
 use downbeat_replica::{Coding, ConfigError, Game, Micros, PlayerId};
 use downbeat_wire::CloseCode;
 
@@ -40,6 +40,8 @@ struct Open<G: Game> {
     players: usize,
     spectators: usize,
     says: Rate,
+    /// It stays open while nobody is in it.
+    is_kept: bool,
 }
 
 impl<G: Game> Open<G> {
@@ -114,7 +116,7 @@ impl<G: Game> Rooms<G> {
         let opened = guarded(|| Room::with_coding(&self.rules, options, Arc::clone(&self.coding)));
         let room = opened.map_err(|Failed| ConfigError("the game panicked".to_owned()))??;
         self.opened += 1;
-        self.open.insert(id, Open { room, players: 0, spectators: 0, says: Rate::default() });
+        self.open.insert(id, Open { room, players: 0, spectators: 0, says: Rate::default(), is_kept: false });
         Ok(id)
     }
 
@@ -261,8 +263,35 @@ impl<G: Game> Rooms<G> {
 
     /// An empty room that is not needed, since the server has another one. It must be closed.
     pub(crate) fn poll_empty(&self) -> Option<u64> {
-        let newest = self.open.iter().rev().find(|(_, open)| open.sessions() == 0);
+        let newest = self.open.iter().rev().find(|(_, open)| open.sessions() == 0 && !open.is_kept);
         newest.map(|(id, _)| *id).filter(|_| self.directory.spare_room())
+    }
+
+    /// Keeps a room open while nobody is in it.
+    pub(crate) fn keep(&mut self, id: u64) {
+        if let Some(open) = self.open.get_mut(&id) {
+            open.is_kept = true;
+        }
+    }
+
+    /// How a room stands, what it was opened with, and whether it is kept.
+    pub(crate) fn look(&self, id: u64) -> Option<(Standing, &RoomOptions, bool)> {
+        let open = self.open.get(&id)?;
+        Some((open.standing(), open.room.options(), open.is_kept))
+    }
+
+    /// A session's figures.
+    pub(crate) fn session(&self, id: u64, session: SessionId) -> Option<SessionReport> {
+        self.open.get(&id)?.room.session(session)
+    }
+
+    /// Closes a room, whoever is in it; false when it was not there.
+    pub(crate) fn end(&mut self, id: u64) -> bool {
+        let was_open = self.take_out(id);
+        if was_open {
+            self.directory.give_back_room();
+        }
+        was_open
     }
 
     /// Closes the room that [`Self::poll_empty`] gave.
@@ -272,10 +301,7 @@ impl<G: Game> Rooms<G> {
 
     /// Takes a room out whose game panicked.
     pub(crate) fn fail(&mut self, id: u64) {
-        if self.take_out(id) {
-            self.directory.give_back_room();
-            self.failed += 1;
-        }
+        self.failed += u64::from(self.end(id));
     }
 
     /// Takes a room out, whatever state it is in; false when it was not there.

@@ -2,23 +2,38 @@
 //! replaced, and there may be none for a while.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use downbeat_host::SessionId;
 use downbeat_replica::PlayerId;
+use downbeat_wire::Micros;
 
 use super::peers::Link;
 use crate::guard::Rate;
 use crate::limits::SESSIONS_MAX;
 
+/// Who takes part.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) name: Arc<str>,
+    /// `None` where no tickets are asked for.
+    pub(crate) account: Option<Arc<str>>,
+    /// When it was let in.
+    pub(crate) since: Micros,
+}
+
 /// One client's part in a match.
 #[derive(Debug)]
 pub(crate) struct Session {
+    pub(crate) identity: Identity,
     /// The connection it is reached by.
     pub(crate) link: Option<Link>,
     pub(crate) room: u64,
     /// `None` for a spectator.
     pub(crate) player: Option<PlayerId>,
     pub(crate) says: Rate,
+    /// Until when nobody hears what it says.
+    pub(crate) muted_until: Micros,
 }
 
 /// All sessions of a shard. An id is a place and a generation, so that an old id never means a new session.
@@ -94,7 +109,9 @@ mod tests {
     use super::*;
 
     fn session(room: u64) -> Session {
-        Session { link: None, room, player: None, says: Rate::default() }
+        let identity = Identity { name: "Ada".into(), account: None, since: Micros(0) };
+        let (says, muted_until) = (Rate::default(), Micros(0));
+        Session { identity, link: None, room, player: None, says, muted_until }
     }
 
     #[test]

@@ -101,7 +101,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
         let Some(player) = session.player else {
             return self.dismiss(now, link, CloseCode::NotAllowed, "a spectator cannot talk");
         };
-        if !session.says.take(now, SAYS_PER_S, SAYS_BURST) {
+        if session.muted_until > now || !session.says.take(now, SAYS_PER_S, SAYS_BURST) {
             self.tallies.says_dropped += 1;
             return;
         }
@@ -111,15 +111,23 @@ impl<G: Game, S: Socket> Shard<G, S> {
             self.tallies.says_dropped += 1;
             return;
         }
-        let said = frame(&ServerMessage::Said { player: player.0, text });
-        for hearer in self.sessions.ids(Some(room)) {
+        self.tell_all(now, Some(room), &frame(&ServerMessage::Said { player: player.0, text }));
+    }
+
+    /// Tells everybody in a room, or in all rooms, what may be missed. Returns how many were told.
+    pub(super) fn tell_all(&mut self, now: Micros, room: Option<u64>, said: &[u8]) -> usize {
+        let hearers = self.sessions.ids(room);
+        let mut told = 0;
+        for hearer in hearers {
             // Nobody is sent away for what others say: who does not keep up misses it.
             if self.backlog(hearer) > CHAT_BACKLOG_BYTES_MAX {
                 self.tallies.says_missed += 1;
             } else {
-                self.write(now, hearer, &said);
+                self.write(now, hearer, said);
+                told += 1;
             }
         }
+        told
     }
 
     /// Control bytes that wait for a session.
@@ -162,6 +170,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::control::Control;
     use crate::directory::Directory;
     use crate::doorman::Doorman;
     use crate::limits::DESCRIPTIONS_BYTES_PER_S;
@@ -192,8 +201,8 @@ mod tests {
             let config = Config::new(Field::NAME);
             let directory = Arc::new(Directory::new(1, config.rooms_max.into()));
             let doorman = Arc::new(Doorman::new(None).expect("there are no keys to be read"));
-            let common =
-                Common { config, doorman, game, rules, seed: 1, directory, progress: Arc::new(Progress::new(1)) };
+            let (progress, control) = (Arc::new(Progress::new(1)), Arc::new(Control::new(1)));
+            let common = Common { config, doorman, game, rules, seed: 1, directory, progress, control };
             let shard = Shard::new(&common, 0, vec![server.expect("good options")], Box::new(|_| {}));
             let socket = network.bind(([10, 0, 0, 2], 5_000).into());
             let clients = Driver::client(&ClientOptions::new(trust), socket).expect("good options");

@@ -11,6 +11,7 @@ use downbeat_client::{Client, Start};
 use downbeat_field::Field;
 use downbeat_replica::codec::Model;
 use downbeat_replica::{Game, Schema};
+use downbeat_server::control::Control;
 use downbeat_server::{Config, Listen, Notice, Notify, Progress, Server, ServerReport, Stop};
 use downbeat_transport::{
     ClientOptions, Clock, CloseReason, ConnId, Driver, Event, Fingerprint, KernelSocket, Socket, SocketOptions, Trust,
@@ -27,6 +28,7 @@ pub(crate) struct Running {
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) progress: Arc<Progress>,
+    pub(crate) control: Arc<Control>,
     pub(crate) stop: Stop,
     thread: JoinHandle<ServerReport>,
 }
@@ -62,6 +64,7 @@ fn serve<G: Game, S: Socket + Send + 'static>(server: Server<G, S>) -> Running {
         addresses: server.local_addrs(),
         fingerprint: server.fingerprint(),
         progress: server.progress(),
+        control: server.control(),
         stop: stop.clone(),
         thread: std::thread::spawn(move || server.run(&stop).expect("loopback works")),
     }

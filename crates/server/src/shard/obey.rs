@@ -1,0 +1,100 @@
+//! What operators ask for, between two beats: a few commands at a time, so that no tick is late for them.
+
+use std::time::Duration;
+
+use downbeat_host::SessionId;
+use downbeat_replica::Game;
+use downbeat_transport::Socket;
+use downbeat_wire::control::{OPERATOR, ServerMessage, frame};
+use downbeat_wire::{CloseCode, Micros};
+
+use super::Shard;
+use crate::control::{Command, Refused, Who};
+use crate::limits::COMMANDS_PER_BEAT;
+use crate::notice::Notice;
+use crate::text;
+
+impl<G: Game, S: Socket> Shard<G, S> {
+    /// Takes a few of the commands that wait, the first in any case, further ones while the next beat is not due.
+    pub(super) fn obey(&mut self, now: Micros) {
+        self.control.note_beat(self.index);
+        for _ in 0..COMMANDS_PER_BEAT {
+            // It is empty nearly always; and whoever could fill it may be gone.
+            let Ok(command) = self.commands.try_recv() else { return };
+            self.carry_out(now, command);
+            if self.clock.now() >= self.beats.next_at() {
+                return;
+            }
+        }
+    }
+
+    fn carry_out(&mut self, now: Micros, command: Command) {
+        match command {
+            Command::OpenRoom { answer } => answer.give(self.open_kept()),
+            Command::CloseRoom { room, reason, answer } => answer.give(self.close_room(now, room, &reason)),
+            Command::Kick { session, reason, answer } => answer.give(self.kick(now, session, &reason)),
+            Command::KickBanned { whom, reason, answer } => {
+                let ids = self.sessions.ids(None).into_iter();
+                let meant: Vec<_> = ids.filter(|id| self.who(*id).is_some_and(|who| whom.includes(&who))).collect();
+                answer.give(meant.into_iter().filter_map(|id| self.kick(now, id, &reason)).count());
+            }
+            Command::Mute { session, time, answer } => answer.give(self.mute(now, session, time)),
+            Command::Broadcast { room, text, answer } => answer.give(self.broadcast(now, room, &text)),
+            Command::Configure { config, answer } => {
+                self.config.take_live(&config);
+                answer.give(());
+            }
+        }
+    }
+
+    fn open_kept(&mut self) -> Result<u64, Refused> {
+        if self.is_draining {
+            return Err(Refused::Draining);
+        }
+        let opened = self.open_room().map_err(|error| Refused::Game(error.to_string()))?;
+        opened.inspect(|&room| self.rooms.keep(room)).ok_or(Refused::Full)
+    }
+
+    fn close_room(&mut self, now: Micros, room: u64, reason: &str) -> Option<usize> {
+        if !self.rooms.is_open(room) {
+            return None;
+        }
+        let ids = self.sessions.ids(Some(room));
+        ids.iter().for_each(|&id| self.send_away(now, id, CloseCode::RoomClosed, reason));
+        self.close_paced(room);
+        // A game that panics as the last ones leave has closed it.
+        if self.rooms.end(room) {
+            (self.notify)(&Notice::RoomEnded { room, clients: ids.len() });
+        }
+        Some(ids.len())
+    }
+
+    fn kick(&mut self, now: Micros, id: SessionId, reason: &str) -> Option<Who> {
+        let who = self.who(id)?;
+        self.send_away(now, id, CloseCode::Kicked, reason);
+        Some(who)
+    }
+
+    fn mute(&mut self, now: Micros, id: SessionId, time: Duration) -> Option<Who> {
+        let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.sessions.get_mut(id)?.muted_until = Micros(now.0.saturating_add(us));
+        self.who(id)
+    }
+
+    fn broadcast(&mut self, now: Micros, room: Option<u64>, text: &str) -> usize {
+        let Some(text) = text::chat(text) else { return 0 };
+        self.tell_all(now, room, &frame(&ServerMessage::Said { player: OPERATOR, text }))
+    }
+
+    /// Who is behind a session.
+    fn who(&self, id: SessionId) -> Option<Who> {
+        let session = self.sessions.get(id)?;
+        let remote = session.link.and_then(|link| self.drivers[link.driver].remote(link.conn));
+        Some(Who {
+            name: session.identity.name.clone(),
+            account: session.identity.account.clone(),
+            address: remote.map(|remote| remote.ip()),
+            room: session.room,
+        })
+    }
+}

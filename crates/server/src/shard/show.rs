@@ -1,0 +1,78 @@
+//! How a shard looks from outside, once a second.
+
+use downbeat_host::SessionId;
+use downbeat_replica::Game;
+use downbeat_transport::{ConnStats, Socket};
+use downbeat_wire::Micros;
+
+use super::Shard;
+use super::relief::Share;
+use crate::control::{InputsView, LineView, PlayerKey, PlayerView, RoomView, ShardView};
+
+impl<G: Game, S: Socket> Shard<G, S> {
+    /// Leaves a view of the second that is over.
+    pub(super) fn show(&mut self, now: Micros) {
+        let rooms: Vec<_> = self.last_second().iter().filter_map(|share| self.show_room(share)).collect();
+        let players: Vec<_> = self.sessions.ids(None).into_iter().filter_map(|id| self.show_player(now, id)).collect();
+        let view = ShardView { seconds: now.as_secs_f64(), clients: self.sessions.len(), rooms, players };
+        self.control.leave(self.index, view);
+    }
+
+    fn show_room(&self, share: &Share) -> Option<RoomView> {
+        let Share { room, tally, every, .. } = *share;
+        let (standing, options, is_kept) = self.rooms.look(room)?;
+        let mean = |sum: Micros| if tally.ticks > 0 { sum.0 as f64 / tally.ticks as f64 } else { 0.0 };
+        let ever = self.beats.tally(room);
+        Some(RoomView {
+            id: room,
+            shard: self.index,
+            players: standing.players,
+            players_max: options.players_max.into(),
+            spectators: standing.spectators,
+            spectators_max: options.spectators_max.into(),
+            is_kept,
+            tick: self.rooms.present(room).map_or(0, |tick| tick.0),
+            ticks_per_s: tally.ticks,
+            send_rate_hz: self.config.send_rate_hz / every,
+            game_us: mean(tally.work.game),
+            telling_us: mean(tally.work.telling),
+            overruns: ever.overruns,
+            ticks_left_out: ever.left_out,
+        })
+    }
+
+    fn show_player(&self, now: Micros, id: SessionId) -> Option<PlayerView> {
+        let session = self.sessions.get(id)?;
+        let link = session.link;
+        let report = self.rooms.session(session.room, id)?;
+        Some(PlayerView {
+            id: PlayerKey { shard: self.index, session: id },
+            name: session.identity.name.clone(),
+            account: session.identity.account.clone(),
+            address: link.and_then(|link| self.drivers[link.driver].remote(link.conn)).map(|remote| remote.ip()),
+            room: session.room,
+            player: session.player.map(|player| player.0),
+            seconds: now.since(session.identity.since).as_secs_f64(),
+            is_muted: session.muted_until > now,
+            line: link.and_then(|link| self.drivers[link.driver].stats(link.conn)).map(|stats| line(&stats)),
+            inputs: report.player.map(|_| InputsView {
+                margin_ticks: report.margin_sixteenths.map(|sixteenths| f64::from(sixteenths) / 16.0),
+                consumed: report.inputs.consumed,
+                starved: report.inputs.starved,
+                late: report.inputs.late,
+                rejected: report.inputs.rejected,
+            }),
+        })
+    }
+}
+
+fn line(stats: &ConnStats) -> LineView {
+    LineView {
+        rtt_ms: stats.rtt.0 as f64 / 1e3,
+        rtt_min_ms: stats.rtt_min.0 as f64 / 1e3,
+        packets_sent: stats.sent_packets,
+        packets_lost: stats.lost_packets,
+        bytes_out: stats.bytes_out,
+        bytes_in: stats.bytes_in,
+    }
+}
