@@ -16,5 +16,5 @@ mod types;
 pub use room::Room;
 pub use schedule::{Grid, Schedule};
 pub use types::{
-    Counters, InputCounters, JoinError, Net, PeerError, Phase, RoomOptions, SessionId, SessionReport, Told,
+    Counters, InputCounters, JoinError, Margins, Net, PeerError, Phase, RoomOptions, SessionId, SessionReport, Told,
 };

@@ -243,7 +243,9 @@ impl<G: Game> Room<G> {
         }
         if let (Some(newest), 1..) = (self.frames.newest(), ahead) {
             let starts = next_starts + newest.since(next) * tick_length.0 as i64;
-            session.queue.note_arrival(starts - at.0 as i64, ahead as u32 - 1);
+            let margin_us = starts - at.0 as i64;
+            session.queue.note_arrival(margin_us, ahead as u32 - 1);
+            self.counters.margins.note(margin_sixteenths(margin_us, self.options.tick_rate_hz));
         }
         self.counters.inputs.late += session.inputs.late - before.late;
         self.counters.inputs.rejected += session.inputs.rejected - before.rejected;

@@ -114,6 +114,35 @@ pub struct Counters {
     pub refused: u64,
     /// Events that did not fit.
     pub events_dropped: u64,
+    /// By how much datagrams' newest inputs came before their ticks.
+    pub margins: Margins,
+}
+
+/// How input margins are distributed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Margins {
+    /// Margins up to each of [`Self::BOUNDS`], the lower ones apart, and those above all of them.
+    pub counts: [u64; Self::BOUNDS.len() + 1],
+    /// Their sum, in sixteenths of a tick.
+    pub sum: i64,
+}
+
+impl Margins {
+    /// Upper bounds, in sixteenths of a tick. Negative margins are those of late inputs.
+    pub const BOUNDS: [i16; 12] = [-64, -16, -8, 0, 4, 8, 16, 24, 32, 48, 64, 128];
+
+    /// Notes a margin in sixteenths of a tick.
+    pub fn note(&mut self, margin: i16) {
+        let place = Self::BOUNDS.iter().position(|&bound| margin <= bound).unwrap_or(Self::BOUNDS.len());
+        self.counts[place] += 1;
+        self.sum += i64::from(margin);
+    }
+
+    /// Adds another room's.
+    pub fn add(&mut self, other: &Self) {
+        self.counts.iter_mut().zip(&other.counts).for_each(|(count, other)| *count += other);
+        self.sum += other.sum;
+    }
 }
 
 impl Counters {
@@ -133,6 +162,7 @@ impl Counters {
         self.clamped += other.clamped;
         self.refused += other.refused;
         self.events_dropped += other.events_dropped;
+        self.margins.add(&other.margins);
     }
 }
 

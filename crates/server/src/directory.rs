@@ -73,6 +73,17 @@ impl Directory {
         self.shards.iter().map(|posted| posted.players.load(SeqCst) + posted.spectators.load(SeqCst)).sum()
     }
 
+    /// Players and spectators of a shard.
+    pub(crate) fn clients_of(&self, shard: u8) -> (usize, usize) {
+        let posted = &self.shards[usize::from(shard)];
+        (posted.players.load(SeqCst), posted.spectators.load(SeqCst))
+    }
+
+    /// Rooms that are open.
+    pub(crate) fn rooms(&self) -> usize {
+        self.rooms.load(SeqCst)
+    }
+
     /// The most there ever were.
     pub(crate) fn clients_peak(&self) -> u64 {
         self.clients_peak.load(SeqCst)

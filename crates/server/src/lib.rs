@@ -6,16 +6,19 @@
 //! | [`Config`], [`Loader`] | what an operator may set, and from where |
 //! | [`ServerReport`], [`Progress`] | figures at the end, and while it runs |
 //! | [`control`] | looking into a running server, and changing it |
+//! | [`Metrics`] | what a monitoring system asks for |
 //! | [`Notice`] | what an operator is told |
 #![forbid(unsafe_code)]
 
 pub mod config;
 pub mod control;
+mod counts;
 mod directory;
 mod doorman;
 mod guard;
 pub mod limits;
 mod meter;
+pub mod metrics;
 mod notice;
 mod os;
 mod progress;
@@ -29,6 +32,7 @@ pub mod ticket;
 
 pub use config::{Config, Listen, Loader};
 pub use doorman::KeyFileError;
+pub use metrics::Metrics;
 pub use notice::{Notice, Notify};
 pub use os::pin_thread;
 pub use progress::Progress;

@@ -1,15 +1,18 @@
 //! Where a shard's time goes. Figures begin when the last client has been there for the warm-up, so that handshakes
 //! and first states don't count, and end with the last client.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use downbeat_host::{Counters, Phase};
+use downbeat_host::Phase;
 use downbeat_wire::Micros;
 use hdrhistogram::Histogram;
 
+use crate::counts::Counted;
 use crate::limits::WARM_UP;
+use crate::metrics::Board;
 use crate::os;
-use crate::report::{Percentiles, Phases, Traffic};
+use crate::report::{Percentiles, Phases};
 use crate::shard::Work;
 
 /// What the shard does at the moment.
@@ -36,7 +39,11 @@ impl From<Phase> for Part {
     }
 }
 
-const PARTS: usize = Part::Idle as usize;
+/// Parts of a tick.
+pub(crate) const PARTS: usize = Part::Idle as usize;
+
+/// What they are called in metrics and logs, in their order.
+pub(crate) const PART_LABELS: [&str; PARTS] = ["receive", "step", "capture", "interest", "encode", "flush"];
 
 /// Stop watches, one of which runs.
 #[derive(Debug)]
@@ -83,39 +90,6 @@ impl RoomLaps {
     pub(crate) fn since(&self, before: &Self) -> Work {
         let micros = |now: Duration, then: Duration| Micros(now.saturating_sub(then).as_micros() as u64);
         Work { game: micros(self.game, before.game), telling: micros(self.telling, before.telling) }
-    }
-}
-
-/// What can be counted at any time.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Counted {
-    pub(crate) rooms: Counters,
-    pub(crate) traffic: Traffic,
-    pub(crate) kernel_drops: u64,
-    pub(crate) strain: Strain,
-}
-
-/// What overload did.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Strain {
-    /// Ticks that were not finished when the next was due.
-    pub(crate) overruns: u64,
-    pub(crate) ticks_left_out: u64,
-    /// Beats that ticked although datagrams were left unread in the sockets.
-    pub(crate) beats_unread: u64,
-    /// Steps by which send rates were lowered.
-    pub(crate) rates_lowered: u64,
-}
-
-impl Counted {
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.rooms.add(&other.rooms);
-        self.traffic.add(&other.traffic);
-        self.kernel_drops += other.kernel_drops;
-        self.strain.overruns += other.strain.overruns;
-        self.strain.ticks_left_out += other.strain.ticks_left_out;
-        self.strain.beats_unread += other.strain.beats_unread;
-        self.strain.rates_lowered += other.strain.rates_lowered;
     }
 }
 
@@ -206,6 +180,8 @@ impl Window {
 #[derive(Debug)]
 pub(crate) struct Meter {
     pub(crate) laps: Laps,
+    /// Where others see how long ticks take, as they end.
+    pub(crate) board: Arc<Board>,
     pub(crate) clients_peak: u64,
     /// Of all rooms.
     pub(crate) ticks: u64,
@@ -220,9 +196,10 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(board: Arc<Board>) -> Self {
         Self {
             laps: Laps::new(),
+            board,
             clients_peak: 0,
             ticks: 0,
             work_us: 0,
@@ -243,6 +220,7 @@ impl Meter {
     /// A tick of a room of `clients` has ended that began `late` and took `work`.
     pub(crate) fn tick_ended(&mut self, late: Micros, work: Micros, clients: u64) {
         self.ticks += 1;
+        self.board.tick_ended(late, work);
         let Some(window) = self.window.as_mut().filter(|window| window.last.is_none()) else { return };
         window.client_ticks += clients;
         window.jitter.saturating_record(late.0 * 1_000);
@@ -256,6 +234,7 @@ impl Meter {
         let work: Duration = parts.iter().sum();
         self.work_us = u64::try_from(work.as_micros()).unwrap_or(u64::MAX);
         self.worked += work;
+        self.board.beat_ended(work, &parts);
         let cpu = os::thread_cpu_time();
         let spent = cpu.zip(self.cpu).map(|(cpu, before)| cpu.saturating_sub(before));
         let passed = now.since(self.beat_ended);
@@ -304,10 +283,11 @@ fn nanos(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counts::Strain;
 
     #[test]
     fn figures_begin_two_seconds_after_the_last_join_and_end_with_the_last_client() {
-        let mut meter = Meter::new();
+        let mut meter = Meter::new(Arc::default());
         let mut tick = 0;
         let mut run = |meter: &mut Meter, ticks: u64, clients: u64| {
             for _ in 0..ticks {

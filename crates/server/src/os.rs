@@ -20,6 +20,26 @@ pub(crate) fn rss_bytes() -> Option<u64> {
     Some(pages * rustix::param::page_size() as u64)
 }
 
+/// Processor time of all threads of the process so far.
+#[cfg(target_os = "linux")]
+pub(crate) fn process_cpu_time() -> Option<Duration> {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Some(Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?))
+}
+
+/// Files and sockets that the process has open.
+#[cfg(target_os = "linux")]
+pub(crate) fn open_files() -> Option<u64> {
+    // The folder itself is open while it is read.
+    Some((std::fs::read_dir("/proc/self/fd").ok()?.count() as u64).saturating_sub(1))
+}
+
+/// How many it may have open; `None` without a limit.
+#[cfg(target_os = "linux")]
+pub(crate) fn open_files_max() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
 /// Lets the calling thread's sleeps end when they should, instead of up to 50 µs later.
 #[cfg(target_os = "linux")]
 pub(crate) fn sleep_precisely() {
@@ -53,6 +73,18 @@ mod elsewhere {
         None
     }
 
+    pub(crate) const fn process_cpu_time() -> Option<Duration> {
+        None
+    }
+
+    pub(crate) const fn open_files() -> Option<u64> {
+        None
+    }
+
+    pub(crate) const fn open_files_max() -> Option<u64> {
+        None
+    }
+
     pub(crate) const fn sleep_precisely() {}
 
     /// Binds the calling thread to one processor.
@@ -67,7 +99,7 @@ mod elsewhere {
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::pin_thread;
 #[cfg(not(target_os = "linux"))]
-pub(crate) use elsewhere::{rss_bytes, sleep_precisely, thread_cpu_time};
+pub(crate) use elsewhere::{open_files, open_files_max, process_cpu_time, rss_bytes, sleep_precisely, thread_cpu_time};
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
@@ -82,6 +114,10 @@ mod tests {
         }
         assert!(sum > 0);
         assert!((100_000..1 << 40).contains(&rss_bytes().expect("Linux tells")));
+        assert!(process_cpu_time() >= thread_cpu_time());
+        let files = open_files().expect("Linux tells");
+        let _file = std::fs::File::open("/proc/self/stat").expect("Linux has it");
+        assert!(open_files() > Some(0) && files < 10_000);
         assert!(pin_thread(100_000).is_err());
     }
 }

@@ -321,13 +321,6 @@ impl SnapshotFigures {
 }
 
 impl Traffic {
-    pub(crate) const fn add(&mut self, other: &Self) {
-        self.datagrams_in += other.datagrams_in;
-        self.datagrams_out += other.datagrams_out;
-        self.bytes_in += other.bytes_in;
-        self.bytes_out += other.bytes_out;
-    }
-
     pub(crate) const fn between(then: &Self, now: &Self) -> Self {
         Self {
             datagrams_in: now.datagrams_in - then.datagrams_in,

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::control::{Control, Hooks};
 use crate::directory::Directory;
 use crate::limits::RULES_BYTES_MAX;
+use crate::metrics::Metrics;
 use crate::notice::Notify;
 use crate::os;
 use crate::progress::Progress;
@@ -69,13 +70,16 @@ impl<G: Game, S: Socket> Server<G, S> {
         if encoded.len() > RULES_BYTES_MAX {
             return Err(StartError::RulesTooLong { bytes: encoded.len() });
         }
+        let rules = start::rules::<G>(encoded)?;
+        let directory = Arc::new(Directory::new(count, config.rooms_max.into()));
         let common = Common {
             config: config.clone(),
             game: game.clone(),
-            rules: Arc::new(start::rules::<G>(encoded)?),
+            metrics: Arc::new(Metrics::new(config, rules.schema_hash, Arc::clone(&directory))),
+            rules: Arc::new(rules),
             seed: config.seed.unwrap_or_else(start::random),
             doorman: Arc::new(start::doorman(config)?),
-            directory: Arc::new(Directory::new(count, config.rooms_max.into())),
+            directory,
             progress: Arc::new(Progress::new(count)),
             control: Arc::new(Control::new(count)),
         };
@@ -134,6 +138,11 @@ impl<G: Game, S: Socket> Server<G, S> {
     /// Figures that other threads may read while it runs.
     pub fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.common.progress)
+    }
+
+    /// What a monitoring system may ask for while it runs.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.common.metrics)
     }
 }
 

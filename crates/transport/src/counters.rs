@@ -51,6 +51,36 @@ pub struct DriverCounters {
     pub socket: SocketCounters,
 }
 
+impl DriverCounters {
+    /// Adds another driver's.
+    pub fn add(&mut self, other: &Self) {
+        self.datagrams_in += other.datagrams_in;
+        self.datagrams_out += other.datagrams_out;
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
+        self.ignored += other.ignored;
+        self.events_dropped += other.events_dropped;
+        self.packets_dropped += other.packets_dropped;
+        self.packets_costly += other.packets_costly;
+        self.accepted += other.accepted;
+        self.retried += other.retried;
+        self.refused += other.refused;
+        self.attempts_dropped += other.attempts_dropped;
+        self.handshake_packets_dropped += other.handshake_packets_dropped;
+        self.handshakes_costly += other.handshakes_costly;
+        self.handshakes_failed += other.handshakes_failed;
+        self.handshakes_evicted += other.handshakes_evicted;
+        self.connected += other.connected;
+        self.overloaded += other.overloaded;
+        self.half_open += other.half_open;
+        self.open += other.open;
+        self.socket.kernel_drops += other.socket.kernel_drops;
+        self.socket.send_drops += other.socket.send_drops;
+        self.socket.reads += other.socket.reads;
+        self.socket.writes += other.socket.writes;
+    }
+}
+
 /// One connection's path and traffic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConnStats {

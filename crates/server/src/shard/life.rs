@@ -19,7 +19,9 @@ impl<G: Game, S: Socket> Shard<G, S> {
             self.keep_time()?;
         }
         self.drain(stop)?;
-        self.say_farewell(stop)
+        let ended = self.say_farewell(stop);
+        self.leave_counts();
+        ended
     }
 
     fn keep_time(&mut self) -> io::Result<()> {

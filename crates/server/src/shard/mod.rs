@@ -4,6 +4,7 @@
 
 mod admission;
 mod beats;
+mod counted;
 mod describe;
 mod figures;
 mod life;
@@ -15,7 +16,6 @@ mod relief;
 mod rooms;
 mod sessions;
 mod show;
-mod tallies;
 mod traffic;
 
 use std::io;
@@ -30,6 +30,7 @@ use downbeat_wire::{CloseCode, Micros};
 
 pub(crate) use self::beats::Work;
 use self::beats::{Beats, Turn};
+use self::counted::Trips;
 use self::describe::Listeners;
 pub(crate) use self::describe::Told;
 pub(crate) use self::figures::Figures;
@@ -40,13 +41,14 @@ use self::peers::{Link, Peers};
 use self::relief::Relief;
 use self::rooms::{Failed, Rooms};
 use self::sessions::Sessions;
-use self::tallies::Tallies;
 use crate::config::Config;
 use crate::control::{Command, Control};
+use crate::counts::{Strain, Tallies};
 use crate::directory::Directory;
 use crate::doorman::Doorman;
 use crate::limits::SLOWED_PAUSE;
-use crate::meter::{Meter, Part, Strain};
+use crate::meter::{Meter, Part};
+use crate::metrics::{Metrics, Shown};
 use crate::notice::{Notice, Notify};
 use crate::progress::Progress;
 use crate::report::Live;
@@ -71,6 +73,7 @@ pub(crate) struct Common<G: Game> {
     pub(crate) directory: Arc<Directory>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) control: Arc<Control>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 pub(crate) struct Shard<G: Game, S> {
@@ -94,6 +97,10 @@ pub(crate) struct Shard<G: Game, S> {
     progress: Arc<Progress>,
     control: Arc<Control>,
     commands: Receiver<Command>,
+    metrics: Arc<Metrics>,
+    shown: Shown,
+    trips: Trips,
+    beats_begun: u64,
     is_draining: bool,
     /// The last look into the sockets left something there.
     is_behind: bool,
@@ -134,12 +141,16 @@ impl<G: Game, S: Socket> Shard<G, S> {
             rules: Arc::clone(&common.rules),
             clock: Clock::start(),
             drivers,
-            meter: Meter::new(),
+            meter: Meter::new(common.metrics.board(index)),
             tallies: Tallies::default(),
             notify,
             progress: Arc::clone(&common.progress),
             control: Arc::clone(&common.control),
             commands: common.control.take_inbox(index),
+            metrics: Arc::clone(&common.metrics),
+            shown: Shown::default(),
+            trips: Trips::default(),
+            beats_begun: 0,
             is_draining: false,
             is_behind: false,
             strain: Strain::default(),
@@ -183,7 +194,8 @@ impl<G: Game, S: Socket> Shard<G, S> {
         let Self { drivers, sessions, meter, clock, rooms, config, .. } = self;
         let every = rooms.send_every(turn.room);
         let interval = Micros(u64::from(every) * 1_000_000 / u64::from(config.send_rate_hz));
-        let mut net = RoomNet::new(drivers, sessions, &mut meter.laps, *clock, now, interval);
+        let Meter { laps, board, .. } = meter;
+        let mut net = RoomNet::new(drivers, sessions, laps, &board.snapshot_bytes, *clock, now, interval);
         // The room is told the time that the schedule says, so that margins don't carry the jitter of our thread.
         let ticked = rooms.tick(turn.room, turn.due, &mut net);
         let error = net.error.take();
@@ -318,6 +330,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
             let clients = self.clients();
             (self.notify)(&Notice::Draining { clients });
         }
+        self.metrics.note_drain(self.config.drain_deadline);
         let deadline_s = self.config.drain_deadline.as_secs_f64().ceil() as u32;
         let message = frame(&ServerMessage::Draining { deadline_s });
         for id in self.sessions.ids(None) {

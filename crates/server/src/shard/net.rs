@@ -11,6 +11,7 @@ use super::rooms::Careful;
 use super::sessions::Sessions;
 use crate::limits::DRAIN_INTERVAL;
 use crate::meter::{Laps, Part};
+use crate::metrics::Histogram;
 
 /// What a room reaches through [`Net`]. The sockets are drained between its phases; what they bring is handled after the
 /// tick, with the time of its arrival.
@@ -18,6 +19,7 @@ pub(crate) struct RoomNet<'a, S> {
     pub(crate) drivers: &'a mut [Driver<S>],
     pub(crate) sessions: &'a Sessions,
     pub(crate) laps: &'a mut Laps,
+    snapshot_bytes: &'a Histogram,
     pub(crate) clock: Clock,
     /// When the tick began.
     now: Micros,
@@ -38,11 +40,24 @@ impl<'a, S: Socket> RoomNet<'a, S> {
         drivers: &'a mut [Driver<S>],
         sessions: &'a Sessions,
         laps: &'a mut Laps,
+        snapshot_bytes: &'a Histogram,
         clock: Clock,
         now: Micros,
         interval: Micros,
     ) -> Self {
-        Self { drivers, sessions, laps, clock, now, interval, drained_at: now, sends: 0, is_within: false, error: None }
+        Self {
+            drivers,
+            sessions,
+            laps,
+            snapshot_bytes,
+            clock,
+            now,
+            interval,
+            drained_at: now,
+            sends: 0,
+            is_within: false,
+            error: None,
+        }
     }
 
     fn drain(&mut self) {
@@ -79,6 +94,7 @@ impl<S: Socket> Net for RoomNet<'_, S> {
             let Some(link) = net.sessions.get(session).and_then(|session| session.link) else { return };
             // It asked for the space just now; what is lost all the same, the next snapshot tells again.
             let _ = net.drivers[link.driver].send_datagram(link.conn, datagram);
+            net.snapshot_bytes.note(datagram.len() as u64);
             net.sends += 1;
             if net.sends.is_multiple_of(SENDS_BETWEEN) && net.clock.now().since(net.drained_at) >= DRAIN_INTERVAL {
                 net.drain();

@@ -58,6 +58,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
     /// One beat, which begins `now`.
     pub(super) fn beat(&mut self, now: Micros) -> io::Result<()> {
         let begins_tick = self.beats.begin(now);
+        self.beats_begun += 1;
         self.receive(now)?;
         if begins_tick {
             self.expire_silent(now);
@@ -78,6 +79,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
         let now = self.clock.now();
         self.measure(now, has_ticked);
         self.obey(now);
+        self.look_at_trips();
         if now.since(self.review.begun) >= REVIEW_PAUSE {
             self.look_back(now);
         }
@@ -127,6 +129,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
 
     /// Judges the second that is over.
     fn look_back(&mut self, now: Micros) {
+        self.leave_counts();
         self.directory.forget_sent(self.index);
         let kernel_drops = self.kernel_drops();
         let review = &mut self.review;

@@ -42,6 +42,8 @@ pub(crate) struct Sessions {
     places: Vec<(u16, Option<Session>)>,
     vacant: VecDeque<u16>,
     count: usize,
+    /// The place that [`Self::in_turn`] looks at next.
+    turn: usize,
 }
 
 impl Sessions {
@@ -82,6 +84,14 @@ impl Sessions {
 
     pub(crate) const fn len(&self) -> usize {
         self.count
+    }
+
+    /// One session after the other, and then the first again.
+    pub(crate) fn in_turn(&mut self) -> Option<&Session> {
+        let places = self.places.len();
+        let at = (0..places).map(|i| (self.turn + i) % places).find(|&at| self.places[at].1.is_some())?;
+        self.turn = at + 1;
+        self.places[at].1.as_ref()
     }
 
     /// All sessions, or those of one room.
@@ -130,6 +140,17 @@ mod tests {
         ids.sort();
         assert_eq!(ids, [other.min(second), other.max(second)]);
         assert_eq!(sessions.ids(Some(1)), []);
+    }
+
+    #[test]
+    fn every_session_has_its_turn() {
+        let mut sessions = Sessions::default();
+        assert!(sessions.in_turn().is_none());
+        let ids: Vec<_> = (0..5).map(|room| sessions.insert(session(room)).expect("there is room")).collect();
+        sessions.remove(ids[1]);
+        sessions.remove(ids[4]);
+        let rooms: Vec<_> = (0..7).filter_map(|_| sessions.in_turn().map(|session| session.room)).collect();
+        assert_eq!(rooms, [0, 2, 3, 0, 2, 3, 0]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use downbeat_field::Field;
 use downbeat_replica::codec::Model;
 use downbeat_replica::{Game, Schema};
 use downbeat_server::control::Control;
-use downbeat_server::{Config, Listen, Notice, Notify, Progress, Server, ServerReport, Stop};
+use downbeat_server::{Config, Listen, Metrics, Notice, Notify, Progress, Server, ServerReport, Stop};
 use downbeat_transport::{
     ClientOptions, Clock, CloseReason, ConnId, Driver, Event, Fingerprint, KernelSocket, Socket, SocketOptions, Trust,
 };
@@ -29,6 +29,7 @@ pub(crate) struct Running {
     pub(crate) fingerprint: Fingerprint,
     pub(crate) progress: Arc<Progress>,
     pub(crate) control: Arc<Control>,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) stop: Stop,
     thread: JoinHandle<ServerReport>,
 }
@@ -65,6 +66,7 @@ fn serve<G: Game, S: Socket + Send + 'static>(server: Server<G, S>) -> Running {
         fingerprint: server.fingerprint(),
         progress: server.progress(),
         control: server.control(),
+        metrics: server.metrics(),
         stop: stop.clone(),
         thread: std::thread::spawn(move || server.run(&stop).expect("loopback works")),
     }
