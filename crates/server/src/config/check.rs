@@ -1,9 +1,11 @@
 //! From what is written to what may be: each value in its range, each text what it should name.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use downbeat_wire::limits::CHAT_BYTES_MAX;
 use toml::{Spanned, Value};
 
 use super::error::{ConfigError, Source};
@@ -11,6 +13,7 @@ use super::game::GameTable;
 use super::loader::{GameDefaults, Layer, Loader};
 use super::raw::Raw;
 use super::{AUDIENCE, Config, SHARDS, TICK_RATE_HZ, TicketKeys, TlsFiles};
+use crate::text;
 
 /// A value that somebody set.
 struct Given<'a, T> {
@@ -54,10 +57,18 @@ impl Loader {
         self.list(&mut config.address_exempt, "address_exempt", "addresses or blocks such as 10.0.0.0/8", |raw| {
             raw.address_exempt.as_ref()
         })?;
+        self.number(&mut config.handshakes_per_s, "handshakes_per_s", 1..=10_000, |raw| raw.handshakes_per_s.as_ref())?;
+        self.number(&mut config.handshakes_burst, "handshakes_burst", 1..=10_000, |raw| raw.handshakes_burst.as_ref())?;
+        let bytes = 20_000..=10_000_000;
+        self.number(&mut config.upload_bytes_per_s, "upload_bytes_per_s", bytes, |raw| {
+            raw.upload_bytes_per_s.as_ref()
+        })?;
         // No client that samples an input a tick needs less than the lowest allowed.
         self.number(&mut config.datagrams_per_s, "datagrams_per_s", 150..=100_000, |raw| raw.datagrams_per_s.as_ref())?;
         self.number(&mut config.datagrams_burst, "datagrams_burst", 10..=100_000, |raw| raw.datagrams_burst.as_ref())?;
         self.number(&mut config.malformed_per_s, "malformed_per_s", 0..=100_000, |raw| raw.malformed_per_s.as_ref())?;
+        config.motd = self.motd()?;
+        config.bans = self.path(|raw| raw.bans.as_ref());
         self.shards(&mut config.shards)?;
         self.optional(&mut config.cpu, "cpu", 0..=1_023, |raw| raw.cpu.as_ref())?;
         let addresses = "addresses with a port, such as 127.0.0.1:4433, [::1]:4433 or localhost:4433";
@@ -187,6 +198,25 @@ impl Loader {
         let divisors: Vec<String> = (1..=tick).filter(|n| tick.is_multiple_of(*n)).map(|n| n.to_string()).collect();
         let allowed = divisors.join(", ");
         Err(given.error(format!("`send_rate` is {send}, which does not divide the tick rate {tick}; {allowed} do")))
+    }
+
+    /// A path, from the folder of the file that names it.
+    fn path(&self, of: impl Fn(&Raw) -> Option<&Spanned<String>>) -> Option<PathBuf> {
+        let given = self.given(of).filter(|given| !given.value.is_empty())?;
+        Some(given.source.folder().join(given.value))
+    }
+
+    fn motd(&self) -> Result<Option<String>, ConfigError> {
+        let Some(given) = self.given(|raw| raw.motd.as_ref()).filter(|given| !given.value.is_empty()) else {
+            return Ok(None);
+        };
+        if text::chat(given.value).as_ref() != Some(given.value) {
+            return Err(given.error(format!(
+                "`motd` is no line of chat; up to {CHAT_BYTES_MAX} bytes that show, without a space at either end, are \
+                 allowed"
+            )));
+        }
+        Ok(Some(given.value.clone()))
     }
 
     fn tickets(&self) -> Result<Option<TicketKeys>, ConfigError> {

@@ -2,6 +2,7 @@
 //! [`Loader`] reads them; what comes out was checked, and has its units in its types.
 
 mod check;
+mod diff;
 mod error;
 mod game;
 mod listen;
@@ -12,6 +13,7 @@ mod raw;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use diff::{Changes, diff};
 pub use error::{ConfigError, Origin};
 pub use game::GameTable;
 pub use listen::Listen;
@@ -47,12 +49,22 @@ pub struct Config {
     pub address_connections_max: u32,
     /// Addresses that may have any number.
     pub address_exempt: Vec<Prefix>,
+    /// Handshakes per second that one address may begin in the long run.
+    pub handshakes_per_s: u32,
+    /// Handshakes that it may begin at once.
+    pub handshakes_burst: u32,
+    /// UDP payload bytes per second that a client may send.
+    pub upload_bytes_per_s: u32,
     /// Datagrams per second that a client may send in the long run.
     pub datagrams_per_s: u32,
     /// Datagrams that it may send at once.
     pub datagrams_burst: u32,
     /// Datagrams per second that do not decode and are forgiven.
     pub malformed_per_s: u32,
+    /// What whoever joins is told, cleaned as chat is.
+    pub motd: Option<String>,
+    /// The file of bans; without one they are forgotten at the end.
+    pub bans: Option<PathBuf>,
     /// Whose tickets let clients in; without it anybody may come.
     pub tickets: Option<TicketKeys>,
     /// Whether anybody may come from other machines, too.
@@ -129,9 +141,14 @@ impl Config {
             client_bytes_per_s: 65_536,
             address_connections_max: 32,
             address_exempt: Prefix::loopback(),
+            handshakes_per_s: 10,
+            handshakes_burst: 50,
+            upload_bytes_per_s: 100_000,
             datagrams_per_s: 300,
             datagrams_burst: 300,
             malformed_per_s: 10,
+            motd: None,
+            bans: None,
             tickets: None,
             danger_no_auth: false,
             tls: None,
