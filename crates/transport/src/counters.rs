@@ -21,6 +21,8 @@ pub struct DriverCounters {
     pub events_dropped: u64,
     /// Packets dropped unread because their connection sent too many.
     pub packets_dropped: u64,
+    /// Packets dropped unread because their connection sent too many bytes.
+    pub packets_heavy: u64,
     /// Packets dropped unread because those that their connection sent before took too long.
     pub packets_costly: u64,
     /// Handshakes begun as server.
@@ -29,6 +31,8 @@ pub struct DriverCounters {
     pub retried: u64,
     /// Attempts refused because the driver is full or draining.
     pub refused: u64,
+    /// Attempts refused because of whom they come from; see [`Turnstile`](crate::Turnstile).
+    pub turned_away: u64,
     /// Attempts ignored, looked at or not: too many or too old.
     pub attempts_dropped: u64,
     /// Handshake packets dropped because too many wait.

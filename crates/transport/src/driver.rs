@@ -300,6 +300,16 @@ impl<S: Socket> Driver<S> {
         self.core.handshakes.set_accepting(is_accepting);
     }
 
+    /// How many connections there may be from now on, handshakes apart. Those there are stay.
+    pub fn set_connections_max(&mut self, connections_max: usize) {
+        self.core.handshakes.set_connections_max(connections_max);
+    }
+
+    /// As [`ServerOptions::upload_bytes_per_s`], from now on.
+    pub fn set_upload_bytes_per_s(&mut self, bytes_per_s: u32) {
+        self.core.handshakes.set_upload(bytes_per_s);
+    }
+
     /// Path and traffic of a connection; `None` once it is gone.
     pub fn stats(&self, conn: ConnId) -> Option<ConnStats> {
         Some(self.core.slot(conn)?.stats())

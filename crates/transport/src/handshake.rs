@@ -12,6 +12,7 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use downbeat_wire::{CloseCode, Micros};
@@ -30,7 +31,7 @@ use crate::limits::{
     HANDSHAKE_PACKETS_MAX, HANDSHAKE_WORK_MAX,
 };
 use crate::network::network_of;
-use crate::options::{HandshakeBudget, ServerOptions, Tuning};
+use crate::options::{HandshakeBudget, ServerOptions, Tuning, Turnstile};
 
 /// First packets that are looked at between two flushes: at 8 µs each with a Retry, a millisecond.
 const FIRST_PACKETS_PER_FLUSH: u32 = 128;
@@ -81,6 +82,7 @@ struct Server {
     half_open_max: u64,
     unproven_max: usize,
     inflow_limit: InflowLimit,
+    turnstile: Option<Arc<dyn Turnstile>>,
 }
 
 impl Handshakes {
@@ -108,7 +110,12 @@ impl Handshakes {
             connections_max: options.connections_max as u64,
             half_open_max: options.half_open_max as u64,
             unproven_max: options.unproven_max,
-            inflow_limit: InflowLimit { per_s: options.packets_per_s, burst: options.packets_burst },
+            inflow_limit: InflowLimit {
+                per_s: options.packets_per_s,
+                burst: options.packets_burst,
+                bytes_per_s: options.upload_bytes_per_s,
+            },
+            turnstile: options.turnstile.clone(),
         };
         Self { server: Some(server), ..Self::client(&options.tuning) }
     }
@@ -116,6 +123,18 @@ impl Handshakes {
     pub(crate) fn set_accepting(&mut self, is_accepting: bool) {
         if let Some(server) = &mut self.server {
             server.is_accepting = is_accepting;
+        }
+    }
+
+    pub(crate) fn set_connections_max(&mut self, connections_max: usize) {
+        if let Some(server) = &mut self.server {
+            server.connections_max = connections_max as u64;
+        }
+    }
+
+    pub(crate) fn set_upload(&mut self, bytes_per_s: u32) {
+        if let Some(server) = &mut self.server {
+            server.inflow_limit.bytes_per_s = bytes_per_s;
         }
     }
 
@@ -267,16 +286,24 @@ impl Core {
     /// Decides about a new attempt: it waits, proves its address first, or is refused.
     pub(crate) fn admit(&mut self, at: Micros, incoming: Incoming) {
         if !self.takes_connections() {
+            self.counters.refused += 1;
             return self.refuse(incoming);
         }
         let takes_unproven = self.takes_unproven();
         let server = self.handshakes.server.as_mut().expect("it takes connections");
-        if incoming.remote_address_validated() {
-            let network = network_of(incoming.remote_address().ip());
+        let (address, is_proven) = (incoming.remote_address().ip(), incoming.remote_address_validated());
+        let passes =
+            server.turnstile.as_ref().is_none_or(|turnstile| turnstile.pass(address.to_canonical(), is_proven));
+        if is_proven && !passes {
+            self.counters.turned_away += 1;
+            return self.refuse(incoming);
+        }
+        if is_proven {
+            let network = network_of(address);
             if let Some(oldest) = server.proven.push(at, network, incoming) {
                 self.ignore(oldest);
             }
-        } else if takes_unproven {
+        } else if passes && takes_unproven {
             server.unproven.push_back((at, incoming));
         } else {
             self.scratch.clear();
@@ -331,7 +358,6 @@ impl Core {
     fn refuse(&mut self, incoming: Incoming) {
         self.scratch.clear();
         let answer = self.endpoint.refuse(incoming, &mut self.scratch);
-        self.counters.refused += 1;
         self.respond(&answer);
     }
 
@@ -405,6 +431,7 @@ impl Core {
 
     fn accept(&mut self, now: Micros, incoming: Incoming) {
         if !self.takes_connections() {
+            self.counters.refused += 1;
             return self.refuse(incoming);
         }
         let Some(flow) = self.take_flow() else { return self.ignore(incoming) };

@@ -1,12 +1,16 @@
 //! Who a server is and whom a client believes: certificates, fingerprints, and nothing of TLS beyond.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use ring::digest;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+use crate::tls;
 
 /// SHA-256 of a certificate's DER form. Prints and parses as 64 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,11 +68,11 @@ pub enum IdentityError {
     Fingerprint(String),
 }
 
-/// A server's certificate chain and private key.
+/// A server's certificate chain and private key, which fit.
 #[derive(Clone)]
 pub struct Identity {
-    pub(crate) chain: Vec<CertificateDer<'static>>,
-    pub(crate) key: Arc<PrivateKeyDer<'static>>,
+    certified: Arc<CertifiedKey>,
+    key: Arc<PrivateKeyDer<'static>>,
 }
 
 impl fmt::Debug for Identity {
@@ -104,28 +108,34 @@ impl Identity {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let certificate = rcgen::CertificateParams::new(names).and_then(|p| p.self_signed(key)).map_err(generate)?;
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        Ok(Self { chain: vec![certificate.der().clone()], key: Arc::new(key) })
+        Self::certify(vec![certificate.der().clone()], key)
+    }
+
+    fn certify(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Self, IdentityError> {
+        let certified = CertifiedKey::from_der(chain, key.clone_key(), &tls::provider())
+            .map_err(|error| IdentityError::Unusable(error.to_string()))?;
+        Ok(Self { certified: Arc::new(certified), key: Arc::new(key) })
     }
 
     /// A certificate chain, the server's own first, and its key, as PEM texts.
     ///
     /// # Errors
-    /// When a text does not hold what it should.
+    /// When a text does not hold what it should, or the key is another certificate's.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, IdentityError> {
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|e| pem("the private key", &e))?;
-        Ok(Self { chain: certificates(chain)?, key: Arc::new(key) })
+        Self::certify(certificates(chain)?, key)
     }
 
     /// Fingerprint of the server's own certificate: what a client pins.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of(&self.chain[0])
+        Fingerprint::of(&self.certified.cert[0])
     }
 
     /// The certificate chain as PEM: what a client takes as root for a self-signed server.
     #[must_use]
     pub fn certificate_pem(&self) -> String {
-        self.chain.iter().map(|der| armour("CERTIFICATE", der)).collect()
+        self.certified.cert.iter().map(|der| armour("CERTIFICATE", der)).collect()
     }
 
     /// The private key as PEM, to be kept in a file that nobody else reads.
@@ -137,6 +147,37 @@ impl Identity {
             _ => "PRIVATE KEY",
         };
         armour(label, self.key.secret_der())
+    }
+}
+
+/// An identity that can be replaced while drivers use it. New handshakes get the new one; connections go on. Clones are the
+/// same one.
+#[derive(Clone, Debug)]
+pub struct LiveIdentity(Arc<RwLock<Identity>>);
+
+impl LiveIdentity {
+    /// Begins with `identity`.
+    #[must_use]
+    pub fn new(identity: Identity) -> Self {
+        Self(Arc::new(RwLock::new(identity)))
+    }
+
+    /// Handshakes get `identity` from now on.
+    pub fn replace(&self, identity: Identity) {
+        // Replacing cannot be left half done.
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = identity;
+    }
+
+    /// Fingerprint of the certificate that handshakes get.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).fingerprint()
+    }
+}
+
+impl ResolvesServerCert for LiveIdentity {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).certified))
     }
 }
 
@@ -221,6 +262,14 @@ fn armour(label: &str, der: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_of_another_certificate_is_refused() {
+        let make = || Identity::self_signed(&["localhost"]).expect("a good name");
+        let error = Identity::from_pem(make().certificate_pem().as_bytes(), make().danger_key_pem().as_bytes());
+        let error = error.expect_err("they do not fit").to_string();
+        assert!(error.starts_with("certificate and key cannot be used: "), "{error}");
+    }
 
     #[test]
     fn an_identity_survives_its_pem_form() {

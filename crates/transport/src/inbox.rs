@@ -77,7 +77,7 @@ impl Core {
         let Packet { at, remote, local_ip, ecn, data } = packet;
         self.scratch.clear();
         let instant = self.epoch.instant(at);
-        let ecn = EcnCodepoint::from_bits(ecn);
+        let (ecn, bytes) = (EcnCodepoint::from_bits(ecn), data.len());
         let routed = self.endpoint.handle(instant, remote, local_ip, ecn, data, &mut self.scratch);
         match routed {
             Some(DatagramEvent::ConnectionEvent(handle, event)) => {
@@ -87,7 +87,7 @@ impl Core {
                     // Nobody moves while in a handshake.
                     Phase::Handshake if slot.conn.remote_address() != remote => self.counters.ignored += 1,
                     Phase::Handshake => return Some(HandshakePacket { id, at, event }),
-                    Phase::Open | Phase::Closed => self.deliver(id, at, event),
+                    Phase::Open | Phase::Closed => self.deliver(id, at, bytes, event),
                 }
             }
             Some(DatagramEvent::NewConnection(incoming)) => self.admit(at, incoming),
@@ -98,7 +98,7 @@ impl Core {
     }
 
     /// Gives a packet to a connection, unless that received too much before.
-    fn deliver(&mut self, id: ConnId, at: Micros, event: ConnectionEvent) {
+    fn deliver(&mut self, id: ConnId, at: Micros, bytes: usize, event: ConnectionEvent) {
         let Some(limit) = self.handshakes.inflow_limit() else {
             self.read(id, at, event);
             return;
@@ -112,7 +112,7 @@ impl Core {
                 let work = self.stopwatch.cost(lap, frames);
                 // What did not decrypt may be anybody's, and is no reason to read less of what does.
                 if let Some(slot) = self.slot_mut(id).filter(|_| frames > 0) {
-                    slot.inflow.charge(at, work, limit);
+                    slot.inflow.charge(at, bytes, work, limit);
                 }
                 return;
             }
@@ -121,11 +121,13 @@ impl Core {
         };
         match excess {
             Excess::Packets => self.counters.packets_dropped += 1,
+            Excess::Bytes => self.counters.packets_heavy += 1,
             Excess::Work => self.counters.packets_costly += 1,
         }
         if lasts {
             let reason = match excess {
                 Excess::Packets => format!("more than {} packets per second", limit.per_s),
+                Excess::Bytes => format!("more than {} bytes per second", limit.bytes_per_s),
                 Excess::Work => format!("its packets take more than {} ms per second", WORK_PER_S.as_millis()),
             };
             self.close(at, id, CloseCode::Flooding, &reason);

@@ -1,6 +1,6 @@
-//! How much a connection may receive: packets, and the time that they take. Opening a packet costs as much whatever is in
-//! it, and some contents cost a hundred times more, so a peer would take the tick's time where no limit on datagrams or
-//! messages looks.
+//! How much a connection may receive: packets, their bytes, and the time that they take. Opening a packet costs as much
+//! whatever is in it, and some contents cost a hundred times more, so a peer would take the tick's time where no limit on
+//! datagrams or messages looks.
 //!
 //! Charged is what the peer really sent: packets that do not decrypt can come from anybody.
 
@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use downbeat_wire::Micros;
 
-use crate::limits::{EXCESS_MAX, WORK_BURST, WORK_PER_S};
+use crate::limits::{BYTES_BURST, EXCESS_MAX, WORK_BURST, WORK_PER_S};
 
 /// The packets that connections may receive.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InflowLimit {
     pub(crate) per_s: u32,
     pub(crate) burst: u32,
+    /// Of UDP payload; as many may come at once.
+    pub(crate) bytes_per_s: u32,
 }
 
 /// What becomes of a packet.
@@ -30,6 +32,7 @@ pub(crate) enum Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Excess {
     Packets,
+    Bytes,
     Work,
 }
 
@@ -37,6 +40,7 @@ pub(crate) enum Excess {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Inflow {
     packets_rest_at: Micros,
+    bytes_rest_at: Micros,
     work_rests_at: Micros,
     /// Since the connection last rested.
     dropped: u32,
@@ -46,12 +50,15 @@ pub(crate) struct Inflow {
 impl Inflow {
     /// Decides about a packet that arrived at `at`.
     pub(crate) fn judge(&mut self, at: Micros, limit: InflowLimit) -> Verdict {
-        if self.packets_rest_at <= at && self.work_rests_at <= at {
-            *self = Self { packets_rest_at: at, work_rests_at: at, dropped: 0, dropped_first_at: at };
+        if self.packets_rest_at.max(self.bytes_rest_at).max(self.work_rests_at) <= at {
+            *self =
+                Self { packets_rest_at: at, bytes_rest_at: at, work_rests_at: at, dropped: 0, dropped_first_at: at };
         }
         let packets_most = packet_cost(limit).0 * (u64::from(limit.burst.max(1)) - 1);
         let excess = if self.packets_rest_at.since(at).0 > packets_most {
             Excess::Packets
+        } else if self.bytes_rest_at.since(at) > BYTES_BURST {
+            Excess::Bytes
         } else if self.work_rests_at.since(at) > work_cost(WORK_BURST) {
             Excess::Work
         } else {
@@ -63,14 +70,15 @@ impl Inflow {
         self.dropped += 1;
         let lasts = match excess {
             Excess::Packets => self.dropped > limit.per_s,
-            Excess::Work => at.since(self.dropped_first_at) > EXCESS_MAX,
+            Excess::Bytes | Excess::Work => at.since(self.dropped_first_at) > EXCESS_MAX,
         };
         if lasts { Verdict::Close(excess) } else { Verdict::Drop(excess) }
     }
 
-    /// A packet of the peer's that arrived at `at` was read, which took `work`.
-    pub(crate) fn charge(&mut self, at: Micros, work: Duration, limit: InflowLimit) {
+    /// A packet of the peer's of so many bytes that arrived at `at` was read, which took `work`.
+    pub(crate) fn charge(&mut self, at: Micros, bytes: usize, work: Duration, limit: InflowLimit) {
         self.packets_rest_at = self.packets_rest_at.max(at) + packet_cost(limit);
+        self.bytes_rest_at = self.bytes_rest_at.max(at) + byte_cost(bytes, limit);
         self.work_rests_at = self.work_rests_at.max(at) + work_cost(work);
     }
 }
@@ -78,6 +86,11 @@ impl Inflow {
 /// The time in which as much as a packet may be received again.
 fn packet_cost(limit: InflowLimit) -> Micros {
     Micros(1_000_000 / u64::from(limit.per_s.max(1)))
+}
+
+/// The time in which as many bytes may be received again.
+fn byte_cost(bytes: usize, limit: InflowLimit) -> Micros {
+    Micros(bytes as u64 * 1_000_000 / u64::from(limit.bytes_per_s.max(1)))
 }
 
 /// The time in which `work` may be done again.
@@ -89,16 +102,36 @@ fn work_cost(work: Duration) -> Micros {
 mod tests {
     use super::*;
 
-    const LIMIT: InflowLimit = InflowLimit { per_s: 100, burst: 20 };
+    const LIMIT: InflowLimit = InflowLimit { per_s: 100, burst: 20, bytes_per_s: 10_000 };
     const NOTHING: Duration = Duration::ZERO;
 
     /// One packet that is the peer's.
     fn take(inflow: &mut Inflow, at: Micros, work: Duration) -> Verdict {
         let verdict = inflow.judge(at, LIMIT);
         if verdict == Verdict::Read {
-            inflow.charge(at, work, LIMIT);
+            inflow.charge(at, 100, work, LIMIT);
         }
         verdict
+    }
+
+    #[test]
+    fn few_packets_of_many_bytes_are_too_much_as_well() {
+        let mut inflow = Inflow::default();
+        let send = |inflow: &mut Inflow, ms| {
+            let at = Micros::from_millis(ms);
+            let verdict = inflow.judge(at, LIMIT);
+            if verdict == Verdict::Read {
+                inflow.charge(at, 1_000, NOTHING, LIMIT);
+            }
+            verdict
+        };
+        // 20 kB/s where 10 are allowed: 10 at once, and 10 in the second.
+        let first: Vec<_> = (0..20).map(|n| send(&mut inflow, n * 50)).collect();
+        assert!(first.iter().all(|verdict| *verdict == Verdict::Read), "{first:?}");
+        let second: Vec<_> = (20..40).map(|n| send(&mut inflow, n * 50)).collect();
+        assert!(second.contains(&Verdict::Drop(Excess::Bytes)), "{second:?}");
+        let third: Vec<_> = (40..80).map(|n| send(&mut inflow, n * 50)).collect();
+        assert!(third.contains(&Verdict::Close(Excess::Bytes)), "{third:?}");
     }
 
     /// The verdicts about `count` packets a second that take `work` each, over `seconds`: how many of each.

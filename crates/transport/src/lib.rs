@@ -44,9 +44,9 @@ pub use clock::Clock;
 pub use counters::{ConnStats, DriverCounters};
 pub use driver::Driver;
 pub use event::{CloseReason, ConnId, ConnectError, ControlError, Event, SendError};
-pub use identity::{Fingerprint, Identity, IdentityError, Trust};
+pub use identity::{Fingerprint, Identity, IdentityError, LiveIdentity, Trust};
 pub use network::network_of;
-pub use options::{ClientIds, ClientOptions, HandshakeBudget, Secret, ServerOptions, Shard, Tuning};
+pub use options::{ClientIds, ClientOptions, HandshakeBudget, Secret, ServerOptions, Shard, Tuning, Turnstile};
 pub use socket::{
     Conditioned, Conditioner, Flow, FlowKey, KernelSocket, MemoryNetwork, MemorySocket, Outgoing, PortableSocket,
     Received, Socket, SocketCounters, SocketOptions, Transmit,

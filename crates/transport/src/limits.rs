@@ -24,10 +24,14 @@ pub const WORK_PER_S: Duration = Duration::from_millis(5);
 /// Time that the packets of one connection may take at once.
 pub const WORK_BURST: Duration = Duration::from_millis(5);
 
+/// The bytes of so much time may come from a connection at once; see
+/// [`upload_bytes_per_s`](crate::ServerOptions::upload_bytes_per_s).
+pub const BYTES_BURST: Micros = Micros::from_millis(1_000);
+
 /// Most that one packet is charged: the clock runs on while the machine does something else.
 pub const WORK_PER_PIECE_MAX: Duration = Duration::from_millis(1);
 
-/// A connection whose packets take too long for this long without a rest is closed as
+/// A connection whose packets are too long, or take too long, for this long without a rest is closed as
 /// [`Flooding`](downbeat_wire::CloseCode::Flooding).
 pub const EXCESS_MAX: Micros = Micros::from_millis(1_000);
 

@@ -1,9 +1,12 @@
 //! What a driver may be told. Each default is what the server runs with.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use downbeat_wire::Micros;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::identity::{Identity, Trust};
+use crate::identity::{Identity, LiveIdentity, Trust};
 
 /// Which part of a server's connections a driver owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,8 +128,8 @@ impl Default for Tuning {
 /// Options of a driver that accepts connections.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
-    /// Certificate and key.
-    pub identity: Identity,
+    /// Certificate and key. Whoever keeps a clone can replace them while the driver runs.
+    pub identity: LiveIdentity,
     /// What both ends can be told.
     pub tuning: Tuning,
     /// The connections that this driver owns.
@@ -145,6 +148,18 @@ pub struct ServerOptions {
     pub packets_per_s: u32,
     /// QUIC packets that a connection may receive at once.
     pub packets_burst: u32,
+    /// UDP payload bytes per second that a connection may receive, and as many at once. What is more is dropped unread, and a
+    /// connection that goes on for a second is closed as flooding, too.
+    pub upload_bytes_per_s: u32,
+    /// Who may begin a handshake; `None` = anybody.
+    pub turnstile: Option<Arc<dyn Turnstile>>,
+}
+
+/// Limits handshakes by where they come from. Asked about each attempt before any cryptography.
+pub trait Turnstile: std::fmt::Debug + Send + Sync {
+    /// Whether another handshake may begin from `address`. Where it is not proven that the address is the peer's own, one
+    /// that may not is told to prove it (Retry), and asked about again; otherwise it is refused.
+    fn pass(&self, address: IpAddr, is_proven: bool) -> bool;
 }
 
 impl ServerOptions {
@@ -152,7 +167,7 @@ impl ServerOptions {
     #[must_use]
     pub fn new(identity: Identity) -> Self {
         Self {
-            identity,
+            identity: LiveIdentity::new(identity),
             tuning: Tuning::default(),
             shard: Shard::ONLY,
             secret: Secret::random(),
@@ -161,6 +176,8 @@ impl ServerOptions {
             unproven_max: 32,
             packets_per_s: 2_000,
             packets_burst: 1_000,
+            upload_bytes_per_s: 3_000_000,
+            turnstile: None,
         }
     }
 }

@@ -28,7 +28,7 @@ use crate::limits::{
 use crate::options::{ClientIds, ClientOptions, Secret, ServerOptions, Shard, Tuning};
 
 /// ring's algorithms with AES-128-GCM first: the cheapest per packet where the CPU has AES.
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     let mut provider = rustls::crypto::ring::default_provider();
     provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
     Arc::new(provider)
@@ -44,8 +44,7 @@ pub(crate) fn server(options: &ServerOptions) -> Result<(EndpointConfig, ServerC
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(unusable)?
         .with_no_client_auth()
-        .with_single_cert(options.identity.chain.clone(), options.identity.key.clone_key())
-        .map_err(unusable)?;
+        .with_cert_resolver(Arc::new(options.identity.clone()));
     tls.alpn_protocols = vec![downbeat_wire::ALPN.to_vec()];
     // Nothing that changes state may be replayed, so there is no early data and nothing to resume.
     tls.max_early_data_size = 0;
