@@ -10,6 +10,7 @@
 //! | [`Notice`] | what an operator is told |
 #![forbid(unsafe_code)]
 
+pub mod bans;
 pub mod config;
 pub mod control;
 mod counts;
@@ -29,6 +30,7 @@ mod start;
 mod stop;
 mod text;
 pub mod ticket;
+mod turnstile;
 
 pub use config::{Config, Listen, Loader};
 pub use doorman::KeyFileError;

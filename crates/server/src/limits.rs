@@ -125,3 +125,24 @@ pub const COMMANDS_WAITING_MAX: usize = 256;
 
 /// Commands that a shard takes between two beats at most. The rest waits for the next pause.
 pub const COMMANDS_PER_BEAT: usize = 8;
+/// Handshakes per second that a network may begin in the long run without a proof of its address; more prove it first.
+pub const UNPROVEN_PER_S: u32 = 1;
+
+/// Handshakes that it may begin so at once.
+pub const UNPROVEN_BURST: u32 = 5;
+
+/// Networks whose handshakes are counted. While there are more, those that are not known prove their address, and those
+/// that did are not counted.
+pub const NETWORKS_REMEMBERED_MAX: usize = 8_192;
+
+/// From one look for networks that need not be remembered to the next, while there are too many.
+pub const NETWORKS_FORGOTTEN_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Bans at a time; more are refused.
+pub const BANS_MAX: usize = 16_384;
+
+/// Bytes of a ban's reason; longer ones are cut.
+pub const BAN_REASON_BYTES_MAX: usize = 200;
+
+/// Bytes of the file of bans; a longer one is refused.
+pub const BANS_FILE_BYTES_MAX: usize = 8 << 20;

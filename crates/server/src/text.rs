@@ -11,15 +11,19 @@ pub(crate) fn name(text: &str) -> String {
 
 /// A chat line of at most [`CHAT_BYTES_MAX`] bytes; `None` when nothing of it is left.
 pub(crate) fn chat(text: &str) -> Option<String> {
+    Some(cut(text, CHAT_BYTES_MAX)).filter(|line| !line.is_empty())
+}
+
+/// What shows of a text, in so many bytes at most.
+pub(crate) fn cut(text: &str, bytes_max: usize) -> String {
     let mut line = String::new();
     for c in visible(text) {
-        if line.len() + c.len_utf8() > CHAT_BYTES_MAX {
+        if line.len() + c.len_utf8() > bytes_max {
             break;
         }
         line.push(c);
     }
-    let line = line.trim();
-    (!line.is_empty()).then(|| line.to_owned())
+    line.trim().to_owned()
 }
 
 /// The characters that show, but none that reorder what follows them, break the line, or look like nothing.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 /// Addresses that begin with the same bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Prefix {
     address: IpAddr,
     bits: u8,
@@ -15,8 +15,24 @@ impl Prefix {
     /// `None` when the family's addresses have fewer bits.
     #[must_use]
     pub const fn new(address: IpAddr, bits: u8) -> Option<Self> {
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        if bits <= most { Some(Self { address, bits }) } else { None }
+        let address = match (address, bits) {
+            (IpAddr::V4(v4), 0..=32) => IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & high_u32(bits))),
+            (IpAddr::V6(v6), 0..=128) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & high_u128(bits))),
+            _ => return None,
+        };
+        Some(Self { address, bits })
+    }
+
+    /// Its lowest address.
+    #[must_use]
+    pub const fn network(&self) -> IpAddr {
+        self.address
+    }
+
+    /// How many bits its addresses have in common.
+    #[must_use]
+    pub const fn bits(&self) -> u8 {
+        self.bits
     }
 
     /// Both families' loopback.
@@ -40,6 +56,22 @@ impl Prefix {
             }
             _ => false,
         }
+    }
+}
+
+/// So many high bits, 32 at most.
+const fn high_u32(bits: u8) -> u32 {
+    match u32::MAX.checked_shr(bits as u32) {
+        Some(low) => !low,
+        None => u32::MAX,
+    }
+}
+
+/// So many high bits, 128 at most.
+const fn high_u128(bits: u8) -> u128 {
+    match u128::MAX.checked_shr(bits as u32) {
+        Some(low) => !low,
+        None => u128::MAX,
     }
 }
 
@@ -82,6 +114,16 @@ mod tests {
         assert!(contains("2001:db8::/32", "2001:db8:1::7"));
         assert!(contains("0.0.0.0/0", "8.8.8.8"));
         assert!(!contains("0.0.0.0/0", "::1"));
+    }
+
+    #[test]
+    fn prefixes_are_the_same_however_they_are_written() {
+        let text = |prefix: &str| prefix.parse::<Prefix>().expect("a prefix").to_string();
+        assert_eq!(text("192.0.2.77/24"), "192.0.2.0/24");
+        assert_eq!(text("192.0.2.77"), "192.0.2.77/32");
+        assert_eq!((text("1.2.3.4/0"), text("::1/0")), ("0.0.0.0/0".to_owned(), "::/0".to_owned()));
+        assert_eq!(text("2001:db8:1:2::3/48"), "2001:db8:1::/48");
+        assert_eq!(text("2001:db8::1"), "2001:db8::1/128");
     }
 
     #[test]
