@@ -55,7 +55,7 @@ pub(crate) enum Command {
 }
 
 /// What a match is like: for every command that has a server in it.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct MatchArgs {
     /// The game [default: the first there is; arena]
     #[arg(long, value_name = "NAME")]
@@ -80,7 +80,7 @@ pub(crate) struct MatchArgs {
     pub(crate) avatars: Option<String>,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) rules: MatchArgs,

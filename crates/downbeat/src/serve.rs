@@ -2,11 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 
 use downbeat_bots::{check_output, write_output};
 use downbeat_replica::Game;
-use downbeat_server::{Notice, Server, Stop};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use downbeat_server::{Notice, Reload, Server, Stop};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::cli::ServeArgs;
@@ -20,7 +21,8 @@ pub(crate) fn serve<G: Game>(args: &ServeArgs, settings: &Checked) -> Result<u8,
     }
     let rules = settings.rules.rules::<G>()?;
     let stop = stop_on_signals()?;
-    let server = Server::<G>::start(&settings.config, &rules, Box::new(notify))?;
+    let mut server = Server::<G>::start(&settings.config, &rules, Box::new(notify))?;
+    reload_on_hangup(server.reload_with(Box::new(settings.again::<G>(args))))?;
     say(&introduce::<G>(&server))?;
     let report = server.run(&stop)?;
     if let Some(path) = &args.report {
@@ -64,6 +66,13 @@ pub(crate) fn notify(notice: &Notice) {
     if !matches!(notice, Notice::RoomOpened { .. } | Notice::RoomClosed { .. }) {
         eprintln!("downbeat: {notice}");
     }
+}
+
+/// Reads the configuration again at each SIGHUP. What became of it, the server's notices say.
+fn reload_on_hangup(reload: Arc<Reload>) -> Result<(), CliError> {
+    let mut signals = Signals::new([SIGHUP]).map_err(CliError::Signals)?;
+    std::thread::spawn(move || signals.forever().for_each(|_| _ = reload.reload()));
+    Ok(())
 }
 
 /// A handle that the signals set: the first drains, the second ends at once.

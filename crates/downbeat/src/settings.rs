@@ -1,7 +1,7 @@
 //! From flags, environment and file to one checked configuration.
 
 use downbeat_replica::Game;
-use downbeat_server::config::{GameDefaults, GameTable, PLAYERS_MAX};
+use downbeat_server::config::{ConfigError, GameDefaults, GameTable, Origin, PLAYERS_MAX};
 use downbeat_server::{Config, Loader};
 
 use crate::cli::{Command, DemoArgs, MatchArgs, ServeArgs};
@@ -25,6 +25,25 @@ pub(crate) struct Settings(Vec<GameDefaults>);
 pub(crate) struct Checked {
     pub(crate) config: Config,
     pub(crate) rules: GameTable,
+    games: Vec<GameDefaults>,
+}
+
+impl Checked {
+    /// The same settings as `args` and what it refers to say them now.
+    pub(crate) fn again<G: Game>(
+        &self,
+        args: &ServeArgs,
+    ) -> impl FnMut() -> Result<(Config, G::Config), ConfigError> + use<G> {
+        let (settings, command) = (Settings(self.games.clone()), Command::Serve(Box::new(args.clone())));
+        move || {
+            let checked = settings.check(&command).map_err(|error| match error {
+                CliError::Config(error) => error,
+                other => ConfigError { origin: Origin::Named("command line".to_owned()), message: other.to_string() },
+            })?;
+            let rules = checked.rules.rules::<G>()?;
+            Ok((checked.config, rules))
+        }
+    }
 }
 
 impl Settings {
@@ -45,7 +64,7 @@ impl Settings {
             Command::Token(_) => {}
         }
         let (config, rules) = loader.finish()?;
-        Ok(Checked { config, rules })
+        Ok(Checked { config, rules, games: self.0.clone() })
     }
 
     fn serve(&self, args: &ServeArgs, loader: &mut Loader) -> Result<(), CliError> {

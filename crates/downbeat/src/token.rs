@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use downbeat_bots::Bots;
+use downbeat_server::check_files;
 use downbeat_server::ticket::{Audience, NewKey, SigningKey, Ticket};
 
 use crate::cli::{CheckConfigArgs, TokenArgs};
@@ -17,6 +18,7 @@ use crate::settings::Checked;
 /// Says that a file is fine; what is wrong with it was said before.
 pub(crate) fn check_config<G: Bots>(args: &CheckConfigArgs, settings: &Checked) -> Result<u8, CliError> {
     settings.rules.rules::<G>()?;
+    check_files(&settings.config)?;
     say(&format!("{}: fine", args.file.display()))?;
     Ok(0)
 }

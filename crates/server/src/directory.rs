@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 pub(crate) struct Directory {
     shards: Vec<Posted>,
     rooms: AtomicUsize,
-    rooms_max: usize,
+    rooms_max: AtomicUsize,
     clients_peak: AtomicU64,
     /// By network. Locked where a connection begins or ends, and for no longer than it takes to count it.
     connections: Mutex<HashMap<IpAddr, u32>>,
@@ -47,7 +47,7 @@ impl Directory {
         Self {
             shards: (0..shards).map(|_| Posted::default()).collect(),
             rooms: AtomicUsize::new(0),
-            rooms_max,
+            rooms_max: AtomicUsize::new(rooms_max),
             clients_peak: AtomicU64::new(0),
             connections: Mutex::default(),
         }
@@ -128,9 +128,14 @@ impl Directory {
             self.shards[usize::from(shard)].sent.fetch_update(SeqCst, SeqCst, |sent| (sent > 0).then_some(sent / 2));
     }
 
+    /// How many rooms the server may have from now on. Those there are stay.
+    pub(crate) fn set_rooms_max(&self, rooms_max: usize) {
+        self.rooms_max.store(rooms_max, SeqCst);
+    }
+
     /// Takes one of the rooms that the server may have; false when it has all of them.
     pub(crate) fn take_room(&self) -> bool {
-        let more = |rooms| (rooms < self.rooms_max).then_some(rooms + 1);
+        let more = |rooms| (rooms < self.rooms_max.load(SeqCst)).then_some(rooms + 1);
         self.rooms.fetch_update(SeqCst, SeqCst, more).is_ok()
     }
 
@@ -152,7 +157,7 @@ impl Directory {
 
     /// Whether another room may be opened.
     pub(crate) fn may_open(&self) -> bool {
-        self.rooms.load(SeqCst) < self.rooms_max
+        self.rooms.load(SeqCst) < self.rooms_max.load(SeqCst)
     }
 
     /// Counts a connection of `network`; returns how many it has now.

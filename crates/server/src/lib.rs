@@ -16,6 +16,7 @@ pub mod control;
 mod counts;
 mod directory;
 mod doorman;
+mod files;
 mod guard;
 pub mod limits;
 mod meter;
@@ -23,6 +24,7 @@ pub mod metrics;
 mod notice;
 mod os;
 mod progress;
+mod reload;
 mod report;
 mod server;
 mod shard;
@@ -38,10 +40,11 @@ pub use metrics::Metrics;
 pub use notice::{Notice, Notify};
 pub use os::pin_thread;
 pub use progress::Progress;
+pub use reload::{Follow, ReadAgain, Reload, ReloadError, Reloaded};
 pub use report::{
     Closes, InputFigures, Live, Percentiles, Phases, RoomFigures, ServerFigures, ServerReport, ShardFigures,
     SnapshotFigures, Totals, Traffic,
 };
 pub use server::{RunError, Server};
-pub use start::{StartError, bind};
+pub use start::{StartError, bind, check_files};
 pub use stop::Stop;

@@ -117,14 +117,24 @@ pub const KEY_SET_BYTES_MAX: usize = 64 * 1_024;
 /// Bytes of an HS256 secret at least (RFC 7518, section 3.2).
 pub const SECRET_BYTES_MIN: usize = 32;
 
-/// How often the file of ticket keys is looked at.
-pub const KEYS_LOOKED_AT_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
+/// Bytes of a file of certificates or of a key; a longer one is refused.
+pub const PEM_BYTES_MAX: usize = 1 << 20;
+
+/// How often the files of ticket keys, certificate and bans are looked at. One is read when it is the same at two looks.
+pub const FILES_LOOKED_AT_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Commands that wait for a shard; more are refused as busy.
 pub const COMMANDS_WAITING_MAX: usize = 256;
 
 /// Commands that a shard takes between two beats at most. The rest waits for the next pause.
 pub const COMMANDS_PER_BEAT: usize = 8;
+
+/// How long somebody who may wait does so for shards to take a command and to answer.
+pub const COMMAND_PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// From one try to leave a command for a busy shard to the next.
+pub const COMMAND_RETRIED_EVERY: std::time::Duration = std::time::Duration::from_millis(10);
+
 /// Handshakes per second that a network may begin in the long run without a proof of its address; more prove it first.
 pub const UNPROVEN_PER_S: u32 = 1;
 

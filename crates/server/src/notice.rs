@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use downbeat_transport::Fingerprint;
+
 /// Something that is worth a line in a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
@@ -35,6 +37,40 @@ pub enum Notice {
     KeysRefused {
         /// The file.
         path: PathBuf,
+        /// What is wrong with it.
+        error: String,
+    },
+    /// Another certificate was read, because its files changed: new connections get it.
+    CertificateRead {
+        /// What it is known by.
+        fingerprint: Fingerprint,
+    },
+    /// The files of the certificate changed, and cannot be used: it is as it was.
+    CertificateRefused {
+        /// What is wrong with them.
+        error: String,
+    },
+    /// The bans were read again, because their file changed.
+    BansRead {
+        /// How many there are.
+        count: usize,
+    },
+    /// The file of bans changed, and cannot be used: the bans are as they were.
+    BansRefused {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: String,
+    },
+    /// The configuration was read again.
+    Reloaded {
+        /// Keys that are followed from now on.
+        changed: Vec<String>,
+        /// Keys that changed and are as they were until the server is started again.
+        needs_restart: Vec<String>,
+    },
+    /// The configuration was read again, and cannot be used: all is as it was.
+    ReloadRefused {
         /// What is wrong with it.
         error: String,
     },
@@ -112,6 +148,23 @@ impl fmt::Display for Notice {
             Self::KeysRefused { path, error } => {
                 write!(f, "{} changed and cannot be used, the ticket keys are as they were: {error}", path.display())
             }
+            Self::CertificateRead { fingerprint } => {
+                write!(f, "the certificate changed, new connections get the one with SHA-256 {fingerprint}")
+            }
+            Self::CertificateRefused { error } => {
+                write!(f, "the certificate's files changed and cannot be used, it is as it was: {error}")
+            }
+            Self::BansRead { count: 1 } => f.write_str("the bans changed: there is 1"),
+            Self::BansRead { count } => write!(f, "the bans changed: there are {count}"),
+            Self::BansRefused { path, error } => {
+                write!(f, "{} changed and cannot be used, the bans are as they were: it {error}", path.display())
+            }
+            Self::Reloaded { changed, needs_restart } => {
+                let list = |keys: &[String]| if keys.is_empty() { "nothing".to_owned() } else { keys.join(", ") };
+                write!(f, "the configuration was read again: {} changed", list(changed))?;
+                if needs_restart.is_empty() { Ok(()) } else { write!(f, "; {} need a restart", list(needs_restart)) }
+            }
+            Self::ReloadRefused { error } => write!(f, "the configuration is as it was: {error}"),
             Self::NotPinned { error } => {
                 write!(f, "the shard is not bound to its processor: {error}; `lscpu` lists those there are")
             }

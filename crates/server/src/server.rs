@@ -8,20 +8,23 @@ use std::thread::{self, ScopedJoinHandle};
 
 use downbeat_replica::Game;
 use downbeat_transport::{Driver, Fingerprint, KernelSocket, Socket};
-use downbeat_wire::control;
 
+use crate::bans::Bans;
 use crate::config::Config;
-use crate::control::{Control, Hooks};
+use crate::control::{self, Control, Hooks};
 use crate::directory::Directory;
+use crate::files::Files;
 use crate::limits::RULES_BYTES_MAX;
 use crate::metrics::Metrics;
 use crate::notice::Notify;
 use crate::os;
 use crate::progress::Progress;
+use crate::reload::{Followers, ReadAgain, Reload};
 use crate::report::ServerReport;
 use crate::shard::{Common, Figures, Shard};
 use crate::start::{self, StartError, bind};
 use crate::stop::Stop;
+use crate::turnstile::Turnstile;
 
 /// Why a server ended before it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -39,8 +42,8 @@ pub struct Server<G: Game, S = KernelSocket> {
     common: Common<G>,
     shards: Vec<Shard<G, S>>,
     notify: Arc<Mutex<Notify>>,
-    fingerprint: Fingerprint,
     hooks: Hooks,
+    turnstile: Arc<Turnstile>,
 }
 
 impl<G: Game> Server<G> {
@@ -66,7 +69,7 @@ impl<G: Game, S: Socket> Server<G, S> {
         if sockets.is_empty() || !sockets.len().is_multiple_of(count.into()) {
             return Err(StartError::NoSocket);
         }
-        let encoded = control::encode(game);
+        let encoded = downbeat_wire::control::encode(game);
         if encoded.len() > RULES_BYTES_MAX {
             return Err(StartError::RulesTooLong { bytes: encoded.len() });
         }
@@ -78,14 +81,13 @@ impl<G: Game, S: Socket> Server<G, S> {
             metrics: Arc::new(Metrics::new(config, rules.schema_hash, Arc::clone(&directory))),
             rules: Arc::new(rules),
             seed: config.seed.unwrap_or_else(start::random),
-            doorman: Arc::new(start::doorman(config)?),
+            files: Arc::new(Files::read(config)?),
             directory,
             progress: Arc::new(Progress::new(count)),
             control: Arc::new(Control::new(count)),
         };
-        let identity = start::identity(config)?;
-        let fingerprint = identity.fingerprint();
-        let mut options = start::options(config, identity);
+        let turnstile = Arc::new(Turnstile::new(config));
+        let mut options = start::options(config, common.files.identity.clone(), Arc::clone(&turnstile));
         let notify = Arc::new(Mutex::new(notify));
         let each = sockets.len() / usize::from(count);
         let mut sockets = sockets.into_iter();
@@ -96,7 +98,9 @@ impl<G: Game, S: Socket> Server<G, S> {
             let drivers = drivers.collect::<Result<_, _>>()?;
             shards.push(Shard::new(&common, index, drivers, in_turn(&notify))?);
         }
-        Ok(Self { common, shards, notify, fingerprint, hooks: Hooks::default() })
+        let bans: Arc<dyn control::Bans> = common.files.bans.clone();
+        let hooks = Hooks { bans: Some(bans), ..Hooks::default() };
+        Ok(Self { common, shards, notify, hooks, turnstile })
     }
 
     /// Where it can be reached.
@@ -106,8 +110,13 @@ impl<G: Game, S: Socket> Server<G, S> {
     }
 
     /// What its certificate is known by.
-    pub const fn fingerprint(&self) -> Fingerprint {
-        self.fingerprint
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.common.files.fingerprint()
+    }
+
+    /// Who may not come in.
+    pub fn bans(&self) -> Arc<Bans> {
+        Arc::clone(&self.common.files.bans)
     }
 
     /// Hash of the game's schema, as clients name it in their hello.
@@ -135,6 +144,22 @@ impl<G: Game, S: Socket> Server<G, S> {
         &mut self.hooks
     }
 
+    /// Lets the configuration be read again while it runs, by `read`: what can change live does. Whoever asks the admin
+    /// interface for it gets the same.
+    pub fn reload_with(&mut self, read: ReadAgain<G::Config>) -> Arc<Reload> {
+        let followers = Followers {
+            files: Arc::clone(&self.common.files),
+            turnstile: Arc::clone(&self.turnstile),
+            directory: Arc::clone(&self.common.directory),
+            control: Arc::clone(&self.common.control),
+        };
+        let (config, game) = (self.common.config.clone(), self.common.game.clone());
+        let reload = Arc::new(Reload::new(config, &game, read, followers, in_turn(&self.notify)));
+        let hook = Arc::clone(&reload);
+        self.hooks.reload = Some(Arc::new(move || hook.asked()));
+        reload
+    }
+
     /// Figures that other threads may read while it runs.
     pub fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.common.progress)
@@ -155,16 +180,13 @@ impl<G: Game, S: Socket + Send> Server<G, S> {
     /// When a socket is of no use any more.
     pub fn run(mut self, stop: &Stop) -> Result<ServerReport, RunError> {
         let (first, others) = self.shards.split_first_mut().expect("a server has a shard");
-        let (doorman, tickets, notify) = (&self.common.doorman, &self.common.config.tickets, &self.notify);
+        let (files, notify) = (&self.common.files, &self.notify);
         let is_over = AtomicBool::new(false);
         thread::scope(|scope| {
             let _end = EndAll(stop);
             let _over = Over(&is_over);
-            if let Some(keys) = tickets {
-                let follow = || doorman.follow(keys, &is_over, in_turn(notify));
-                let builder = thread::Builder::new().name("ticket keys".to_owned());
-                builder.spawn_scoped(scope, follow).map_err(RunError::Thread)?;
-            }
+            let follow = || files.follow(&is_over, in_turn(notify));
+            thread::Builder::new().name("files".to_owned()).spawn_scoped(scope, follow).map_err(RunError::Thread)?;
             let serve_other = |(index, shard): (usize, _)| {
                 let builder = thread::Builder::new().name(format!("shard {}", index + 1));
                 builder.spawn_scoped(scope, || serve(shard, stop)).map_err(RunError::Thread)

@@ -4,18 +4,22 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use downbeat_replica::codec::{Model, ModelError};
 use downbeat_replica::{ConfigError, Game, Schema};
-use downbeat_transport::{Identity, IdentityError, KernelSocket, Secret, ServerOptions, Socket, SocketOptions};
+use downbeat_transport::{IdentityError, KernelSocket, LiveIdentity, Secret, ServerOptions, Socket, SocketOptions};
 use downbeat_wire::description::Description;
 use downbeat_wire::limits::DESCRIPTION_BYTES_MAX;
 
+use crate::bans::BansError;
 use crate::config::{Config, Listen};
-use crate::doorman::{Doorman, KeyFileError};
+use crate::doorman::KeyFileError;
+use crate::files::Files;
 use crate::limits::{CONNECTIONS_SPARE, RULES_BYTES_MAX};
 use crate::notice::{Notice, Notify};
 use crate::shard::{Rules, Told};
+use crate::turnstile::Turnstile;
 
 /// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +85,14 @@ pub enum StartError {
         /// What is wrong.
         error: KeyFileError,
     },
+    /// The bans cannot be used.
+    #[error("the bans {path}: {error}")]
+    Bans {
+        /// Their file.
+        path: PathBuf,
+        /// What is wrong.
+        error: BansError,
+    },
     /// Anybody could come in.
     #[error(
         "{address} can be reached from other machines, and nobody is asked for a ticket: set `tickets.keys`, listen on \
@@ -106,14 +118,6 @@ fn next_step(error: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied => "; choose a port from 1024 on",
         _ => "",
     }
-}
-
-/// Who lets clients in.
-pub(crate) fn doorman(config: &Config) -> Result<Doorman, StartError> {
-    Doorman::new(config.tickets.as_ref()).map_err(|error| {
-        let path = config.tickets.as_ref().map(|tickets| tickets.keys.clone()).unwrap_or_default();
-        StartError::TicketKeys { path, error }
-    })
 }
 
 /// What every session is told or asked, from the game and its encoded configuration.
@@ -228,22 +232,29 @@ fn warn_of_buffer(socket: &KernelSocket, notify: &mut Notify) {
 #[cfg(not(target_os = "linux"))]
 fn warn_of_buffer(_socket: &KernelSocket, _notify: &mut Notify) {}
 
-pub(crate) fn options(config: &Config, identity: Identity) -> ServerOptions {
+pub(crate) fn options(config: &Config, identity: LiveIdentity, turnstile: Arc<Turnstile>) -> ServerOptions {
     let mut options = ServerOptions::new(identity);
     options.secret = Secret::random();
-    options.connections_max = config.clients_max() + CONNECTIONS_SPARE;
+    options.connections_max = connections_max(config);
+    options.upload_bytes_per_s = config.upload_bytes_per_s;
+    options.turnstile = Some(turnstile);
     let rate_cap = &mut options.tuning.rate_cap_bytes_per_s;
     // Twice what snapshots may take: packets, control messages and resent ones come on top.
     *rate_cap = (*rate_cap).max(2 * u64::from(config.client_bytes_per_s));
     options
 }
 
-pub(crate) fn identity(config: &Config) -> Result<Identity, StartError> {
-    let Some(tls) = &config.tls else {
-        return Ok(Identity::self_signed(&["localhost", "127.0.0.1", "::1"])?);
-    };
-    let read = |path: &PathBuf| std::fs::read(path).map_err(|error| StartError::Read { path: path.clone(), error });
-    Ok(Identity::from_pem(&read(&tls.cert)?, &read(&tls.key)?)?)
+/// Connections at a time of one driver: the places of all rooms, and a few.
+pub(crate) fn connections_max(config: &Config) -> usize {
+    config.clients_max() + CONNECTIONS_SPARE
+}
+
+/// Reads the files that `config` names, as a server does before it starts: keys of tickets, certificate and key, bans.
+///
+/// # Errors
+/// When one of them cannot be used.
+pub fn check_files(config: &Config) -> Result<(), StartError> {
+    Files::read(config).map(drop)
 }
 
 pub(crate) fn random() -> u64 {

@@ -52,9 +52,13 @@ impl<C: Clock + Clone> Turnstile<C> {
         Self { limits, began: clock.now(), clock }
     }
 
-    /// From now on as `config` says; what was counted is forgotten if that is something else.
-    pub(crate) fn configure(&self, config: &Config) {
-        self.limits.store(Limits::new(config, &self.clock).into());
+    /// Goes over from one configuration to another. What was counted is forgotten if they differ.
+    pub(crate) fn follow(&self, old: &Config, new: &Config) {
+        let limits =
+            |config: &Config| (config.handshakes_per_s, config.handshakes_burst, config.address_exempt.clone());
+        if limits(old) != limits(new) {
+            self.limits.store(Limits::new(new, &self.clock).into());
+        }
     }
 }
 
@@ -174,7 +178,10 @@ mod tests {
     fn other_limits_hold_at_once() {
         let (turnstile, _) = turnstile();
         assert_eq!(passed(&turnstile, "192.0.2.1", true, 20), 6);
-        turnstile.configure(&Config { handshakes_burst: 9, address_exempt: Vec::new(), ..Config::new("field") });
+        let old = Config::new("field");
+        turnstile.follow(&old, &old);
+        assert_eq!(passed(&turnstile, "192.0.2.1", true, 20), 0, "as before");
+        turnstile.follow(&old, &Config { handshakes_burst: 9, address_exempt: Vec::new(), ..old.clone() });
         assert_eq!(passed(&turnstile, "192.0.2.1", true, 20), 9);
         assert_eq!(passed(&turnstile, "127.0.0.1", true, 20), 9);
     }

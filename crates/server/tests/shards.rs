@@ -131,7 +131,8 @@ impl Seats {
 
 #[test]
 fn rooms_places_and_connections_hold_their_limits_while_clients_come_and_go() {
-    let config = Config { address_connections_max: 8, address_exempt: Vec::new(), ..two_shards(3) };
+    let (address_connections_max, handshakes_per_s) = (8, 10_000);
+    let config = Config { address_connections_max, handshakes_per_s, address_exempt: Vec::new(), ..two_shards(3) };
     let server = start::<Field>(&config, &rules());
     let seats = Seats::default();
     let over = AtomicBool::new(false);

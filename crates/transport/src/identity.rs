@@ -175,6 +175,12 @@ impl LiveIdentity {
     }
 }
 
+impl From<Identity> for LiveIdentity {
+    fn from(identity: Identity) -> Self {
+        Self::new(identity)
+    }
+}
+
 impl ResolvesServerCert for LiveIdentity {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).certified))

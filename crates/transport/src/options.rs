@@ -6,7 +6,7 @@ use std::sync::Arc;
 use downbeat_wire::Micros;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::identity::{Identity, LiveIdentity, Trust};
+use crate::identity::{LiveIdentity, Trust};
 
 /// Which part of a server's connections a driver owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,9 +165,9 @@ pub trait Turnstile: std::fmt::Debug + Send + Sync {
 impl ServerOptions {
     /// A server with `identity` and defaults otherwise.
     #[must_use]
-    pub fn new(identity: Identity) -> Self {
+    pub fn new(identity: impl Into<LiveIdentity>) -> Self {
         Self {
-            identity: LiveIdentity::new(identity),
+            identity: identity.into(),
             tuning: Tuning::default(),
             shard: Shard::ONLY,
             secret: Secret::random(),

@@ -7,7 +7,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::BansError;
-use super::list::{Banned, Full, List};
+use super::list::{Full, List};
+use crate::control::Banned;
 use crate::limits::BANS_FILE_BYTES_MAX;
 
 #[derive(Deserialize, Serialize)]

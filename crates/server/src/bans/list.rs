@@ -4,42 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use crate::config::Prefix;
+use crate::control::{Ban, Banned};
 use crate::limits::BANS_MAX;
 
-/// Who may not come in.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Banned {
-    /// An account, as tickets name it.
-    Account(String),
-    /// All addresses that begin alike.
-    Network(Prefix),
-}
-
-/// A ban.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ban {
-    /// Its number, which no other has.
-    pub id: u64,
-    /// Who it keeps out.
-    pub whom: Banned,
-    /// Until when, in seconds since 1970 (UTC); for good without.
-    pub until: Option<u64>,
-    /// Why, for him to read.
-    pub reason: String,
-}
-
-impl Ban {
-    /// Whether it still counts.
-    pub(super) fn counts(&self, now: u64) -> bool {
-        self.until.is_none_or(|until| now < until)
-    }
-
-    /// What he is told.
-    #[must_use]
-    pub fn told(&self) -> String {
-        let reason = if self.reason.is_empty() { String::new() } else { format!(": {}", self.reason) };
-        format!("banned{reason}")
-    }
+/// Whether a ban still counts.
+pub(super) fn counts(ban: &Ban, now: u64) -> bool {
+    ban.until.is_none_or(|until| now < until)
 }
 
 /// No more fit in.
@@ -115,18 +85,21 @@ impl List {
     }
 
     pub(super) fn forget_ended(&mut self, now: u64) {
-        let ended: Vec<u64> = self.iter().filter(|ban| !ban.counts(now)).map(|ban| ban.id).collect();
+        let ended: Vec<u64> = self.iter().filter(|ban| !counts(ban, now)).map(|ban| ban.id).collect();
         ended.into_iter().for_each(|id| _ = self.remove(id));
     }
 
-    pub(super) fn find(&self, address: IpAddr, account: Option<&str>, now: u64) -> Option<&Ban> {
-        let by_account = account.and_then(|account| self.accounts.get(account));
-        let by_network = self
+    pub(super) fn find_account(&self, account: &str, now: u64) -> Option<&Ban> {
+        let ban = self.bans.get(self.accounts.get(account)?)?;
+        counts(ban, now).then_some(ban)
+    }
+
+    pub(super) fn find_address(&self, address: IpAddr, now: u64) -> Option<&Ban> {
+        let ids = self
             .networks
             .iter()
             .filter_map(|(bits, networks)| networks.get(&Prefix::new(address.to_canonical(), *bits)?.network()));
-        let ids = by_account.into_iter().chain(by_network);
-        ids.filter_map(|id| self.bans.get(id)).find(|ban| ban.counts(now))
+        ids.filter_map(|id| self.bans.get(id)).find(|ban| counts(ban, now))
     }
 
     fn id_of(&self, whom: &Banned) -> Option<u64> {

@@ -16,8 +16,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 
-pub use self::list::{Ban, Banned};
-use self::list::{Full, List};
+use self::list::{Full, List, counts};
+use crate::control::{self, Ban, Banned, HookError};
 use crate::limits::{ACCOUNT_BYTES_MAX, BAN_REASON_BYTES_MAX, BANS_FILE_BYTES_MAX, BANS_MAX};
 use crate::text;
 
@@ -102,14 +102,21 @@ impl Bans {
     /// All that count, in the order of their numbers.
     #[must_use]
     pub fn list(&self) -> Vec<Ban> {
-        self.list.load().iter().filter(|ban| ban.counts(now())).cloned().collect()
+        self.list.load().iter().filter(|ban| counts(ban, now())).cloned().collect()
     }
 
     /// The ban that keeps somebody out, if any.
     #[must_use]
     pub fn check(&self, address: IpAddr, account: Option<&str>) -> Option<Ban> {
         let (list, now) = (self.list.load(), now());
-        list.find(address, account, now).cloned()
+        let by_account = account.and_then(|account| list.find_account(account, now));
+        by_account.or_else(|| list.find_address(address, now)).cloned()
+    }
+
+    /// The ban of an account, if any.
+    #[must_use]
+    pub fn check_account(&self, account: &str) -> Option<Ban> {
+        self.list.load().find_account(account, now()).cloned()
     }
 
     /// A number that changes whenever somebody may be banned who was not.
@@ -148,6 +155,34 @@ impl Bans {
         // Nothing is left half done: the list is replaced when all else is.
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl control::Bans for Bans {
+    fn add(&self, whom: Banned, time: Option<Duration>, reason: &str) -> Result<Ban, HookError> {
+        Ok(self.add(whom, time, reason)?)
+    }
+
+    fn remove(&self, id: u64) -> Result<bool, HookError> {
+        Ok(self.remove(id)?)
+    }
+
+    fn list(&self) -> Vec<Ban> {
+        self.list()
+    }
+}
+
+impl From<BansError> for HookError {
+    fn from(error: BansError) -> Self {
+        match error {
+            BansError::Account => Self::Asked(error.to_string()),
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+/// What somebody who is banned is told.
+pub(crate) fn told(ban: &Ban) -> String {
+    if ban.reason.is_empty() { "banned".to_owned() } else { format!("banned: {}", ban.reason) }
 }
 
 /// Seconds since 1970.

@@ -77,19 +77,6 @@ pub struct Config {
     pub cpu: Option<u16>,
 }
 
-impl Config {
-    /// Takes over from `other` what shards look at again and again, and what can therefore change while a server runs.
-    pub(crate) fn take_live(&mut self, other: &Self) {
-        self.drain_deadline = other.drain_deadline;
-        self.hello_timeout = other.hello_timeout;
-        self.address_connections_max = other.address_connections_max;
-        self.address_exempt.clone_from(&other.address_exempt);
-        self.datagrams_per_s = other.datagrams_per_s;
-        self.datagrams_burst = other.datagrams_burst;
-        self.malformed_per_s = other.malformed_per_s;
-    }
-}
-
 /// Whose tickets are believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TicketKeys {

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use downbeat_host::{JoinError, SessionId};
 use downbeat_replica::Game;
 use downbeat_transport::Socket;
-use downbeat_wire::control::{Hello, ServerMessage, Welcome, frame};
+use downbeat_wire::control::{Hello, OPERATOR, ServerMessage, Welcome, frame};
 use downbeat_wire::{CloseCode, Micros};
 
 use super::Shard;
 use super::peers::Link;
 use super::rooms::{Place, Trouble};
 use super::sessions::{Identity, Session};
+use crate::bans;
 use crate::doorman::Wish;
 use crate::guard::Rate;
 use crate::text;
@@ -37,7 +38,10 @@ impl<G: Game, S: Socket> Shard<G, S> {
         let is_exempt = self.config.address_exempt.iter().any(|prefix| prefix.contains(address));
         if !is_exempt && count > self.config.address_connections_max {
             let code = CloseCode::TooManyConnections;
-            self.dismiss(now, link, code, code.reason());
+            return self.dismiss(now, link, code, code.reason());
+        }
+        if let Some(ban) = self.files.bans.check(address, None) {
+            self.dismiss(now, link, CloseCode::Kicked, &bans::told(&ban));
         }
     }
 
@@ -86,10 +90,11 @@ impl<G: Game, S: Socket> Shard<G, S> {
             return Err(CloseCode::ModelMismatch.into());
         }
         let ticket = self.ticket_of(hello)?;
+        self.keep_out(link, ticket.as_ref())?;
         let claim = ticket.as_ref().and_then(|ticket| ticket.room).or(hello.room);
         let room = self.room_for(claim, hello.spectator)?;
         if let Some(ticket) = &ticket {
-            self.doorman.take(ticket).map_err(|error| self.turn_away(error))?;
+            self.files.doorman.take(ticket).map_err(|error| self.turn_away(error))?;
         }
         let name = ticket.as_ref().and_then(|ticket| ticket.name.as_ref()).unwrap_or(&hello.name);
         let name = text::name(name);
@@ -127,10 +132,19 @@ impl<G: Game, S: Socket> Shard<G, S> {
         }
     }
 
+    /// Refuses an account that is banned. An address that is was not let in as far as here.
+    fn keep_out(&self, link: Link, ticket: Option<&Ticket>) -> Result<(), Refusal> {
+        let Some(address) = self.drivers[link.driver].remote(link.conn) else { return Ok(()) };
+        match self.files.bans.check(address.ip(), ticket.map(|ticket| ticket.sub.as_str())) {
+            Some(ban) => Err(Refusal { code: CloseCode::Kicked, reason: bans::told(&ban) }),
+            None => Ok(()),
+        }
+    }
+
     /// The ticket of a newcomer; `None` where nobody is asked for one.
     fn ticket_of(&mut self, hello: &Hello) -> Result<Option<Ticket>, Refusal> {
         let wish = Wish { ticket: hello.ticket.as_deref(), room: hello.room, spectator: hello.spectator };
-        self.doorman.check(wish).map_err(|error| self.turn_away(error))
+        self.files.doorman.check(wish).map_err(|error| self.turn_away(error))
     }
 
     fn turn_away(&mut self, error: TicketError) -> Refusal {
@@ -179,5 +193,8 @@ impl<G: Game, S: Socket> Shard<G, S> {
             config: self.rules.config.clone(),
         });
         self.write(now, id, &frame(&welcome));
+        if let Some(text) = self.config.motd.clone() {
+            self.write(now, id, &frame(&ServerMessage::Said { player: OPERATOR, text }));
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! held for a moment. [`Shard::beat`] is the table of contents.
 
 mod admission;
+mod bans;
 mod beats;
 mod counted;
 mod describe;
@@ -45,7 +46,7 @@ use crate::config::Config;
 use crate::control::{Command, Control};
 use crate::counts::{Strain, Tallies};
 use crate::directory::Directory;
-use crate::doorman::Doorman;
+use crate::files::Files;
 use crate::limits::SLOWED_PAUSE;
 use crate::meter::{Meter, Part};
 use crate::metrics::{Metrics, Shown};
@@ -69,7 +70,7 @@ pub(crate) struct Common<G: Game> {
     pub(crate) game: G::Config,
     pub(crate) rules: Arc<Rules>,
     pub(crate) seed: u64,
-    pub(crate) doorman: Arc<Doorman>,
+    pub(crate) files: Arc<Files>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) control: Arc<Control>,
@@ -78,7 +79,9 @@ pub(crate) struct Common<G: Game> {
 
 pub(crate) struct Shard<G: Game, S> {
     index: u8,
-    doorman: Arc<Doorman>,
+    files: Arc<Files>,
+    /// Those that were looked at last.
+    bans_version: u64,
     directory: Arc<Directory>,
     pub(crate) config: Config,
     pub(crate) rules: Arc<Rules>,
@@ -128,7 +131,8 @@ impl<G: Game, S: Socket> Shard<G, S> {
         };
         let mut shard = Self {
             index,
-            doorman: Arc::clone(&common.doorman),
+            files: Arc::clone(&common.files),
+            bans_version: common.files.bans.version(),
             directory: Arc::clone(directory),
             peers: Peers::new(drivers.len(), Arc::clone(directory)),
             rooms: Rooms::new(common.game.clone(), options, index, Arc::clone(directory))?,

@@ -9,9 +9,11 @@ use downbeat_wire::control::{OPERATOR, ServerMessage, frame};
 use downbeat_wire::{CloseCode, Micros};
 
 use super::Shard;
+use crate::config::Config;
 use crate::control::{Command, Refused, Who};
 use crate::limits::COMMANDS_PER_BEAT;
 use crate::notice::Notice;
+use crate::start::connections_max;
 use crate::text;
 
 impl<G: Game, S: Socket> Shard<G, S> {
@@ -41,9 +43,19 @@ impl<G: Game, S: Socket> Shard<G, S> {
             Command::Mute { session, time, answer } => answer.give(self.mute(now, session, time)),
             Command::Broadcast { room, text, answer } => answer.give(self.broadcast(now, room, &text)),
             Command::Configure { config, answer } => {
-                self.config.take_live(&config);
+                self.configure(&config);
                 answer.give(());
             }
+        }
+    }
+
+    /// Goes on by another configuration. What cannot change is the same in it.
+    fn configure(&mut self, config: &Config) {
+        self.config.clone_from(config);
+        self.rooms.set_places(config.players_max, config.spectators_max);
+        for driver in &mut self.drivers {
+            driver.set_connections_max(connections_max(config));
+            driver.set_upload_bytes_per_s(config.upload_bytes_per_s);
         }
     }
 

@@ -63,6 +63,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
         if begins_tick {
             self.expire_silent(now);
             self.describe(now);
+            self.follow_bans(now);
         }
         let is_unread = self.is_behind;
         let has_ticked = self.tick_rooms(now)?;

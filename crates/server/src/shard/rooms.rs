@@ -92,6 +92,11 @@ impl<G: Game> Rooms<G> {
         Ok(Self { rules, options, coding, shard, directory, open, opened: 0, failed: 0, counters })
     }
 
+    /// Places in rooms that are opened from now on.
+    pub(crate) fn set_places(&mut self, players_max: u16, spectators_max: u16) {
+        self.options = RoomOptions { players_max, spectators_max, ..self.options };
+    }
+
     /// Opens another room; `None` when the server has all that it may have.
     pub(crate) fn open(&mut self) -> Result<Option<u64>, ConfigError> {
         // Told before it is taken: whoever sees that all are taken sees the places in this one, too.

@@ -172,7 +172,7 @@ mod tests {
     use crate::config::Config;
     use crate::control::Control;
     use crate::directory::Directory;
-    use crate::doorman::Doorman;
+    use crate::files::Files;
     use crate::limits::DESCRIPTIONS_BYTES_PER_S;
     use crate::metrics::Metrics;
     use crate::progress::Progress;
@@ -201,10 +201,10 @@ mod tests {
             let rules = Arc::new(Rules { schema_hash, model_hash: 1, config: encode(&game), told });
             let config = Config::new(Field::NAME);
             let directory = Arc::new(Directory::new(1, config.rooms_max.into()));
-            let doorman = Arc::new(Doorman::new(None).expect("there are no keys to be read"));
+            let files = Arc::new(Files::read(&config).expect("there are none to be read"));
             let (progress, control) = (Arc::new(Progress::new(1)), Arc::new(Control::new(1)));
             let metrics = Arc::new(Metrics::new(&config, schema_hash, Arc::clone(&directory)));
-            let common = Common { config, doorman, game, rules, seed: 1, directory, progress, control, metrics };
+            let common = Common { config, files, game, rules, seed: 1, directory, progress, control, metrics };
             let shard = Shard::new(&common, 0, vec![server.expect("good options")], Box::new(|_| {}));
             let socket = network.bind(([10, 0, 0, 2], 5_000).into());
             let clients = Driver::client(&ClientOptions::new(trust), socket).expect("good options");

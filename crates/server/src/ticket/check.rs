@@ -108,9 +108,10 @@ impl Tickets {
         Self { keys, audience: audience.to_owned(), used: Used::default() }
     }
 
-    /// Other keys count from now on; tickets that were used stay used.
-    pub fn set_keys(&mut self, keys: Keys) {
+    /// Other keys and another audience count from now on; tickets that were used stay used.
+    pub fn set_keys(&mut self, keys: Keys, audience: &str) {
         self.keys = keys;
+        audience.clone_into(&mut self.audience);
     }
 
     /// What a ticket says, if it may be believed at `now` (seconds since 1970). It is not used up yet.

@@ -131,7 +131,7 @@ fn keys_are_found_by_name_and_change_without_letting_used_tickets_in_again() {
     assert_eq!(tickets.check(&sign(&young, Some("k3")), NOW), Err(TicketError::UnknownKey));
     assert_eq!(tickets.check(&sign(&young, None), NOW), Err(TicketError::UnknownKey), "which of the two?");
     assert_eq!(tickets.take(&ticket(), NOW), Ok(()));
-    tickets.set_keys(keys(&[&young]));
+    tickets.set_keys(keys(&[&young]), "downbeat");
     assert_eq!(tickets.check(&sign(&old, Some("k1")), NOW), Err(TicketError::UnknownKey));
     assert_eq!(tickets.check(&sign(&young, None), NOW), Err(TicketError::Used), "there is one key: it needs no name");
 }

@@ -1,17 +1,18 @@
 //! A live server on a thread of its own, and clients that talk to it over loopback: honest ones and others.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use downbeat_client::{Client, Start};
 use downbeat_field::Field;
 use downbeat_replica::codec::Model;
 use downbeat_replica::{Game, Schema};
 use downbeat_server::control::Control;
+use downbeat_server::ticket::{Audience, NewKey, Role, SigningKey, Ticket};
 use downbeat_server::{Config, Listen, Metrics, Notice, Notify, Progress, Server, ServerReport, Stop};
 use downbeat_transport::{
     ClientOptions, Clock, CloseReason, ConnId, Driver, Event, Fingerprint, KernelSocket, Socket, SocketOptions, Trust,
@@ -58,7 +59,7 @@ pub(crate) fn start_over<G: Game, S: Socket + Send + 'static>(
     serve(Server::<G, S>::over(config, game, sockets, Box::new(|_: &Notice| {})).expect("good rules"))
 }
 
-fn serve<G: Game, S: Socket + Send + 'static>(server: Server<G, S>) -> Running {
+pub(crate) fn serve<G: Game, S: Socket + Send + 'static>(server: Server<G, S>) -> Running {
     let stop = Stop::new();
     Running {
         address: server.local_addrs()[0],
@@ -111,6 +112,23 @@ impl Running {
     }
 }
 
+/// A ticket of `account`, good for a minute, signed with this key.
+pub(crate) fn sign(key: &NewKey, account: &str, jti: &str) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970").as_secs();
+    let ticket = Ticket {
+        sub: account.to_owned(),
+        aud: Audience::One("downbeat".to_owned()),
+        exp: now + 60,
+        nbf: None,
+        jti: jti.to_owned(),
+        room: None,
+        role: Role::Player,
+        name: None,
+    };
+    let key = SigningKey::from_pem(&key.private_pem).expect("its own key");
+    key.sign(&ticket, None).expect("ring signs")
+}
+
 pub(crate) fn hello<G: Game>() -> Hello {
     let schema = Schema::of::<G>().expect("a good schema");
     Hello {
@@ -152,9 +170,18 @@ impl Probe {
     }
 
     pub(crate) fn to_shard(address: SocketAddr, fingerprint: Fingerprint, first: Option<u8>) -> Self {
+        Self::over(any_port(address), address, fingerprint, first)
+    }
+
+    /// A connection from another address of this machine.
+    pub(crate) fn from(local: IpAddr, (address, fingerprint): (SocketAddr, Fingerprint)) -> Self {
+        Self::over(any_port(SocketAddr::new(local, 0)), address, fingerprint, None)
+    }
+
+    fn over(socket: KernelSocket, address: SocketAddr, fingerprint: Fingerprint, first: Option<u8>) -> Self {
         let clock = Clock::start();
         let options = ClientOptions::new(Trust::pinned(fingerprint));
-        let mut driver = Driver::client(&options, any_port(address)).expect("good options");
+        let mut driver = Driver::client(&options, socket).expect("good options");
         let conn = driver.connect_to_shard(clock.now(), address, "localhost", first).expect("a good address");
         Self {
             address,

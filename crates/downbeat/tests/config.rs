@@ -1,0 +1,58 @@
+//! What `check-config` says, and what a running server does with a configuration that changed.
+
+mod common;
+
+use common::{Folder, Running, downbeat, run};
+
+#[test]
+fn a_file_that_is_fine_ends_with_0_and_one_that_is_not_with_1_and_its_line() {
+    let folder = Folder::new("check");
+    let path = folder.write("server.toml", "tick_rate = 64\n");
+    assert_eq!(run(&["check-config", &path]), (Some(0), format!("{path}: fine\n"), String::new()));
+    let refused = |text: &str, why: &str| {
+        folder.write("server.toml", text);
+        let (code, out, err) = run(&["check-config", &path]);
+        assert_eq!((code, out.as_str()), (Some(1), ""), "{err}");
+        assert_eq!(err, format!("error: {}\n", why.replace("FILE", &path)));
+    };
+    refused("\ntick_rate = 200\n", "FILE:2: `tick_rate` is 200; 20 to 128 are allowed");
+    refused("\n\nplayer_max = 2\n[game]\nname = 'arena'\n", &unknown("FILE:3", "player_max"));
+    refused("[game.arena.rules]\nhealth_max = 0\n", "FILE:2: rules.health_max is 0; 1 to 200 is allowed");
+    let missing = folder.path().join("none.json").display().to_string();
+    let (code, _, err) = {
+        folder.write("server.toml", "tickets.keys = 'none.json'\n");
+        run(&["check-config", &path])
+    };
+    assert!(code == Some(1) && err.contains(&missing), "{err}");
+    assert_eq!(run(&["check-config"]).0, Some(2), "no file is a mistake of the command line");
+    assert_eq!(run(&["check-config", "/nowhere/server.toml"]).0, Some(1));
+}
+
+/// The parser's words for a key that there is none of, without the list of those there are.
+fn unknown(place: &str, key: &str) -> String {
+    let toml = "nonsense = 1";
+    let error = {
+        let mut loader = downbeat_server::Loader::new(&[]);
+        loader.text(std::path::Path::new("x"), toml).expect_err("no such key").to_string()
+    };
+    error.replace("x:1", place).replace("nonsense", key)
+}
+
+#[test]
+fn a_hangup_reads_the_configuration_again_and_flags_keep_their_precedence() {
+    let folder = Folder::new("hangup");
+    let path = folder.write("server.toml", "players_max = 5\nrooms_max = 4\n");
+    let flags = ["serve", "--config", &path, "--listen", "127.0.0.1:0", "--rooms-max", "3", "--game", "field"];
+    let server = Running::start(&mut downbeat(&flags));
+    server.line("game=field");
+    folder.write("server.toml", "players_max = 6\nrooms_max = 8\ntick_rate = 30\n[game.field]\nwalkers = 9\n");
+    server.signal("HUP");
+    let line = server.line("was read again");
+    assert!(line.ends_with(": players_max changed; tick_rate, send_rate, game.field need a restart"), "{line}");
+    folder.write("server.toml", "players_max = 1\n");
+    server.signal("HUP");
+    let line = server.line("is as it was");
+    assert!(line.ends_with("server.toml:1: `players_max` is 1; 2 to 4096 are allowed"), "{line}");
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+}
