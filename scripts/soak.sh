@@ -15,6 +15,10 @@ for _ in $(seq 50); do [ -s "$folder/line" ] && break; sleep 0.1; done
 word() { grep -o -e "$1[^ ;]*" "$folder/line" | head -1 | sed "s/^$1//"; }
 address=$(word '--connect ') certificate=$(word '--cert-sha256 ')
 
+# One who stays keeps the first room open, which must then have ticked all the time.
+"$binary" bots --connect "$address" --cert-sha256 "$certificate" --game field --clients 1 --seconds $((seconds + 60)) \
+    >>"$folder/bots" 2>&1 &
+
 # Three crowds whose stays differ, so that rooms fill, empty, open and close.
 crowd() {
     local seed=0
@@ -45,7 +49,8 @@ median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 early=$(sed -n '3,6p' "$folder/rss" | median)
 late=$(sed -n '7,10p' "$folder/rss" | median)
 figure() { grep -o "\"$1\": *[0-9.]*" "$folder/report.json" | tail -1 | grep -o '[0-9.]*$'; }
-ticks=$(figure ticks) ran=$(figure seconds) left_out=$(figure ticks_left_out) admitted=$(figure admitted)
+most() { sed -n '/"rooms": \[/,$p' "$folder/report.json" | grep -o "\"$1\": *[0-9]*" | grep -o '[0-9]*$' | sort -n | tail -1; }
+ticks=$(most ticks) ran=$(figure seconds) left_out=$(figure ticks_left_out) admitted=$(figure admitted)
 rooms=$(figure rooms_opened) failed=$(figure rooms_failed) overruns=$(figure overruns)
 awk -v early="$early" -v late="$late" -v ticks="$ticks" -v ran="$ran" -v out="$left_out" -v admitted="$admitted" \
     -v rooms="$rooms" -v failed="$failed" -v overruns="$overruns" 'BEGIN {
