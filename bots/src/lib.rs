@@ -12,6 +12,7 @@
 //! | `light` | one that only loads the server |
 //! | `recorder` | what it was told, for training models |
 //! | [`describe()`] | what a server runs, whatever it is |
+//! | [`ping()`] | how far it is |
 //! | [`Progress`] | what is told while it goes on |
 //! | [`report`], `table` | what came of it, for programs and for people |
 #![forbid(unsafe_code)]
@@ -29,6 +30,7 @@ mod machine;
 mod options;
 mod output;
 mod percentiles;
+mod ping;
 mod player;
 mod progress;
 mod recorder;
@@ -45,6 +47,7 @@ pub use machine::reference_ns;
 pub use options::{BotsError, CLIENTS_MAX, Options};
 pub use output::{OutputError, check_output, write_output};
 pub use percentiles::Percentiles;
+pub use ping::{PINGS_MAX, Ping, ping};
 pub use progress::{Progress, RunStage};
 pub use report::{Report, Verdict};
 pub use run::{check, run, run_watched};

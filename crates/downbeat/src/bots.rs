@@ -15,7 +15,7 @@ use crate::error::CliError;
 use crate::output::say;
 
 pub(crate) fn bots<G: Bots>(args: &BotsArgs) -> Result<u8, CliError> {
-    let mut options = options(&args.play, Options::new(resolve(&args.connect)?, trust(&args.trust)?))?;
+    let mut options = options(&args.play, Options::new(resolve("--connect", &args.connect)?, trust(&args.trust)?))?;
     options.seed = args.seed;
     options.server_name.clone_from(&args.trust.server_name);
     options.room = args.room;
@@ -46,7 +46,8 @@ pub(crate) fn interrupted() -> Result<Arc<AtomicBool>, CliError> {
     Ok(flag)
 }
 
-fn resolve(address: &str) -> Result<SocketAddr, CliError> {
+/// The address behind a name; `what` is the flag or the command that it was given to.
+pub(crate) fn resolve(what: &str, address: &str) -> Result<SocketAddr, CliError> {
     let found = address.to_socket_addrs().map_err(|error| error.to_string());
     // Of several, IPv4 first: a server that listens on one family alone mostly listens on that.
     let first = found.map(|found| found.min_by_key(SocketAddr::is_ipv6));
@@ -55,7 +56,7 @@ fn resolve(address: &str) -> Result<SocketAddr, CliError> {
         Ok(None) => "no such host".to_owned(),
         Err(error) => error,
     };
-    Err(CliError::Usage(format!("--connect {address}: {error}; expected an address with a port: 127.0.0.1:4433")))
+    Err(CliError::Usage(format!("{what} {address}: {error}; expected an address with a port: 127.0.0.1:4433")))
 }
 
 /// What the flags say of the bots, on top of `options`.
@@ -88,7 +89,7 @@ fn stopped_early(report: &Report, args: &PlayArgs) -> bool {
     report.seconds + 0.5 < args.seconds
 }
 
-fn trust(args: &TrustArgs) -> Result<Trust, CliError> {
+pub(crate) fn trust(args: &TrustArgs) -> Result<Trust, CliError> {
     if let Some(fingerprint) = args.cert_sha256 {
         return Ok(Trust::pinned(fingerprint));
     }
@@ -107,7 +108,7 @@ fn trust(args: &TrustArgs) -> Result<Trust, CliError> {
 pub(crate) fn schema<G: Game>(args: &SchemaArgs) -> Result<u8, CliError> {
     let schema = match &args.connect {
         Some(address) => {
-            let mut options = Options::new(resolve(address)?, trust(&args.trust)?);
+            let mut options = Options::new(resolve("--connect", address)?, trust(&args.trust)?);
             options.server_name.clone_from(&args.trust.server_name);
             describe(&options)?.0
         }

@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Train(TrainArgs),
     /// Make a ticket, or the keys that tickets are signed with, to try a server that asks for them
     Token(TokenArgs),
+    /// Measure how far a server is, without joining
+    Ping(PingArgs),
     /// Check a configuration file without starting anything
     CheckConfig(CheckConfigArgs),
     /// Print the schema of a game or of a running server, or its hash
@@ -218,6 +220,22 @@ pub(crate) struct TrainArgs {
     /// The game [default: the first there is; arena]
     #[arg(long, value_name = "NAME")]
     pub(crate) game: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PingArgs {
+    /// The server
+    #[arg(value_name = "ADDR")]
+    pub(crate) address: String,
+    /// How many times, 1 to 1000
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u32>)]
+    pub(crate) count: u32,
+    /// Print one JSON object instead of lines
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Without one of these, any server is believed: nothing is confided to it
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
 }
 
 #[derive(Args, Debug)]

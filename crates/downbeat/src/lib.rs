@@ -10,6 +10,7 @@ mod cli;
 mod demo;
 mod error;
 mod output;
+mod ping;
 mod serve;
 mod settings;
 #[cfg(test)]
@@ -71,6 +72,7 @@ fn run_game<G: Bots>(command: &Command, settings: &settings::Checked) -> Result<
         Command::Demo(args) => demo::demo::<G>(args, settings),
         Command::Train(args) => train::train::<G>(args),
         Command::Schema(args) => bots::schema::<G>(args),
+        Command::Ping(args) => ping::ping(args),
         Command::CheckConfig(args) => token::check_config::<G>(args, settings),
         Command::Token(args) => token::token(args),
     }

@@ -61,7 +61,7 @@ impl Settings {
             Command::Train(args) => set(&mut loader, "--game", "game.name", args.game.as_ref())?,
             Command::Schema(args) => set(&mut loader, "--game", "game.name", args.game.as_ref())?,
             Command::CheckConfig(args) => loader.file(&args.file)?,
-            Command::Token(_) => {}
+            Command::Token(_) | Command::Ping(_) => {}
         }
         let (config, rules) = loader.finish()?;
         Ok(Checked { config, rules, games: self.0.clone() })
