@@ -39,14 +39,14 @@ pub(crate) fn ping(args: &PingArgs) -> Result<u8, CliError> {
     })?;
     written?;
     if args.json {
-        say(&report(remote.to_string(), &pings, &errors).to_string())?;
+        say(&report(&remote.to_string(), &pings, &errors).to_string())?;
     } else if args.count > 1 {
         say(&format!("{} of {} answered", pings.len(), args.count))?;
     }
     Ok(u8::from(!errors.is_empty()))
 }
 
-fn report(address: String, pings: &[Ping], errors: &[String]) -> Value {
+fn report(address: &str, pings: &[Ping], errors: &[String]) -> Value {
     json!({
         "address": address,
         "count": pings.len() + errors.len(),

@@ -128,6 +128,11 @@ impl Directory {
             self.shards[usize::from(shard)].sent.fetch_update(SeqCst, SeqCst, |sent| (sent > 0).then_some(sent / 2));
     }
 
+    /// How many rooms the server may have.
+    pub(crate) fn rooms_max(&self) -> usize {
+        self.rooms_max.load(SeqCst)
+    }
+
     /// How many rooms the server may have from now on. Those there are stay.
     pub(crate) fn set_rooms_max(&self, rooms_max: usize) {
         self.rooms_max.store(rooms_max, SeqCst);

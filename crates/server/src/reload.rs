@@ -15,6 +15,7 @@ use crate::control::{Answer, Command, Control, HookError, Refused};
 use crate::directory::Directory;
 use crate::files::Files;
 use crate::limits::{COMMAND_PATIENCE, COMMAND_RETRIED_EVERY};
+use crate::metrics::Metrics;
 use crate::notice::{Notice, Notify};
 use crate::start::StartError;
 use crate::turnstile::Turnstile;
@@ -51,6 +52,7 @@ pub(crate) struct Followers {
     pub(crate) turnstile: Arc<Turnstile>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) control: Arc<Control>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// What became of the changes, key by key.
@@ -130,6 +132,7 @@ impl Reload {
         let (changes, config) = config::diff(&state.running, &fresh.config);
         self.followers.files.reread(&config)?;
         self.followers.directory.set_rooms_max(config.rooms_max.into());
+        self.followers.metrics.follow(&config);
         self.followers.turnstile.follow(&state.running, &config);
         self.configure_shards(&config)?;
         state.also.iter_mut().for_each(|follow| follow(&config));

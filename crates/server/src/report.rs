@@ -166,6 +166,8 @@ pub struct Totals {
     pub says_missed: u64,
     /// QUIC packets dropped unread because their connection sent too many.
     pub packets_dropped: u64,
+    /// QUIC packets dropped unread because their connection sent too many bytes.
+    pub packets_heavy: u64,
     /// QUIC packets dropped unread because those that their connection sent before took too long.
     pub packets_costly: u64,
     /// UDP datagrams that led to nothing: garbage, strangers.
@@ -174,6 +176,8 @@ pub struct Totals {
     pub handshakes_retried: u64,
     /// Attempts refused because the server is full or draining.
     pub handshakes_refused: u64,
+    /// Attempts refused because their address begins too many.
+    pub handshakes_turned_away: u64,
     /// Handshakes that failed or took too long.
     pub handshakes_failed: u64,
     /// Of these, handshakes given up because their packets took the time of many.

@@ -152,6 +152,7 @@ impl<G: Game, S: Socket> Server<G, S> {
             turnstile: Arc::clone(&self.turnstile),
             directory: Arc::clone(&self.common.directory),
             control: Arc::clone(&self.common.control),
+            metrics: Arc::clone(&self.common.metrics),
         };
         let (config, game) = (self.common.config.clone(), self.common.game.clone());
         let reload = Arc::new(Reload::new(config, &game, read, followers, in_turn(&self.notify)));

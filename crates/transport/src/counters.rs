@@ -65,10 +65,12 @@ impl DriverCounters {
         self.ignored += other.ignored;
         self.events_dropped += other.events_dropped;
         self.packets_dropped += other.packets_dropped;
+        self.packets_heavy += other.packets_heavy;
         self.packets_costly += other.packets_costly;
         self.accepted += other.accepted;
         self.retried += other.retried;
         self.refused += other.refused;
+        self.turned_away += other.turned_away;
         self.attempts_dropped += other.attempts_dropped;
         self.handshake_packets_dropped += other.handshake_packets_dropped;
         self.handshakes_costly += other.handshakes_costly;

@@ -86,14 +86,13 @@ fn each_shard(page: &mut Page, metrics: &Metrics, shards: &[Counts]) {
 }
 
 fn rooms(page: &mut Page, metrics: &Metrics, sum: &Counts) {
-    let facts = &metrics.facts;
     let clients = (0u8..).zip(&metrics.boards).map(|(index, _)| metrics.directory.clients_of(index));
     let (players, spectators) = clients.fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
     let roles = [("player", players), ("spectator", spectators)];
     page.gauges("downbeat_players", "Clients that take part.", "role", roles);
-    page.gauge("downbeat_player_places", "Players that all rooms together may have.", facts.player_places);
+    page.gauge("downbeat_player_places", "Players that all rooms together may have.", metrics.player_places());
     page.gauge("downbeat_rooms", "Rooms that are open.", metrics.directory.rooms());
-    page.gauge("downbeat_rooms_max", "Rooms that may be open at a time.", facts.rooms_max);
+    page.gauge("downbeat_rooms_max", "Rooms that may be open at a time.", metrics.directory.rooms_max());
     page.counter("downbeat_rooms_opened_total", "Rooms that were opened.", sum.rooms_opened);
     page.counter("downbeat_rooms_failed_total", "Rooms whose game panicked.", sum.rooms_failed);
     page.gauge("downbeat_rooms_lowered", "Rooms whose send rate is lowered because of overload.", sum.rooms_lowered);
@@ -172,6 +171,7 @@ fn lines(page: &mut Page, metrics: &Metrics, sum: &Counts) {
     let reasons = [
         ("stray", driver.ignored),
         ("too_many", driver.packets_dropped),
+        ("too_heavy", driver.packets_heavy),
         ("too_costly", driver.packets_costly),
         ("handshake_queue", handshakes),
         ("event_queue", driver.events_dropped),
@@ -216,6 +216,11 @@ fn admission(page: &mut Page, sum: &Counts) {
         "downbeat_handshakes_refused_total",
         "Attempts refused because the server is full or draining.",
         driver.refused,
+    );
+    counter(
+        "downbeat_handshakes_turned_away_total",
+        "Attempts refused because their address begins too many.",
+        driver.turned_away,
     );
     counter("downbeat_handshakes_failed_total", "Handshakes that failed or took too long.", driver.handshakes_failed);
     counter(

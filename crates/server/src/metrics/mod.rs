@@ -41,8 +41,7 @@ struct Facts {
     game: String,
     schema: u64,
     tick_rate_hz: u32,
-    rooms_max: u16,
-    player_places: u64,
+    players_max: AtomicU64,
     started: SystemTime,
 }
 
@@ -52,12 +51,20 @@ impl Metrics {
             game: config.game.clone(),
             schema,
             tick_rate_hz: config.tick_rate_hz,
-            rooms_max: config.rooms_max,
-            player_places: u64::from(config.rooms_max) * u64::from(config.players_max),
+            players_max: AtomicU64::new(config.players_max.into()),
             started: SystemTime::now(),
         };
         let boards = (0..directory.shards()).map(|_| Arc::default()).collect();
         Self { boards, directory, facts, drain_ends: AtomicU64::new(0) }
+    }
+
+    /// The configuration changed.
+    pub(crate) fn follow(&self, config: &Config) {
+        self.facts.players_max.store(config.players_max.into(), Relaxed);
+    }
+
+    fn player_places(&self) -> u64 {
+        self.directory.rooms_max() as u64 * self.facts.players_max.load(Relaxed)
     }
 
     /// All of it, in the text format of Prometheus (`text/plain; version=0.0.4`).
