@@ -116,6 +116,12 @@ pub(crate) struct ServeArgs {
     /// Let anybody in from other machines, too
     #[arg(long)]
     pub(crate) danger_no_auth: bool,
+    /// The least important lines of the log: error, warn, info, debug or trace [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+    /// Write the log for people (`text`) or for programs (`json`) [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) log_format: Option<String>,
     /// Write the server's own figures here at the end (JSON)
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,

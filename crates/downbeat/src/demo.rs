@@ -12,7 +12,6 @@ use crate::bots::{conclude, interrupted, options};
 use crate::cli::DemoArgs;
 use crate::error::CliError;
 use crate::output::say;
-use crate::serve::notify;
 use crate::settings::Checked;
 
 pub(crate) fn demo<G: Bots>(args: &DemoArgs, settings: &Checked) -> Result<u8, CliError> {
@@ -26,7 +25,9 @@ pub(crate) fn demo<G: Bots>(args: &DemoArgs, settings: &Checked) -> Result<u8, C
         Box::new(|notice| match notice {
             // It is the demo itself that ends it, once the bots are gone.
             Notice::Draining { .. } => {}
-            _ => notify(notice),
+            // Which room opens or closes, nobody asked.
+            Notice::RoomOpened { .. } | Notice::RoomClosed { .. } => {}
+            _ => eprintln!("downbeat: {notice}"),
         }),
     )?;
     let address = server.local_addrs()[0];

@@ -17,6 +17,8 @@ pub(crate) enum CliError {
     Start(#[from] StartError),
     #[error(transparent)]
     Run(#[from] RunError),
+    #[error("no thread for the log is to be had: {0}")]
+    Log(io::Error),
     #[error(transparent)]
     Bots(#[from] BotsError),
     #[error(transparent)]

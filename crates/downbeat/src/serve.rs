@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use downbeat_bots::{check_output, write_output};
 use downbeat_replica::Game;
-use downbeat_server::{Notice, Reload, Server, Stop};
+use downbeat_server::{Notice, Reload, Server, Stop, log};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -21,8 +21,12 @@ pub(crate) fn serve<G: Game>(args: &ServeArgs, settings: &Checked) -> Result<u8,
     }
     let rules = settings.rules.rules::<G>()?;
     let stop = stop_on_signals()?;
-    let mut server = Server::<G>::start(&settings.config, &rules, Box::new(notify))?;
-    reload_on_hangup(server.reload_with(Box::new(settings.again::<G>(args))))?;
+    let own = std::any::type_name::<G>().split("::").next().unwrap_or_default();
+    let _log = log::start(settings.config.log, own).map_err(CliError::Log)?;
+    let mut server = Server::<G>::start(&settings.config, &rules, Box::new(Notice::log))?;
+    let reload = server.reload_with(Box::new(settings.again::<G>(args)));
+    reload.also(Box::new(|config| _ = log::set_level(config.log.level)));
+    reload_on_hangup(reload)?;
     say(&introduce::<G>(&server))?;
     let report = server.run(&stop)?;
     if let Some(path) = &args.report {
@@ -59,13 +63,6 @@ fn reachable(address: SocketAddr) -> SocketAddr {
         ip => ip,
     };
     SocketAddr::new(ip, address.port())
-}
-
-pub(crate) fn notify(notice: &Notice) {
-    // Which room opens or closes is nothing that an operator has to act on.
-    if !matches!(notice, Notice::RoomOpened { .. } | Notice::RoomClosed { .. }) {
-        eprintln!("downbeat: {notice}");
-    }
 }
 
 /// Reads the configuration again at each SIGHUP. What became of it, the server's notices say.

@@ -86,6 +86,8 @@ impl Settings {
         set(loader, "--cpu", "cpu", args.cpu.as_ref())?;
         let no_auth = args.danger_no_auth.then_some(true);
         set(loader, "--danger-no-auth", "danger_no_auth", no_auth.as_ref())?;
+        set(loader, "--log-level", "log.level", args.log_level.as_ref())?;
+        set(loader, "--log-format", "log.format", args.log_format.as_ref())?;
         set(loader, "--ticket-keys", "tickets.keys", args.ticket_keys.as_ref())
     }
 

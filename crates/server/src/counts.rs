@@ -100,17 +100,28 @@ const CODES: usize = CloseCode::ALL.len();
 /// Ends that nobody decided.
 const LOSSES: [&str; 3] = ["TIMED_OUT", "RESET", "TRANSPORT"];
 
+fn codes() -> impl Iterator<Item = &'static str> {
+    CloseCode::ALL.iter().map(|code| code.label())
+}
+
+/// What an end is called in metrics and logs.
+pub(crate) fn label(reason: &CloseReason) -> &'static str {
+    match reason {
+        CloseReason::Local(code) => code.label(),
+        CloseReason::ByPeer { code, .. } => CloseCode::from_code(*code).map_or("UNKNOWN", CloseCode::label),
+        CloseReason::TimedOut => LOSSES[0],
+        CloseReason::Reset => LOSSES[1],
+        CloseReason::HandshakeFailed(_) | CloseReason::VersionMismatch | CloseReason::Transport(_) => LOSSES[2],
+    }
+}
+
 impl Tallies {
     pub(crate) fn note_close(&mut self, reason: &CloseReason) {
         let place = |code| CloseCode::ALL.iter().position(|&known| known == code).expect("all codes are listed");
         let count = match reason {
             CloseReason::Local(code) => &mut self.by_server[place(*code)],
             CloseReason::ByPeer { code, .. } => &mut self.by_client[CloseCode::from_code(*code).map_or(CODES, place)],
-            CloseReason::TimedOut => &mut self.lost[0],
-            CloseReason::Reset => &mut self.lost[1],
-            CloseReason::HandshakeFailed(_) | CloseReason::VersionMismatch | CloseReason::Transport(_) => {
-                &mut self.lost[2]
-            }
+            other => &mut self.lost[LOSSES.iter().position(|&loss| loss == label(other)).expect("all are listed")],
         };
         *count += 1;
     }
@@ -140,12 +151,12 @@ impl Tallies {
 
     /// Connections that this server closed, by close code; likewise.
     pub(crate) fn closed_by_server(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        CloseCode::ALL.iter().map(|code| code.label()).zip(self.by_server)
+        codes().zip(self.by_server)
     }
 
     /// Connections that clients closed; likewise.
     pub(crate) fn closed_by_client(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        CloseCode::ALL.iter().map(|code| code.label()).chain(["UNKNOWN"]).zip(self.by_client)
+        codes().chain(["UNKNOWN"]).zip(self.by_client)
     }
 
     /// Connections that ended otherwise; likewise.

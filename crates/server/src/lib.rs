@@ -6,6 +6,7 @@
 //! | [`Config`], [`Loader`] | what an operator may set, and from where |
 //! | [`ServerReport`], [`Progress`] | figures at the end, and while it runs |
 //! | [`control`] | looking into a running server, and changing it |
+//! | [`log`] | what is told while it runs |
 //! | [`Metrics`] | what a monitoring system asks for |
 //! | [`Notice`] | what an operator is told |
 #![forbid(unsafe_code)]
@@ -19,6 +20,7 @@ mod doorman;
 mod files;
 mod guard;
 pub mod limits;
+pub mod log;
 mod meter;
 pub mod metrics;
 mod notice;

@@ -90,6 +90,16 @@ pub const CALM_SECONDS: u32 = 3;
 /// See [`CALM_SECONDS`].
 pub const CALM_SECONDS_MAX: u32 = 48;
 
+/// Log lines of one kind per second in the long run; beyond [`LOG_LINES_BURST`] they are left out, and how many is told within
+/// a second.
+pub const LOG_LINES_PER_S: u32 = 5;
+
+/// Log lines of one kind at once.
+pub const LOG_LINES_BURST: u32 = 20;
+
+/// Log lines that wait for whoever reads the standard error; more are left out, and how many is told when it reads again.
+pub const LOG_LINES_WAITING_MAX: usize = 1_024;
+
 /// Rooms that a report lists, those that took most.
 pub const ROOMS_REPORTED_MAX: usize = 16;
 

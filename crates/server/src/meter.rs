@@ -66,10 +66,9 @@ impl Laps {
         std::mem::replace(&mut self.part, part)
     }
 
-    /// What ticks of rooms took so far, since it was last taken out.
-    pub(crate) fn rooms(&self) -> RoomLaps {
-        let sum = |parts: &[Part]| parts.iter().map(|&part| self.sums[part as usize]).sum();
-        RoomLaps { game: sum(&[Part::Step, Part::Capture]), telling: sum(&[Part::Interest, Part::Encode, Part::Flush]) }
+    /// What each part took so far, since it was last taken out.
+    pub(crate) const fn sums(&self) -> Sums {
+        Sums(self.sums)
     }
 
     fn take(&mut self) -> [Duration; PARTS] {
@@ -78,18 +77,25 @@ impl Laps {
     }
 }
 
-/// Time that went to rooms.
+/// What each part took.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct RoomLaps {
-    game: Duration,
-    telling: Duration,
-}
+pub(crate) struct Sums([Duration; PARTS + 1]);
 
-impl RoomLaps {
+impl Sums {
     /// What came on top of `before`.
-    pub(crate) fn since(&self, before: &Self) -> Work {
-        let micros = |now: Duration, then: Duration| Micros(now.saturating_sub(then).as_micros() as u64);
-        Work { game: micros(self.game, before.game), telling: micros(self.telling, before.telling) }
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i].saturating_sub(before.0[i])))
+    }
+
+    /// What rooms took of it.
+    pub(crate) fn rooms(&self) -> Work {
+        let sum = |parts: &[Part]| Micros(parts.iter().map(|&part| self.us(part)).sum());
+        Work { game: sum(&[Part::Step, Part::Capture]), telling: sum(&[Part::Interest, Part::Encode, Part::Flush]) }
+    }
+
+    /// What one part took, in microseconds.
+    pub(crate) fn us(&self, part: Part) -> u64 {
+        self.0[part as usize].as_micros() as u64
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use downbeat_transport::Fingerprint;
+use tracing::{debug, error, info, warn};
 
 /// Something that is worth a line in a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,6 +186,40 @@ impl fmt::Display for Notice {
             }
             Self::Draining { clients: 1 } => f.write_str("draining, 1 client is connected"),
             Self::Draining { clients } => write!(f, "draining, {clients} clients are connected"),
+        }
+    }
+}
+
+impl Notice {
+    /// Tells the log, under a name that does not change.
+    pub fn log(&self) {
+        match self {
+            Self::FamilyMissing { .. } => info!(event = "family_missing", "{self}"),
+            Self::SmallReceiveBuffer { bytes, .. } => warn!(event = "small_receive_buffer", bytes, "{self}"),
+            Self::Unauthenticated { .. } => warn!(event = "unauthenticated", "{self}"),
+            Self::KeysRead { count } => info!(event = "keys_read", count, "{self}"),
+            Self::KeysRefused { .. } => error!(event = "keys_refused", "{self}"),
+            Self::CertificateRead { .. } => info!(event = "certificate_read", "{self}"),
+            Self::CertificateRefused { .. } => error!(event = "certificate_refused", "{self}"),
+            Self::BansRead { count } => info!(event = "bans_read", count, "{self}"),
+            Self::BansRefused { .. } => error!(event = "bans_refused", "{self}"),
+            Self::Reloaded { .. } => info!(event = "reloaded", "{self}"),
+            Self::ReloadRefused { .. } => error!(event = "reload_refused", "{self}"),
+            Self::NotPinned { .. } => warn!(event = "not_pinned", "{self}"),
+            // Which room opens or closes is nothing that an operator has to act on.
+            Self::RoomOpened { room } => debug!(event = "room_opened", room, "{self}"),
+            Self::RoomClosed { room } => debug!(event = "room_closed", room, "{self}"),
+            Self::RoomEnded { room, clients } => info!(event = "room_ended", room, clients, "{self}"),
+            Self::RoomFailed { room } => error!(event = "room_failed", room, "{self}"),
+            Self::RoomRefused { .. } => error!(event = "room_refused", "{self}"),
+            Self::Slowed { ticks } => warn!(event = "slowed", ticks, "{self}"),
+            Self::SendRateLowered { room, send_rate_hz } => {
+                warn!(event = "send_rate_lowered", room, send_rate_hz, "{self}");
+            }
+            Self::SendRateRaised { room, send_rate_hz } => {
+                info!(event = "send_rate_raised", room, send_rate_hz, "{self}");
+            }
+            Self::Draining { clients } => info!(event = "draining", clients, "{self}"),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::control::{self, Control, Hooks};
 use crate::directory::Directory;
 use crate::files::Files;
 use crate::limits::RULES_BYTES_MAX;
+use crate::log;
 use crate::metrics::Metrics;
 use crate::notice::Notify;
 use crate::os;
@@ -99,7 +100,13 @@ impl<G: Game, S: Socket> Server<G, S> {
             shards.push(Shard::new(&common, index, drivers, in_turn(&notify))?);
         }
         let bans: Arc<dyn control::Bans> = common.files.bans.clone();
-        let hooks = Hooks { bans: Some(bans), ..Hooks::default() };
+        let metrics = Arc::clone(&common.metrics);
+        let hooks = Hooks {
+            bans: Some(bans),
+            metrics: Some(Arc::new(move || metrics.render())),
+            log_level: Some(Arc::new(log::set_level_named)),
+            ..Hooks::default()
+        };
         Ok(Self { common, shards, notify, hooks, turnstile })
     }
 

@@ -58,32 +58,58 @@ pub struct DriverCounters {
 impl DriverCounters {
     /// Adds another driver's.
     pub fn add(&mut self, other: &Self) {
-        self.datagrams_in += other.datagrams_in;
-        self.datagrams_out += other.datagrams_out;
-        self.bytes_in += other.bytes_in;
-        self.bytes_out += other.bytes_out;
-        self.ignored += other.ignored;
-        self.events_dropped += other.events_dropped;
-        self.packets_dropped += other.packets_dropped;
-        self.packets_heavy += other.packets_heavy;
-        self.packets_costly += other.packets_costly;
-        self.accepted += other.accepted;
-        self.retried += other.retried;
-        self.refused += other.refused;
-        self.turned_away += other.turned_away;
-        self.attempts_dropped += other.attempts_dropped;
-        self.handshake_packets_dropped += other.handshake_packets_dropped;
-        self.handshakes_costly += other.handshakes_costly;
-        self.handshakes_failed += other.handshakes_failed;
-        self.handshakes_evicted += other.handshakes_evicted;
-        self.connected += other.connected;
-        self.overloaded += other.overloaded;
-        self.half_open += other.half_open;
-        self.open += other.open;
-        self.socket.kernel_drops += other.socket.kernel_drops;
-        self.socket.send_drops += other.socket.send_drops;
-        self.socket.reads += other.socket.reads;
-        self.socket.writes += other.socket.writes;
+        // Each by its name, so that none is forgotten.
+        let Self {
+            datagrams_in,
+            datagrams_out,
+            bytes_in,
+            bytes_out,
+            ignored,
+            events_dropped,
+            packets_dropped,
+            packets_heavy,
+            packets_costly,
+            accepted,
+            retried,
+            refused,
+            turned_away,
+            attempts_dropped,
+            handshake_packets_dropped,
+            handshakes_costly,
+            handshakes_failed,
+            handshakes_evicted,
+            connected,
+            overloaded,
+            half_open,
+            open,
+            socket: SocketCounters { kernel_drops, send_drops, reads, writes },
+        } = other;
+        self.datagrams_in += datagrams_in;
+        self.datagrams_out += datagrams_out;
+        self.bytes_in += bytes_in;
+        self.bytes_out += bytes_out;
+        self.ignored += ignored;
+        self.events_dropped += events_dropped;
+        self.packets_dropped += packets_dropped;
+        self.packets_heavy += packets_heavy;
+        self.packets_costly += packets_costly;
+        self.accepted += accepted;
+        self.retried += retried;
+        self.refused += refused;
+        self.turned_away += turned_away;
+        self.attempts_dropped += attempts_dropped;
+        self.handshake_packets_dropped += handshake_packets_dropped;
+        self.handshakes_costly += handshakes_costly;
+        self.handshakes_failed += handshakes_failed;
+        self.handshakes_evicted += handshakes_evicted;
+        self.connected += connected;
+        self.overloaded += overloaded;
+        self.half_open += half_open;
+        self.open += open;
+        self.socket.kernel_drops += kernel_drops;
+        self.socket.send_drops += send_drops;
+        self.socket.reads += reads;
+        self.socket.writes += writes;
     }
 }
 

@@ -12,7 +12,8 @@ use super::error::{ConfigError, Source};
 use super::game::GameTable;
 use super::loader::{GameDefaults, Layer, Loader};
 use super::raw::Raw;
-use super::{AUDIENCE, Config, SHARDS, TICK_RATE_HZ, TicketKeys, TlsFiles};
+use super::{AUDIENCE, Config, LogFormat, LogOptions, SHARDS, TICK_RATE_HZ, TicketKeys, TlsFiles};
+use crate::log::LEVELS;
 use crate::text;
 
 /// A value that somebody set.
@@ -74,6 +75,7 @@ impl Loader {
         let addresses = "addresses with a port, such as 127.0.0.1:4433, [::1]:4433 or localhost:4433";
         self.list(&mut config.listen, "listen", addresses, |raw| raw.listen.as_ref())?;
         config.danger_no_auth = self.given(|raw| raw.danger_no_auth.as_ref()).is_some_and(|given| *given.value);
+        self.log(&mut config.log)?;
         config.tickets = self.tickets()?;
         config.tls = self.tls()?;
         Ok((config, GameTable { game: game.name, layers: self.layers }))
@@ -219,6 +221,31 @@ impl Loader {
         Ok(Some(given.value.clone()))
     }
 
+    fn log(&self, into: &mut LogOptions) -> Result<(), ConfigError> {
+        self.one_of(&mut into.level, "log.level", &LEVELS, |raw| raw.log.as_ref()?.level.as_ref())?;
+        self.one_of(&mut into.format, "log.format", &FORMATS, |raw| raw.log.as_ref()?.format.as_ref())?;
+        let addresses = self.given(|raw| raw.log.as_ref()?.addresses.as_ref());
+        into.addresses = addresses.is_some_and(|given| *given.value);
+        Ok(())
+    }
+
+    /// One of a few words.
+    fn one_of<T: Copy>(
+        &self,
+        into: &mut T,
+        key: &str,
+        allowed: &[(&str, T)],
+        of: impl Fn(&Raw) -> Option<&Spanned<String>>,
+    ) -> Result<(), ConfigError> {
+        let Some(given) = self.given(of) else { return Ok(()) };
+        let found = allowed.iter().find(|(word, _)| word == given.value);
+        *into = found.map(|(_, value)| *value).ok_or_else(|| {
+            let words: Vec<String> = allowed.iter().map(|(word, _)| format!("`{word}`")).collect();
+            given.error(format!("`{key}` is `{}`; {} are allowed", given.value, words.join(", ")))
+        })?;
+        Ok(())
+    }
+
     fn tickets(&self) -> Result<Option<TicketKeys>, ConfigError> {
         let keys = self.given(|raw| raw.tickets.as_ref()?.keys.as_ref());
         let audience = self.given(|raw| raw.tickets.as_ref()?.audience.as_ref());
@@ -250,6 +277,9 @@ impl Loader {
         }
     }
 }
+
+/// What `log.format` may be.
+const FORMATS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
 
 /// A shard for each processor that this process may use, where shards can share a port.
 fn processors() -> u8 {

@@ -79,6 +79,23 @@ const KEYS: &[Key] = keys! {
 /// Keys that share a field with another.
 const PAIRED: &[Key] = &[
     Key {
+        name: "log.level",
+        differs: |old, new| old.log.level != new.log.level,
+        apply: |old, new| {
+            old.log.level = new.log.level;
+            true
+        },
+    },
+    Key {
+        name: "log.addresses",
+        differs: |old, new| old.log.addresses != new.log.addresses,
+        apply: |old, new| {
+            old.log.addresses = new.log.addresses;
+            true
+        },
+    },
+    Key { name: "log.format", differs: |old, new| old.log.format != new.log.format, apply: |_, _| false },
+    Key {
         name: "tickets.keys",
         differs: |old, new| {
             old.tickets.as_ref().map(|tickets| &tickets.keys) != new.tickets.as_ref().map(|tickets| &tickets.keys)

@@ -13,6 +13,8 @@ mod raw;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tracing::Level;
+
 pub use diff::{Changes, diff};
 pub use error::{ConfigError, Origin};
 pub use game::GameTable;
@@ -69,6 +71,8 @@ pub struct Config {
     pub tickets: Option<TicketKeys>,
     /// Whether anybody may come from other machines, too.
     pub danger_no_auth: bool,
+    /// What is told while it runs.
+    pub log: LogOptions,
     /// Certificate and key; without them a self-signed certificate is made in memory.
     pub tls: Option<TlsFiles>,
     /// Threads that rooms are spread over, [`SHARDS`].
@@ -84,6 +88,28 @@ pub struct TicketKeys {
     pub keys: PathBuf,
     /// For whom tickets must be.
     pub audience: String,
+}
+
+/// What is told on the standard error while a server runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogOptions {
+    /// The least important lines that are told. This can be changed while the server runs ([`log::set_level`]).
+    ///
+    /// [`log::set_level`]: crate::log::set_level
+    pub level: Level,
+    /// For whom they are written.
+    pub format: LogFormat,
+    /// Whether clients' addresses are in them.
+    pub addresses: bool,
+}
+
+/// For whom a log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs: a JSON object a line.
+    Json,
 }
 
 /// PEM files.
@@ -138,6 +164,7 @@ impl Config {
             bans: None,
             tickets: None,
             danger_no_auth: false,
+            log: LogOptions { level: Level::INFO, format: LogFormat::Text, addresses: false },
             tls: None,
             shards: 1,
             cpu: None,

@@ -32,10 +32,19 @@ pub(super) struct Raw {
     pub(super) shards: Option<Spanned<Value>>,
     pub(super) cpu: Option<Spanned<i64>>,
     pub(super) danger_no_auth: Option<Spanned<bool>>,
+    pub(super) log: Option<RawLog>,
     pub(super) tls: Option<RawTls>,
     pub(super) tickets: Option<RawTickets>,
     /// `name`, and a table of rules for each game.
     pub(super) game: Option<BTreeMap<Spanned<String>, Spanned<Value>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawLog {
+    pub(super) level: Option<Spanned<String>>,
+    pub(super) format: Option<Spanned<String>>,
+    pub(super) addresses: Option<Spanned<bool>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -77,6 +86,9 @@ pub(super) const KEYS: &[&str] = &[
     "shards",
     "cpu",
     "danger_no_auth",
+    "log.level",
+    "log.format",
+    "log.addresses",
     "tickets.keys",
     "tickets.audience",
     "tls.cert",

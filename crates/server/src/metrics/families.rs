@@ -219,7 +219,7 @@ fn admission(page: &mut Page, sum: &Counts) {
     );
     counter(
         "downbeat_handshakes_turned_away_total",
-        "Attempts refused because their address begins too many.",
+        "Attempts refused because of their network: too many, or banned.",
         driver.turned_away,
     );
     counter("downbeat_handshakes_failed_total", "Handshakes that failed or took too long.", driver.handshakes_failed);
@@ -245,6 +245,12 @@ fn process(page: &mut Page, metrics: &Metrics) {
     let schema = format!("{:016x}", facts.schema);
     let labels = [("version", env!("CARGO_PKG_VERSION")), ("game", facts.game.as_str()), ("schema", schema.as_str())];
     page.line("downbeat_build_info", &labels, 1);
+    let left_out = crate::log::left_out();
+    page.counter(
+        "downbeat_log_lines_left_out_total",
+        "Log lines that were one too many, or that nobody read.",
+        left_out,
+    );
     if let Some(bytes) = os::rss_bytes() {
         page.gauge("process_resident_memory_bytes", "Memory that is in RAM.", bytes);
     }

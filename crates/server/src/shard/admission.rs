@@ -23,18 +23,27 @@ use crate::ticket::{Ticket, TicketError};
 struct Refusal {
     code: CloseCode,
     reason: String,
+    /// What is wrong with its ticket, if it is that.
+    ticket: Option<TicketError>,
+}
+
+impl Refusal {
+    const fn new(code: CloseCode, reason: String) -> Self {
+        Self { code, reason, ticket: None }
+    }
 }
 
 impl From<CloseCode> for Refusal {
     fn from(code: CloseCode) -> Self {
-        Self { code, reason: code.reason().to_owned() }
+        Self::new(code, code.reason().to_owned())
     }
 }
 
 impl<G: Game, S: Socket> Shard<G, S> {
     pub(super) fn handle_connected(&mut self, now: Micros, link: Link, address: IpAddr) {
         let deadline = now + Micros(self.config.hello_timeout.as_micros() as u64);
-        let count = self.peers.insert(link, address, deadline);
+        let span = self.tell_connected(link, address);
+        let count = self.peers.insert(link, address, deadline, span);
         let is_exempt = self.config.address_exempt.iter().any(|prefix| prefix.contains(address));
         if !is_exempt && count > self.config.address_connections_max {
             let code = CloseCode::TooManyConnections;
@@ -54,12 +63,14 @@ impl<G: Game, S: Socket> Shard<G, S> {
     }
 
     pub(super) fn greet(&mut self, now: Micros, link: Link, hello: &Hello) {
+        let _admission = self.admission_span(link).entered();
         match self.admit(now, link, hello) {
             Ok(()) => {
                 self.tallies.admitted += 1;
                 self.meter.joined(now);
             }
-            Err(Refusal { code, reason }) => {
+            Err(Refusal { code, reason, ticket }) => {
+                self.tell_refused(code, ticket);
                 if code == CloseCode::Elsewhere {
                     self.tallies.redirected += 1;
                     // Its handshake is no work of a match: before one, figures begin anew as if it had been let in.
@@ -81,7 +92,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
         if hello.game != G::NAME && !takes_any {
             let theirs = text::name(&hello.game);
             let reason = format!("`{}`, not `{theirs}`", G::NAME);
-            return Err(Refusal { code: CloseCode::WrongGame, reason });
+            return Err(Refusal::new(CloseCode::WrongGame, reason));
         }
         if ![0, self.rules.schema_hash].contains(&hello.schema_hash) {
             return Err(CloseCode::SchemaMismatch.into());
@@ -112,8 +123,9 @@ impl<G: Game, S: Socket> Shard<G, S> {
             Ok(player) => {
                 let session = self.sessions.get_mut(id).expect("it was put there just now");
                 session.player = player;
+                let span = self.tell_admitted(link, room, player);
                 let peer = self.peers.get_mut(link).expect("its hello was read just now");
-                peer.session = Some(id);
+                (peer.session, peer.span) = (Some(id), span);
                 self.welcome(now, id);
                 self.keep_pace(now, link, id, room);
                 self.listen(id, hello);
@@ -136,7 +148,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
     fn keep_out(&self, link: Link, ticket: Option<&Ticket>) -> Result<(), Refusal> {
         let Some(address) = self.drivers[link.driver].remote(link.conn) else { return Ok(()) };
         match self.files.bans.check(address.ip(), ticket.map(|ticket| ticket.sub.as_str())) {
-            Some(ban) => Err(Refusal { code: CloseCode::Kicked, reason: bans::told(&ban) }),
+            Some(ban) => Err(Refusal::new(CloseCode::Kicked, bans::told(&ban))),
             None => Ok(()),
         }
     }
@@ -150,7 +162,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
     fn turn_away(&mut self, error: TicketError) -> Refusal {
         self.tallies.note_ticket(error);
         let code = if error == TicketError::Overloaded { CloseCode::Overloaded } else { CloseCode::Unauthorized };
-        Refusal { code, reason: error.to_string() }
+        Refusal { code, reason: error.to_string(), ticket: Some(error) }
     }
 
     fn room_for(&mut self, claim: Option<u64>, spectator: bool) -> Result<u64, Refusal> {
@@ -172,9 +184,9 @@ impl<G: Game, S: Socket> Shard<G, S> {
                         self.directory.note_sent(shard);
                     }
                     // The shard's number is a byte that it owns.
-                    return Err(Refusal { code: CloseCode::Elsewhere, reason: shard.to_string() });
+                    return Err(Refusal::new(CloseCode::Elsewhere, shard.to_string()));
                 }
-                Err((code, reason)) => return Err(Refusal { code, reason }),
+                Err((code, reason)) => return Err(Refusal::new(code, reason)),
             }
         }
     }

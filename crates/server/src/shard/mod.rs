@@ -17,6 +17,7 @@ mod relief;
 mod rooms;
 mod sessions;
 mod show;
+mod story;
 mod traffic;
 
 use std::io;
@@ -273,7 +274,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
             Ok(None) => {}
             Ok(Some(room)) => {
                 self.beats.open(*room);
-                (self.notify)(&Notice::RoomOpened { room: *room });
+                self.notify_of(*room, &Notice::RoomOpened { room: *room });
             }
             Err(error) => (self.notify)(&Notice::RoomRefused { error: error.to_string() }),
         }
@@ -284,7 +285,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
         while let Some(room) = self.rooms.poll_empty() {
             self.close_paced(room);
             self.rooms.close(room);
-            (self.notify)(&Notice::RoomClosed { room });
+            self.notify_of(room, &Notice::RoomClosed { room });
         }
     }
 
@@ -292,7 +293,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
     fn fail_room(&mut self, now: Micros, room: u64) {
         self.close_paced(room);
         self.rooms.fail(room);
-        (self.notify)(&Notice::RoomFailed { room });
+        self.notify_of(room, &Notice::RoomFailed { room });
         for id in self.sessions.ids(Some(room)) {
             self.send_away(now, id, CloseCode::RoomFailed, CloseCode::RoomFailed.reason());
         }
@@ -310,7 +311,8 @@ impl<G: Game, S: Socket> Shard<G, S> {
     fn dismiss(&mut self, now: Micros, link: Link, code: CloseCode, reason: &str) {
         let Some(peer) = self.peers.get_mut(link) else { return };
         peer.is_dismissed = true;
-        let session = peer.session.take();
+        let (session, span) = (peer.session.take(), peer.span.clone());
+        self.tell_dismissed(&span, code);
         self.drivers[link.driver].close(now, link.conn, code, reason);
         if let Some(session) = session {
             self.end_session(now, session);

@@ -76,7 +76,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
         self.close_paced(room);
         // A game that panics as the last ones leave has closed it.
         if self.rooms.end(room) {
-            (self.notify)(&Notice::RoomEnded { room, clients: ids.len() });
+            self.notify_of(room, &Notice::RoomEnded { room, clients: ids.len() });
         }
         Some(ids.len())
     }

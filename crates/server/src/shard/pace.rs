@@ -10,13 +10,14 @@ use downbeat_replica::Game;
 use downbeat_transport::Socket;
 use downbeat_wire::Micros;
 use downbeat_wire::control::{ServerMessage, frame};
+use tracing::warn;
 
 use super::Shard;
 use super::beats::{LOBBY, Tally, Turn};
 use super::peers::Link;
 use super::relief::{Second, Share, Step};
 use crate::limits::{REVIEW_PAUSE, ROOMS_REPORTED_MAX};
-use crate::meter::Part;
+use crate::meter::{Part, Sums};
 use crate::notice::Notice;
 use crate::report::RoomFigures;
 
@@ -103,19 +104,42 @@ impl<G: Game, S: Socket> Shard<G, S> {
 
     /// One tick of one room, until all that it says has left. Returns what time it is then.
     fn tick_room(&mut self, turn: &Turn, now: Micros) -> io::Result<Micros> {
-        let before = self.meter.laps.rooms();
+        let before = self.meter.laps.sums();
         self.step_room(turn, now)?;
         self.flush_group(turn.group)?;
         self.meter.laps.turn(Part::Idle);
         let ended = self.clock.now();
-        let work = self.meter.laps.rooms().since(&before);
+        let laps = self.meter.laps.sums().since(&before);
+        let work = laps.rooms();
         self.meter.tick_ended(now.since(turn.due), work.sum(), turn.sessions.into());
         let taken = self.beats.ran(turn, work, ended);
-        self.strain.overruns += u64::from(taken.overran);
+        if taken.overran {
+            self.strain.overruns += 1;
+            self.tell_slow(turn, &laps, work.sum());
+        }
         if taken.left_out > 0 {
             self.leave_out(ended, taken.left_out);
         }
         Ok(ended)
+    }
+
+    /// A tick was too long: tells what took how long.
+    fn tell_slow(&self, turn: &Turn, laps: &Sums, work: Micros) {
+        warn!(
+            event = "slow_tick",
+            shard = self.index,
+            room = turn.room,
+            tick = self.rooms.present(turn.room).map(|tick| tick.0),
+            sessions = turn.sessions,
+            work_us = work.0,
+            receive_us = laps.us(Part::Receive),
+            step_us = laps.us(Part::Step),
+            capture_us = laps.us(Part::Capture),
+            interest_us = laps.us(Part::Interest),
+            encode_us = laps.us(Part::Encode),
+            flush_us = laps.us(Part::Flush),
+            "a tick was not finished when the next was due"
+        );
     }
 
     /// Takes in a session that has joined `room`.

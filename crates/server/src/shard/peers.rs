@@ -8,6 +8,7 @@ use downbeat_host::SessionId;
 use downbeat_transport::{ConnId, network_of};
 use downbeat_wire::Micros;
 use downbeat_wire::control::ControlReader;
+use tracing::Span;
 
 use crate::directory::Directory;
 use crate::guard::{Faults, Rate};
@@ -24,6 +25,8 @@ pub(crate) struct Link {
 pub(crate) struct Peer {
     conn: ConnId,
     address: IpAddr,
+    /// What a log is told of it belongs here.
+    pub(crate) span: Span,
     pub(crate) reader: ControlReader,
     /// What it takes part in, once it was let in.
     pub(crate) session: Option<SessionId>,
@@ -53,7 +56,7 @@ impl Peers {
 
     /// A new connection, which must say hello until `deadline` (the same time for all after they came). Returns how
     /// many its network has now, on all shards.
-    pub(crate) fn insert(&mut self, link: Link, address: IpAddr, deadline: Micros) -> u32 {
+    pub(crate) fn insert(&mut self, link: Link, address: IpAddr, deadline: Micros, span: Span) -> u32 {
         let address = network_of(address);
         let peers = &mut self.peers[link.driver];
         if peers.len() <= link.conn.index() {
@@ -62,6 +65,7 @@ impl Peers {
         peers[link.conn.index()] = Some(Box::new(Peer {
             conn: link.conn,
             address,
+            span,
             reader: ControlReader::default(),
             session: None,
             is_dismissed: false,

@@ -148,8 +148,9 @@ impl<G: Game, S: Socket> Shard<G, S> {
 
     fn handle_closed(&mut self, now: Micros, link: Link, reason: &CloseReason) {
         self.tallies.note_close(reason);
-        let session = self.peers.remove(link).and_then(|peer| peer.session);
-        if let Some(session) = session {
+        let Some(peer) = self.peers.remove(link) else { return };
+        self.tell_closed(&peer.span, reason);
+        if let Some(session) = peer.session {
             self.end_session(now, session);
         }
     }
