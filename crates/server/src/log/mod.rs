@@ -8,18 +8,17 @@
 //! | module | holds |
 //! |---|---|
 //! | `limit` | how many lines of a kind are told |
+//! | `people` | what a line for people looks like |
 //! | `writer` | the thread that writes |
 
 mod limit;
+mod people;
 mod writer;
 
-use std::fmt::Debug;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
 pub use tracing::Level;
-use tracing::field::Field;
-use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload;
@@ -27,6 +26,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt};
 
 use self::limit::{Limit, Limited};
+use self::people::ForPeople;
 pub use self::writer::Log;
 use crate::config::{LogFormat, LogOptions};
 use crate::control::HookError;
@@ -62,7 +62,7 @@ pub fn start(options: LogOptions, own: &'static str) -> io::Result<Option<Log>> 
     let layer = fmt::layer().with_writer(lines).with_ansi(false).with_target(false);
     let registry = tracing_subscriber::registry().with(filter).with(Limited(Arc::clone(&limit)));
     let begun = match options.format {
-        LogFormat::Text => registry.with(layer.fmt_fields(fmt::format::debug_fn(for_people).delimited(" "))).try_init(),
+        LogFormat::Text => registry.with(layer.fmt_fields(ForPeople)).try_init(),
         LogFormat::Json => registry.with(layer.json().flatten_event(true).with_span_list(false)).try_init(),
     };
     if begun.is_err() || RUNNING.set(Running { handle, own, limit }).is_err() {
@@ -109,15 +109,6 @@ const OURS: &str = "downbeat";
 
 fn targets(level: Level, own: &'static str) -> Targets {
     Targets::new().with_default(LevelFilter::OFF).with_target(OURS, level).with_target(own, level)
-}
-
-/// The sentence says what happened: what programs know it by is left out.
-fn for_people(out: &mut fmt::format::Writer<'_>, field: &Field, value: &dyn Debug) -> std::fmt::Result {
-    match field.name() {
-        "event" => Ok(()),
-        "message" => write!(out, "{value:?}"),
-        name => write!(out, "{name}={value:?}"),
-    }
 }
 
 /// A program that reads the log reads of panics, too.
