@@ -122,6 +122,10 @@ pub(crate) struct ServeArgs {
     /// Write the log for people (`text`) or for programs (`json`) [default: text]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
+    /// Where operators look into the server (a page, an interface, metrics): an address with a port, 127.0.0.1:4480 if only
+    /// the flag is given [default: nowhere]
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = downbeat_server::config::ADMIN_ADDRESS)]
+    pub(crate) admin: Option<String>,
     /// Write the server's own figures here at the end (JSON)
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,

@@ -28,6 +28,10 @@ pub(crate) fn serve<G: Game>(args: &ServeArgs, settings: &Checked) -> Result<u8,
     reload.also(Box::new(|config| _ = log::set_level(config.log.level)));
     reload_on_hangup(reload)?;
     say(&introduce::<G>(&server))?;
+    if let Some((address, token)) = server.admin() {
+        let token = token.map_or(String::new(), |path| format!("; this run's token: cat {}", path.display()));
+        say(&format!("admin interface and dashboard: http://{}/{token}", reachable(address)))?;
+    }
     let report = server.run(&stop)?;
     if let Some(path) = &args.report {
         let json = serde_json::to_string_pretty(&report).expect("a report is plain data, which always encodes");

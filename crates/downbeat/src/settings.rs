@@ -88,6 +88,7 @@ impl Settings {
         set(loader, "--danger-no-auth", "danger_no_auth", no_auth.as_ref())?;
         set(loader, "--log-level", "log.level", args.log_level.as_ref())?;
         set(loader, "--log-format", "log.format", args.log_format.as_ref())?;
+        set(loader, "--admin", "admin.listen", args.admin.as_ref())?;
         set(loader, "--ticket-keys", "tickets.keys", args.ticket_keys.as_ref())
     }
 

@@ -19,6 +19,7 @@ mod directory;
 mod doorman;
 mod files;
 mod guard;
+mod http;
 pub mod limits;
 pub mod log;
 mod meter;
@@ -38,6 +39,7 @@ mod turnstile;
 
 pub use config::{Config, Listen, Loader};
 pub use doorman::KeyFileError;
+pub use http::TokensError;
 pub use metrics::Metrics;
 pub use notice::{Notice, Notify};
 pub use os::pin_thread;

@@ -1,5 +1,7 @@
 //! Bounds of what clients can make the process do, with what happens at the bound.
 
+use std::time::Duration;
+
 use downbeat_wire::Micros;
 
 /// Sessions of one shard at a time; more are refused as
@@ -131,7 +133,7 @@ pub const SECRET_BYTES_MIN: usize = 32;
 pub const PEM_BYTES_MAX: usize = 1 << 20;
 
 /// How often the files of ticket keys, certificate and bans are looked at. One is read when it is the same at two looks.
-pub const FILES_LOOKED_AT_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
+pub const FILES_LOOKED_AT_EVERY: Duration = Duration::from_millis(500);
 
 /// Commands that wait for a shard; more are refused as busy.
 pub const COMMANDS_WAITING_MAX: usize = 256;
@@ -140,10 +142,10 @@ pub const COMMANDS_WAITING_MAX: usize = 256;
 pub const COMMANDS_PER_BEAT: usize = 8;
 
 /// How long somebody who may wait does so for shards to take a command and to answer.
-pub const COMMAND_PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+pub const COMMAND_PATIENCE: Duration = Duration::from_secs(5);
 
 /// From one try to leave a command for a busy shard to the next.
-pub const COMMAND_RETRIED_EVERY: std::time::Duration = std::time::Duration::from_millis(10);
+pub const COMMAND_RETRIED_EVERY: Duration = Duration::from_millis(10);
 
 /// Handshakes per second that a network may begin in the long run without a proof of its address; more prove it first.
 pub const UNPROVEN_PER_S: u32 = 1;
@@ -156,7 +158,7 @@ pub const UNPROVEN_BURST: u32 = 5;
 pub const NETWORKS_REMEMBERED_MAX: usize = 8_192;
 
 /// From one look for networks that need not be remembered to the next, while there are too many.
-pub const NETWORKS_FORGOTTEN_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
+pub const NETWORKS_FORGOTTEN_EVERY: Duration = Duration::from_secs(1);
 
 /// Bans at a time; more are refused.
 pub const BANS_MAX: usize = 16_384;
@@ -166,3 +168,48 @@ pub const BAN_REASON_BYTES_MAX: usize = 200;
 
 /// Bytes of the file of bans; a longer one is refused.
 pub const BANS_FILE_BYTES_MAX: usize = 8 << 20;
+
+/// Bytes of a token of the admin interface.
+pub const ADMIN_TOKEN_BYTES: std::ops::RangeInclusive<usize> = 16..=256;
+
+/// Tokens of the admin interface; a file with more is refused.
+pub const ADMIN_TOKENS_MAX: usize = 64;
+
+/// Bytes of the file of tokens; a longer one is refused.
+pub const ADMIN_TOKENS_FILE_BYTES_MAX: usize = 64 * 1_024;
+
+/// Connections to the admin interface at a time; further ones wait in the kernel's queue.
+pub const ADMIN_CONNECTIONS_MAX: usize = 64;
+
+/// Bytes of a request's head at the admin interface; a longer one is refused with status 431.
+pub const ADMIN_HEAD_BYTES_MAX: usize = 16 * 1_024;
+
+/// Bytes of a request's body; a longer one is refused with status 413.
+pub const ADMIN_BODY_BYTES_MAX: usize = 16 * 1_024;
+
+/// How long a connection may take for the head of its next request, before it is closed.
+pub const ADMIN_HEAD_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// How long a request may take from its head on, its body included; then the answer is status 408 or 503.
+pub const ADMIN_REQUEST_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// How long a connection may last in all, so that nobody keeps one for ever by reading slowly. A client connects again.
+pub const ADMIN_CONNECTION_TIME_MAX: Duration = Duration::from_secs(300);
+
+/// How long a shard may take for a beat before the server counts as hung.
+pub const HUNG_AFTER: Duration = Duration::from_secs(5);
+
+/// Bytes of a reason that an operator gives. What is said to all is a chat line, and no longer than one.
+pub const REASON_BYTES_MAX: usize = 200;
+
+/// Seconds that a drain may take.
+pub const DRAIN_S_MAX: u64 = 24 * 3_600;
+
+/// Clients in one part of a list, if nothing else is asked for.
+pub const PAGE_PLAYERS_DEFAULT: usize = 1_000;
+
+/// Clients in one part of a list at most.
+pub const PAGE_PLAYERS_MAX: usize = 10_000;
+
+/// Seconds that somebody may be muted at a time.
+pub const MUTE_S_MAX: u64 = 366 * 24 * 3_600;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::control::Act;
 use downbeat_transport::Fingerprint;
 use tracing::{debug, error, info, warn};
 
@@ -126,6 +127,18 @@ pub enum Notice {
         /// Snapshots per second from here on.
         send_rate_hz: u32,
     },
+    /// The admin interface can be reached from other machines, and what goes over it can be read on the way.
+    AdminUnencrypted {
+        /// The address that others reach.
+        address: SocketAddr,
+    },
+    /// Others on this machine can read the tokens of the admin interface.
+    TokensReadable {
+        /// Their file.
+        path: PathBuf,
+    },
+    /// Somebody did something through the admin interface.
+    Act(Act),
     /// The server was asked to end and waits for its clients.
     Draining {
         /// How many are connected.
@@ -184,6 +197,13 @@ impl fmt::Display for Notice {
             Self::SendRateRaised { room, send_rate_hz } => {
                 write!(f, "room {room} sends {send_rate_hz} snapshots per second again")
             }
+            Self::AdminUnencrypted { address } => {
+                write!(f, "the admin interface at {address} can be reached from other machines, and is not encrypted")
+            }
+            Self::TokensReadable { path } => {
+                write!(f, "others on this machine can read {}: chmod 600", path.display())
+            }
+            Self::Act(act) => act.fmt(f),
             Self::Draining { clients: 1 } => f.write_str("draining, 1 client is connected"),
             Self::Draining { clients } => write!(f, "draining, {clients} clients are connected"),
         }
@@ -218,6 +238,12 @@ impl Notice {
             }
             Self::SendRateRaised { room, send_rate_hz } => {
                 info!(event = "send_rate_raised", room, send_rate_hz, "{self}");
+            }
+            Self::AdminUnencrypted { .. } => warn!(event = "admin_unencrypted", "{self}"),
+            Self::TokensReadable { .. } => warn!(event = "tokens_readable", "{self}"),
+            Self::Act(Act { by, what, to, room, text }) => {
+                let account = to.as_ref().and_then(|who| who.account.as_deref());
+                info!(event = "act", by, what, account, room, text, "{self}");
             }
             Self::Draining { clients } => info!(event = "draining", clients, "{self}"),
         }

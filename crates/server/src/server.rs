@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ScopedJoinHandle};
@@ -14,6 +15,7 @@ use crate::config::Config;
 use crate::control::{self, Control, Hooks};
 use crate::directory::Directory;
 use crate::files::Files;
+use crate::http::{Answered, Api, Facts, Http, Tokens};
 use crate::limits::RULES_BYTES_MAX;
 use crate::log;
 use crate::metrics::Metrics;
@@ -45,6 +47,7 @@ pub struct Server<G: Game, S = KernelSocket> {
     notify: Arc<Mutex<Notify>>,
     hooks: Hooks,
     turnstile: Arc<Turnstile>,
+    http: Option<Http>,
 }
 
 impl<G: Game> Server<G> {
@@ -65,7 +68,7 @@ impl<G: Game, S: Socket> Server<G, S> {
     ///
     /// # Errors
     /// See [`StartError`].
-    pub fn over(config: &Config, game: &G::Config, sockets: Vec<S>, notify: Notify) -> Result<Self, StartError> {
+    pub fn over(config: &Config, game: &G::Config, sockets: Vec<S>, mut notify: Notify) -> Result<Self, StartError> {
         let count = config.shards.max(1);
         if sockets.is_empty() || !sockets.len().is_multiple_of(count.into()) {
             return Err(StartError::NoSocket);
@@ -89,6 +92,7 @@ impl<G: Game, S: Socket> Server<G, S> {
         };
         let turnstile = Arc::new(Turnstile::new(config));
         let mut options = start::options(config, common.files.identity.clone(), Arc::clone(&turnstile));
+        let http = config.admin.as_ref().map(|admin| Http::bind(admin, &mut notify)).transpose()?;
         let notify = Arc::new(Mutex::new(notify));
         let each = sockets.len() / usize::from(count);
         let mut sockets = sockets.into_iter();
@@ -100,14 +104,8 @@ impl<G: Game, S: Socket> Server<G, S> {
             shards.push(Shard::new(&common, index, drivers, in_turn(&notify))?);
         }
         let bans: Arc<dyn control::Bans> = common.files.bans.clone();
-        let metrics = Arc::clone(&common.metrics);
-        let hooks = Hooks {
-            bans: Some(bans),
-            metrics: Some(Arc::new(move || metrics.render())),
-            log_level: Some(Arc::new(log::set_level_named)),
-            ..Hooks::default()
-        };
-        Ok(Self { common, shards, notify, hooks, turnstile })
+        let hooks = Hooks { bans: Some(bans), log_level: Some(Arc::new(log::set_level_named)), ..Hooks::default() };
+        Ok(Self { common, shards, notify, hooks, turnstile, http })
     }
 
     /// Where it can be reached.
@@ -144,6 +142,11 @@ impl<G: Game, S: Socket> Server<G, S> {
     /// The way into it while it runs.
     pub fn control(&self) -> Arc<Control> {
         Arc::clone(&self.common.control)
+    }
+
+    /// Where the admin interface is, if there is one, and the file of the token that was made for this run, if one was.
+    pub fn admin(&self) -> Option<(SocketAddr, Option<&Path>)> {
+        self.http.as_ref().map(|http| (http.address(), http.issued()))
     }
 
     /// What operators may ask for that is not the shards' to do; to be filled in before it runs.
@@ -187,14 +190,28 @@ impl<G: Game, S: Socket + Send> Server<G, S> {
     /// # Errors
     /// When a socket is of no use any more.
     pub fn run(mut self, stop: &Stop) -> Result<ServerReport, RunError> {
-        let (first, others) = self.shards.split_first_mut().expect("a server has a shard");
         let (files, notify) = (&self.common.files, &self.notify);
         let is_over = AtomicBool::new(false);
+        let admin = self
+            .http
+            .take()
+            .map(|http| http.open(|tokens| self.api(stop, tokens)))
+            .transpose()
+            .map_err(RunError::Thread)?;
+        let (first, others) = self.shards.split_first_mut().expect("a server has a shard");
         thread::scope(|scope| {
             let _end = EndAll(stop);
             let _over = Over(&is_over);
             let follow = || files.follow(&is_over, in_turn(notify));
             thread::Builder::new().name("files".to_owned()).spawn_scoped(scope, follow).map_err(RunError::Thread)?;
+            let _open = match admin {
+                Some((open, serve)) => {
+                    let builder = thread::Builder::new().name("admin".to_owned());
+                    builder.spawn_scoped(scope, serve).map_err(RunError::Thread)?;
+                    Some(open)
+                }
+                None => None,
+            };
             let serve_other = |(index, shard): (usize, _)| {
                 let builder = thread::Builder::new().name(format!("shard {}", index + 1));
                 builder.spawn_scoped(scope, || serve(shard, stop)).map_err(RunError::Thread)
@@ -207,6 +224,32 @@ impl<G: Game, S: Socket + Send> Server<G, S> {
         // The sockets of all shards are open until here: the kernel counts the shards by them.
         let figures: Vec<_> = self.shards.iter().map(Shard::figures).collect();
         Ok(Figures::report(&figures, &self.common.config, self.common.directory.clients_peak()))
+    }
+
+    /// What the admin interface works with.
+    fn api(&self, stop: &Stop, tokens: Tokens) -> Api {
+        let Common { config, control, rules, .. } = &self.common;
+        let facts = Facts {
+            version: env!("CARGO_PKG_VERSION"),
+            game: config.game.clone(),
+            schema: format!("{:016x}", rules.schema_hash),
+            tick_rate_hz: config.tick_rate_hz,
+            send_rate_hz: config.send_rate_hz,
+            rooms_max: config.rooms_max,
+            players_max: config.players_max,
+            shards: config.shards,
+        };
+        Api {
+            control: Arc::clone(control),
+            facts,
+            tokens,
+            metrics: Arc::clone(&self.common.metrics),
+            hooks: self.hooks.clone(),
+            stop: stop.clone(),
+            notify: Mutex::new(in_turn(&self.notify)),
+            answered: Answered::default(),
+            pulses: Mutex::default(),
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::bans::BansError;
 use crate::config::{Config, Listen};
 use crate::doorman::KeyFileError;
 use crate::files::Files;
+use crate::http::TokensError;
 use crate::limits::{CONNECTIONS_SPARE, RULES_BYTES_MAX};
 use crate::notice::{Notice, Notify};
 use crate::shard::{Rules, Told};
@@ -93,6 +94,17 @@ pub enum StartError {
         /// What is wrong.
         error: BansError,
     },
+    /// The address of the admin interface cannot be bound.
+    #[error("the admin interface cannot listen on {address}: {error}{}", next_step_admin(error))]
+    BindAdmin {
+        /// Which.
+        address: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The tokens of the admin interface cannot be used.
+    #[error(transparent)]
+    AdminTokens(#[from] TokensError),
     /// Anybody could come in.
     #[error(
         "{address} can be reached from other machines, and nobody is asked for a ticket: set `tickets.keys`, listen on \
@@ -117,6 +129,17 @@ fn next_step(error: &io::Error) -> &'static str {
         io::ErrorKind::AddrNotAvailable => "; it is no address of this machine",
         io::ErrorKind::PermissionDenied => "; choose a port from 1024 on",
         _ => "",
+    }
+}
+
+/// The same for the admin interface.
+fn next_step_admin(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; is another server running there? Choose another port (--admin 127.0.0.1:4481), or any that is free \
+             (--admin 127.0.0.1:0)"
+        }
+        _ => next_step(error),
     }
 }
 

@@ -35,7 +35,8 @@ fn documented(all: bool) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/config/server.toml");
     let text = std::fs::read_to_string(path).expect("it is there");
     let is_option = |line: &str| {
-        ["[tls]", "[tickets]"].contains(&line) || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '))
+        ["[tls]", "[tickets]", "[admin]"].contains(&line)
+            || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '))
     };
     let lines = text.lines().map(|line| match line.strip_prefix("# ") {
         Some(option) if all && is_option(option) => option,

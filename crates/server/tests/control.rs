@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{Player, Probe, Running, config, hello, start};
 use downbeat_field::Field;
-use downbeat_server::control::{Answer, Banned, Command, PlayerKey, PlayerView, Refused, RoomView, Who};
+use downbeat_server::control::{Answer, Command, PlayerKey, PlayerView, Refused, RoomView, Who};
 use downbeat_wire::CloseCode;
 use downbeat_wire::control::{ClientMessage, OPERATOR, ServerMessage, frame};
 
@@ -92,21 +92,6 @@ fn who_is_kicked_hears_why_and_the_others_play_on() {
     honest.assert_undisturbed();
     let report = server.stop();
     assert_eq!(report.totals.closes.by_server.get("KICKED"), Some(&1));
-}
-
-#[test]
-fn everybody_whom_a_ban_means_is_sent_away_at_once() {
-    let server = start::<Field>(&config::<Field>(), &Default::default());
-    let mut probes = [server.probe(), server.probe()];
-    probes.iter_mut().for_each(|probe| _ = probe.join(&hello::<Field>()));
-    let ban = |server: &Running, whom| {
-        ask(server, 0, |answer| Command::KickBanned { whom, reason: "banned".to_owned(), answer })
-    };
-    assert_eq!(ban(&server, Banned::Account("ada".to_owned())), 0);
-    assert_eq!(ban(&server, Banned::Network("192.0.2.0/24".parse().expect("a block"))), 0);
-    assert_eq!(ban(&server, Banned::Network("127.0.0.0/8".parse().expect("a block"))), 2);
-    probes.iter_mut().for_each(|probe| assert_eq!(probe.end().0, CloseCode::Kicked));
-    server.stop();
 }
 
 #[test]

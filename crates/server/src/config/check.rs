@@ -13,18 +13,19 @@ use super::game::GameTable;
 use super::loader::{GameDefaults, Layer, Loader};
 use super::raw::Raw;
 use super::{AUDIENCE, Config, LogFormat, LogOptions, SHARDS, TICK_RATE_HZ, TicketKeys, TlsFiles};
+use crate::limits::ADMIN_TOKEN_BYTES;
 use crate::log::LEVELS;
 use crate::text;
 
 /// A value that somebody set.
-struct Given<'a, T> {
-    value: &'a T,
+pub(super) struct Given<'a, T> {
+    pub(super) value: &'a T,
     span: std::ops::Range<usize>,
-    source: &'a Source,
+    pub(super) source: &'a Source,
 }
 
 impl<T> Given<'_, T> {
-    fn error(&self, message: String) -> ConfigError {
+    pub(super) fn error(&self, message: String) -> ConfigError {
         self.source.error(Some(self.span.clone()), message)
     }
 }
@@ -78,6 +79,7 @@ impl Loader {
         self.log(&mut config.log)?;
         config.tickets = self.tickets()?;
         config.tls = self.tls()?;
+        config.admin = self.admin()?;
         Ok((config, GameTable { game: game.name, layers: self.layers }))
     }
 
@@ -100,7 +102,7 @@ impl Loader {
         Ok(*self.games.first().expect("a process runs at least one game"))
     }
 
-    fn given<T>(&self, of: impl Fn(&Raw) -> Option<&Spanned<T>>) -> Option<Given<'_, T>> {
+    pub(super) fn given<T>(&self, of: impl Fn(&Raw) -> Option<&Spanned<T>>) -> Option<Given<'_, T>> {
         self.layers.iter().rev().find_map(|Layer { raw, source, .. }| {
             let value = of(raw)?;
             Some(Given { value: value.get_ref(), span: value.span(), source })
@@ -286,6 +288,12 @@ fn processors() -> u8 {
     let count = std::thread::available_parallelism().map_or(1, usize::from);
     let most = if cfg!(target_os = "linux") { *SHARDS.end() } else { 1 };
     count.min(most.into()) as u8
+}
+
+/// Whether a text may be a bearer token (RFC 6750) and is not guessed soon.
+pub(crate) fn is_token(text: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+    ADMIN_TOKEN_BYTES.contains(&text.len()) && text.bytes().all(is_allowed)
 }
 
 /// A value as a message names it.

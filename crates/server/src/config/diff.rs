@@ -1,6 +1,6 @@
 //! What changed between two configurations, key by key, and what of it can change while a server runs.
 
-use super::Config;
+use super::{Admin, Config};
 
 /// Keys that differ.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -120,7 +120,15 @@ const PAIRED: &[Key] = &[
         differs: |old, new| old.tls.as_ref().map(|tls| &tls.key) != new.tls.as_ref().map(|tls| &tls.key),
         apply: apply_tls,
     },
+    Key { name: "admin.listen", differs: |old, new| differs(old, new, |admin| &admin.listen), apply: |_, _| false },
+    Key { name: "admin.tokens", differs: |old, new| differs(old, new, |admin| &admin.tokens), apply: |_, _| false },
+    Key { name: "admin.token", differs: |old, new| differs(old, new, |admin| &admin.token), apply: |_, _| false },
 ];
+
+/// Whether something about the admin interface differs; without it, there is nothing.
+fn differs<T: PartialEq>(old: &Config, new: &Config, of: fn(&Admin) -> &T) -> bool {
+    old.admin.as_ref().map(of) != new.admin.as_ref().map(of)
+}
 
 /// A server that asks for tickets does not stop asking under way: everybody could come in.
 fn apply_tickets(old: &mut Config, new: &Config) -> bool {

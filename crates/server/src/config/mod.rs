@@ -1,6 +1,7 @@
 //! What an operator may set. Four places can say it: flags, then the environment, then a file, then the defaults.
 //! [`Loader`] reads them; what comes out was checked, and has its units in its types.
 
+mod admin;
 mod check;
 mod diff;
 mod error;
@@ -15,6 +16,8 @@ use std::time::Duration;
 
 use tracing::Level;
 
+pub use admin::{Admin, Secret};
+pub(crate) use check::is_token;
 pub use diff::{Changes, diff};
 pub use error::{ConfigError, Origin};
 pub use game::GameTable;
@@ -75,6 +78,8 @@ pub struct Config {
     pub log: LogOptions,
     /// Certificate and key; without them a self-signed certificate is made in memory.
     pub tls: Option<TlsFiles>,
+    /// Where operators look into the server; nowhere without.
+    pub admin: Option<Admin>,
     /// Threads that rooms are spread over, [`SHARDS`].
     pub shards: u8,
     /// The processor that the first shard is bound to; the next one is bound to the next.
@@ -130,6 +135,9 @@ pub const SHARDS: std::ops::RangeInclusive<u8> = 1..=64;
 /// For whom tickets are where nothing else is said.
 pub const AUDIENCE: &str = "downbeat";
 
+/// Where the admin interface is if it is asked for without saying where.
+pub const ADMIN_ADDRESS: &str = "127.0.0.1:4480";
+
 /// The port of everything that names none.
 pub const PORT: u16 = 4433;
 
@@ -166,6 +174,7 @@ impl Config {
             danger_no_auth: false,
             log: LogOptions { level: Level::INFO, format: LogFormat::Text, addresses: false },
             tls: None,
+            admin: None,
             shards: 1,
             cpu: None,
         }

@@ -35,6 +35,7 @@ pub(super) struct Raw {
     pub(super) log: Option<RawLog>,
     pub(super) tls: Option<RawTls>,
     pub(super) tickets: Option<RawTickets>,
+    pub(super) admin: Option<RawAdmin>,
     /// `name`, and a table of rules for each game.
     pub(super) game: Option<BTreeMap<Spanned<String>, Spanned<Value>>>,
 }
@@ -59,6 +60,14 @@ pub(super) struct RawTls {
 pub(super) struct RawTickets {
     pub(super) keys: Option<Spanned<String>>,
     pub(super) audience: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawAdmin {
+    pub(super) listen: Option<Spanned<String>>,
+    pub(super) tokens: Option<Spanned<String>>,
+    pub(super) token: Option<Spanned<String>>,
 }
 
 /// All keys but the games' rules.
@@ -93,6 +102,9 @@ pub(super) const KEYS: &[&str] = &[
     "tickets.audience",
     "tls.cert",
     "tls.key",
+    "admin.listen",
+    "admin.tokens",
+    "admin.token",
     "game.name",
 ];
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use downbeat_host::SessionId;
 
-use super::hooks::Banned;
 use crate::config::Config;
 
 /// Something that one shard is to do. All of it is quick: what takes time is done before it is sent.
@@ -35,15 +34,6 @@ pub enum Command {
         reason: String,
         /// The way back.
         answer: Answer<Option<Who>>,
-    },
-    /// Sends everybody away who is banned from now on. Answers with how many there were.
-    KickBanned {
-        /// Whom it is about.
-        whom: Banned,
-        /// What they are told.
-        reason: String,
-        /// The way back.
-        answer: Answer<usize>,
     },
     /// From now on nobody hears what a client says.
     Mute {
@@ -120,9 +110,9 @@ impl<T: 'static> Answer<T> {
         Self::new(drop)
     }
 
-    /// Answers.
-    pub fn give(self, answer: T) {
-        (self.0)(answer);
+    /// The answer, to be given once others may act on it.
+    pub(crate) fn with(self, answer: T) -> Box<dyn FnOnce()> {
+        Box::new(move || (self.0)(answer))
     }
 }
 

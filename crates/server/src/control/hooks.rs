@@ -25,10 +25,6 @@ pub struct Hooks {
     pub log_level: Hook<dyn Fn(&str) -> Done + Send + Sync>,
     /// Keeps the list of those who may not come in.
     pub bans: Hook<dyn Bans>,
-    /// Renders the metrics as Prometheus reads them.
-    pub metrics: Hook<dyn Fn() -> String + Send + Sync>,
-    /// Is told what somebody did through the admin interface.
-    pub audit: Hook<dyn Fn(&Act) + Send + Sync>,
 }
 
 /// Something that somebody did through the admin interface, once it is done.
@@ -36,7 +32,7 @@ pub struct Hooks {
 pub struct Act {
     /// Whose token it was.
     pub by: String,
-    /// What was done: `kick`, `mute`, `ban`, `unban`, `broadcast`, `open room`, `close room`, `drain`, `reload`, `log level`.
+    /// What was done: `kick`, `mute`, `unmute`, `ban`, `unban`, `broadcast`, `open room`, `close room`, `drain`, `reload`, `log level`.
     pub what: &'static str,
     /// To whom, if it was done to somebody.
     pub to: Option<Who>,
@@ -114,14 +110,33 @@ pub enum HookError {
     Failed(String),
 }
 
+impl Act {
+    /// Something that was done by the bearer of a token.
+    #[must_use]
+    pub const fn new(by: String, what: &'static str) -> Self {
+        Self { by, what, to: None, room: None, text: String::new() }
+    }
+}
+
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} did `{}`", self.by, self.what)?;
+        if let Some(who) = &self.to {
+            write!(f, " to {}", who.name)?;
+        }
+        if let Some(room) = self.room {
+            write!(f, ", room {room}")?;
+        }
+        if self.text.is_empty() { Ok(()) } else { write!(f, ": {}", self.text) }
+    }
+}
+
 impl fmt::Debug for Hooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hooks")
             .field("reload", &self.reload.is_some())
             .field("log_level", &self.log_level.is_some())
             .field("bans", &self.bans.is_some())
-            .field("metrics", &self.metrics.is_some())
-            .field("audit", &self.audit.is_some())
             .finish()
     }
 }

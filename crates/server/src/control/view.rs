@@ -4,11 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::keys::PlayerKey;
 
 /// A shard as it was when it was looked at last.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ShardView {
     /// Seconds that it had run.
     pub seconds: f64,
@@ -21,7 +22,7 @@ pub struct ShardView {
 }
 
 /// A room.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct RoomView {
     /// Its id.
     pub id: u64,
@@ -54,13 +55,16 @@ pub struct RoomView {
 }
 
 /// A client.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct PlayerView {
     /// Names it in commands.
+    #[schema(value_type = u64)]
     pub id: PlayerKey,
     /// What it is called.
+    #[schema(value_type = String)]
     pub name: Arc<str>,
     /// Its account; `None` where no tickets are asked for.
+    #[schema(value_type = Option<String>)]
     pub account: Option<Arc<str>>,
     /// Where it is reached. Who may see addresses is for the reader to decide.
     #[serde(skip)]
@@ -80,7 +84,7 @@ pub struct PlayerView {
 }
 
 /// A client's connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct LineView {
     /// Smoothed round trip, in milliseconds.
     pub rtt_ms: f64,
@@ -97,7 +101,7 @@ pub struct LineView {
 }
 
 /// A player's inputs since it came.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct InputsView {
     /// By how many ticks the latest of the newest ones came before its tick; negative when it was late. `None` before the
     /// first.

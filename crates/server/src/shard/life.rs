@@ -55,8 +55,9 @@ impl<G: Game, S: Socket> Shard<G, S> {
 
     fn drain(&mut self, stop: &Stop) -> io::Result<()> {
         let begin = self.clock.now();
-        self.begin_drain(begin);
-        let deadline = begin + Micros(self.config.drain_deadline.as_micros() as u64);
+        let time = stop.deadline().unwrap_or(self.config.drain_deadline);
+        self.begin_drain(begin, time);
+        let deadline = begin + Micros(time.as_micros() as u64);
         while self.clients() > 0 && self.clock.now() < deadline && stop.urgency() < Urgency::Now {
             self.keep_time()?;
         }

@@ -23,6 +23,7 @@ mod traffic;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use downbeat_host::{RoomOptions, SessionId};
 use downbeat_replica::{ConfigError, Game};
@@ -328,7 +329,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
     }
 
     /// Takes nobody any more, and tells those who are there.
-    pub(crate) fn begin_drain(&mut self, now: Micros) {
+    pub(crate) fn begin_drain(&mut self, now: Micros, time: Duration) {
         self.is_draining = true;
         self.drivers.iter_mut().for_each(|driver| driver.set_accepting(false));
         // The shards begin together; one of them says so.
@@ -336,8 +337,8 @@ impl<G: Game, S: Socket> Shard<G, S> {
             let clients = self.clients();
             (self.notify)(&Notice::Draining { clients });
         }
-        self.metrics.note_drain(self.config.drain_deadline);
-        let deadline_s = self.config.drain_deadline.as_secs_f64().ceil() as u32;
+        self.metrics.note_drain(time);
+        let deadline_s = time.as_secs_f64().ceil() as u32;
         let message = frame(&ServerMessage::Draining { deadline_s });
         for id in self.sessions.ids(None) {
             self.write(now, id, &message);

@@ -20,31 +20,31 @@ impl<G: Game, S: Socket> Shard<G, S> {
     /// Takes a few of the commands that wait, the first in any case, further ones while the next beat is not due.
     pub(super) fn obey(&mut self, now: Micros) {
         self.control.note_beat(self.index);
-        for _ in 0..COMMANDS_PER_BEAT {
-            // It is empty nearly always; and whoever could fill it may be gone.
-            let Ok(command) = self.commands.try_recv() else { return };
-            self.carry_out(now, command);
-            if self.clock.now() >= self.beats.next_at() {
-                return;
+        let mut answers = Vec::new();
+        // It is empty nearly always; and whoever could fill it may be gone.
+        while let Ok(command) = self.commands.try_recv() {
+            answers.push(self.carry_out(now, command));
+            if answers.len() >= COMMANDS_PER_BEAT || self.clock.now() >= self.beats.next_at() {
+                break;
             }
         }
+        // Whoever has his answer and looks, sees what he did.
+        if !answers.is_empty() && self.control.is_watched() {
+            self.show(now);
+        }
+        answers.into_iter().for_each(|answer| answer());
     }
 
-    fn carry_out(&mut self, now: Micros, command: Command) {
+    fn carry_out(&mut self, now: Micros, command: Command) -> Box<dyn FnOnce()> {
         match command {
-            Command::OpenRoom { answer } => answer.give(self.open_kept()),
-            Command::CloseRoom { room, reason, answer } => answer.give(self.close_room(now, room, &reason)),
-            Command::Kick { session, reason, answer } => answer.give(self.kick(now, session, &reason)),
-            Command::KickBanned { whom, reason, answer } => {
-                let ids = self.sessions.ids(None).into_iter();
-                let meant: Vec<_> = ids.filter(|id| self.who(*id).is_some_and(|who| whom.includes(&who))).collect();
-                answer.give(meant.into_iter().filter_map(|id| self.kick(now, id, &reason)).count());
-            }
-            Command::Mute { session, time, answer } => answer.give(self.mute(now, session, time)),
-            Command::Broadcast { room, text, answer } => answer.give(self.broadcast(now, room, &text)),
+            Command::OpenRoom { answer } => answer.with(self.open_kept()),
+            Command::CloseRoom { room, reason, answer } => answer.with(self.close_room(now, room, &reason)),
+            Command::Kick { session, reason, answer } => answer.with(self.kick(now, session, &reason)),
+            Command::Mute { session, time, answer } => answer.with(self.mute(now, session, time)),
+            Command::Broadcast { room, text, answer } => answer.with(self.broadcast(now, room, &text)),
             Command::Configure { config, answer } => {
                 self.configure(&config);
-                answer.give(());
+                answer.with(())
             }
         }
     }

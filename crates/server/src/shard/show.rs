@@ -6,20 +6,23 @@ use downbeat_transport::{ConnStats, Socket};
 use downbeat_wire::Micros;
 
 use super::Shard;
-use super::relief::Share;
+use super::beats::Tally;
 use crate::control::{InputsView, LineView, PlayerKey, PlayerView, RoomView, ShardView};
 
 impl<G: Game, S: Socket> Shard<G, S> {
     /// Leaves a view of the second that is over.
     pub(super) fn show(&mut self, now: Micros) {
-        let rooms: Vec<_> = self.last_second().iter().filter_map(|share| self.show_room(share)).collect();
+        let mut rooms: Vec<_> = self.beats.rooms().filter_map(|paced| self.show_room(paced.room)).collect();
+        rooms.sort_unstable_by_key(|room| room.id);
         let players: Vec<_> = self.sessions.ids(None).into_iter().filter_map(|id| self.show_player(now, id)).collect();
         let view = ShardView { seconds: now.as_secs_f64(), clients: self.sessions.len(), rooms, players };
         self.control.leave(self.index, view);
     }
 
-    fn show_room(&self, share: &Share) -> Option<RoomView> {
-        let Share { room, tally, every, .. } = *share;
+    fn show_room(&self, room: u64) -> Option<RoomView> {
+        // None of a room that was opened since.
+        let share = self.last_second().iter().find(|share| share.room == room);
+        let tally = share.map_or(Tally::default(), |share| share.tally);
         let (standing, options, is_kept) = self.rooms.look(room)?;
         let mean = |sum: Micros| if tally.ticks > 0 { sum.0 as f64 / tally.ticks as f64 } else { 0.0 };
         let ever = self.beats.tally(room);
@@ -33,7 +36,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
             is_kept,
             tick: self.rooms.present(room).map_or(0, |tick| tick.0),
             ticks_per_s: tally.ticks,
-            send_rate_hz: self.config.send_rate_hz / every,
+            send_rate_hz: self.config.send_rate_hz / self.rooms.send_every(room),
             game_us: mean(tally.work.game),
             telling_us: mean(tally.work.telling),
             overruns: ever.overruns,

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread::JoinHandle;
@@ -11,7 +12,7 @@ use downbeat_client::{Client, Start};
 use downbeat_field::Field;
 use downbeat_replica::codec::Model;
 use downbeat_replica::{Game, Schema};
-use downbeat_server::control::Control;
+use downbeat_server::control::{Control, Hooks};
 use downbeat_server::ticket::{Audience, NewKey, Role, SigningKey, Ticket};
 use downbeat_server::{Config, Listen, Metrics, Notice, Notify, Progress, Server, ServerReport, Stop};
 use downbeat_transport::{
@@ -31,6 +32,8 @@ pub(crate) struct Running {
     pub(crate) progress: Arc<Progress>,
     pub(crate) control: Arc<Control>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) admin: Option<SocketAddr>,
+    pub(crate) admin_token: Option<PathBuf>,
     pub(crate) stop: Stop,
     thread: JoinHandle<ServerReport>,
 }
@@ -51,6 +54,12 @@ pub(crate) fn start_told<G: Game>(config: &Config, game: &G::Config, notify: Not
     serve(Server::<G>::start(config, game, notify).expect("loopback has a free port"))
 }
 
+pub(crate) fn start_with<G: Game>(config: &Config, game: &G::Config, hook: impl FnOnce(&mut Hooks)) -> Running {
+    let mut server = Server::<G>::start(config, game, Box::new(|_: &Notice| {})).expect("loopback has free ports");
+    hook(server.hooks());
+    serve(server)
+}
+
 pub(crate) fn start_over<G: Game, S: Socket + Send + 'static>(
     config: &Config,
     game: &G::Config,
@@ -68,6 +77,8 @@ pub(crate) fn serve<G: Game, S: Socket + Send + 'static>(server: Server<G, S>) -
         progress: server.progress(),
         control: server.control(),
         metrics: server.metrics(),
+        admin: server.admin().map(|(address, _)| address),
+        admin_token: server.admin().and_then(|(_, token)| token.map(Path::to_owned)),
         stop: stop.clone(),
         thread: std::thread::spawn(move || server.run(&stop).expect("loopback works")),
     }
@@ -93,6 +104,15 @@ impl Running {
             self.stop.request();
         }
         self.thread.join().expect("the server does not panic")
+    }
+
+    /// Whether it ends by itself.
+    pub(crate) fn ends(&self) -> bool {
+        let clock = Clock::start();
+        while !self.thread.is_finished() && clock.now() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.thread.is_finished()
     }
 
     /// An honest client on a thread of its own, once it is in.
