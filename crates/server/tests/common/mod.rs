@@ -403,6 +403,16 @@ pub(crate) struct Honest {
 }
 
 impl Honest {
+    /// Asserts that it goes on.
+    pub(crate) fn assert_playing(&self) {
+        let enough = self.ticks.load(Ordering::Relaxed) + 5;
+        let clock = Clock::start();
+        while self.ticks.load(Ordering::Relaxed) < enough {
+            assert!(clock.now() < PATIENCE && !self.thread.is_finished(), "who plays is held up");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// Lets it play on for a while, ends it, and asserts that it was served all the time.
     pub(crate) fn assert_undisturbed(self) {
         let enough = self.ticks.load(Ordering::Relaxed) + 40;
