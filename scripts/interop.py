@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives import hashes
 
 ALPN = "downbeat"
 MAGIC = b"DNBT"
-PROTOCOL_VERSION = 4
+PROTOCOL_VERSION = 5
 ELSEWHERE, BAD_MAGIC, SECOND_HELLO = 20, 32, 49
 REDIRECTS_MAX = 3
 SNAPSHOTS = 120
@@ -102,7 +102,10 @@ class Welcome:
     def read(cls, data):
         body = Body(data)
         check(body.varint() == 0, "the first message is no welcome")
-        body.take(16)
+        if body.take(1) == b"\1":  # how the session can be resumed: a token, and for how many seconds
+            body.take(24)
+            body.varint()
+        check(body.take(1) == b"\0", "nobody asked to resume a session")
         fields = [body.varint(), body.option(), body.varint(), body.varint(), body.varint()]
         welcome = cls(*fields, config=body.take(body.varint()))
         check(body.at == len(data), "bytes follow the welcome")

@@ -155,12 +155,17 @@ impl Game for Arena {
         self.sight.look(&self.world, self.tick, players, rockets);
     }
 
-    /// Spectators see it all. Players are told of pick-ups wherever they are, of themselves, and of whom they could see
-    /// in the time that latency hides.
+    /// Players are told of pick-ups wherever they are, of themselves, and of whom they could see in the time that latency
+    /// hides. Spectators see it all; with a camera as far as a player could, through walls, or what the player sees whom it
+    /// follows.
     fn relevance(&self, viewer: &Viewer, scene: &Scene, out: &mut Visible) {
-        let Some(player) = viewer.player else { return scene.ids().for_each(|id| out.add(id)) };
+        let follows = viewer.camera.and_then(|camera| camera.follows);
+        match (viewer.player.or_else(|| self.steers(follows?)), viewer.camera) {
+            (Some(player), _) => self.sight.tell(player, out),
+            (None, Some(camera)) => scene.within(camera.position, self.world.rules().sight_radius_m, out),
+            (None, None) => return scene.ids().for_each(|id| out.add(id)),
+        }
         out.extend(self.places.iter().map(|place| place.id));
-        self.sight.tell(player, out);
         viewer.avatar.into_iter().for_each(|own| out.add(own));
     }
 
@@ -268,6 +273,11 @@ impl Arena {
     pub(crate) fn crowd(&self) -> impl Iterator<Item = Neighbour> {
         let living = self.fighters.iter().filter(|(_, fighter)| fighter.body.alive);
         living.map(|(&player, fighter)| Neighbour { player, feet: fighter.body.position })
+    }
+
+    /// Who steers the entity `id`.
+    fn steers(&self, id: EntityId) -> Option<PlayerId> {
+        self.fighters.iter().find(|(_, fighter)| fighter.id == id).map(|(&player, _)| player)
     }
 
     /// The players, in an order that differs from tick to tick.

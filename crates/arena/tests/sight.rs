@@ -13,7 +13,8 @@ impl Match {
         let mut scene = Scene::default();
         self.entities.iter().for_each(|captured| scene.push(captured.id, Vec3::ZERO));
         let mut visible = Visible::default();
-        let viewer = Viewer { player: player.map(PlayerId), avatar: player.map(|player| self.id(player)) };
+        let viewer =
+            Viewer { player: player.map(PlayerId), avatar: player.map(|player| self.id(player)), camera: None };
         self.arena.relevance(&viewer, &scene, &mut visible);
         visible.sorted().to_vec()
     }
@@ -125,7 +126,7 @@ fn a_spectator_is_told_of_all_and_a_player_of_all_items_and_itself() {
     }
     // One of whom the match knows nothing yet is told of nobody.
     let mut visible = Visible::default();
-    room.arena.relevance(&Viewer { player: Some(PlayerId(9)), avatar: None }, &Scene::default(), &mut visible);
+    room.arena.relevance(&Viewer { player: Some(PlayerId(9)), ..Viewer::default() }, &Scene::default(), &mut visible);
     assert_eq!(visible.sorted(), [room.entities[0].id]);
 }
 

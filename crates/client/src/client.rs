@@ -9,6 +9,7 @@ use downbeat_replica::{
     Tick, ViewTick,
 };
 use downbeat_wire::packet::{Arrivals, DownHead, InputReport};
+use downbeat_wire::{Held, Resumed};
 
 use crate::clock::{InputClock, ViewClock};
 use crate::copy::Space;
@@ -216,6 +217,31 @@ impl<G: Game> Client<G> {
     /// Writes the next datagram to the server into `out`.
     pub fn transmit(&mut self, out: &mut Vec<u8>) {
         self.mirror.transmit_from(self.own.neutral(), out);
+    }
+
+    /// Whether the server should hear of what arrived, also without an input: then [`Self::transmit`].
+    #[must_use]
+    pub const fn owes_answer(&self) -> bool {
+        self.mirror.owes_answer()
+    }
+
+    /// What is here of the session, for a hello that resumes it.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        self.mirror.held()
+    }
+
+    /// Goes on with the session over another connection, as the welcome says that was written in `tick`. Until then the client
+    /// goes on as on a dead line: ask it for inputs, and show what it gives to see.
+    ///
+    /// # Errors
+    /// When the server names what is not here. The session cannot go on then: close it.
+    pub fn resume(&mut self, resumed: &Resumed, tick: Tick) -> Result<(), DecodeError> {
+        self.mirror.resume(resumed, tick)?;
+        if let Some((_, view)) = &mut self.clocks {
+            view.skip(self.mirror.newest());
+        }
+        Ok(())
     }
 
     /// What is to be seen at `now`. Once a frame.

@@ -217,6 +217,11 @@ impl ViewClock {
         Self { clock, base, interval, newest: tick, gaps: [1; GAPS], measured: 0, stride: 1, shown: 0.0, lateness }
     }
 
+    /// Nothing was sent of the ticks up to `tick`: none of them is missing.
+    pub(crate) fn skip(&mut self, tick: Tick) {
+        self.newest = self.newest.max(tick);
+    }
+
     /// A snapshot arrived.
     pub(crate) fn measure(&mut self, tick: Tick, at: Micros) {
         if tick <= self.newest {

@@ -8,6 +8,7 @@ use downbeat_replica::range::Decoder;
 use downbeat_replica::{
     Between, Cut, DecodeError, EPOCH_ORDER, Enter, Frames, Kind, Leave, Schema, Tick, take_count, take_refs,
 };
+use downbeat_wire::Base;
 use downbeat_wire::packet::DownHead;
 
 /// One entity.
@@ -38,6 +39,8 @@ pub(crate) struct Copy {
     interval: u32,
     /// Snapshots of before count no more: everything was begun anew.
     epoch: Tick,
+    /// The snapshot that stands for what was known before the session was resumed.
+    base: Option<u32>,
     walk: Walk,
     state: Vec<i32>,
     guess: Vec<i32>,
@@ -65,6 +68,8 @@ struct Datagram<'a, 'b> {
     behind: u32,
     /// What it builds on, seen from the newest.
     known: Frames,
+    /// What stands for what was known before the session was resumed, likewise.
+    base: Frames,
     input: &'a mut Decoder<'b>,
 }
 
@@ -94,7 +99,8 @@ impl Copy {
         if head.tick < self.epoch || self.slots.iter().any(|slot| head.tick < slot.since) {
             return Err(DecodeError::Stale);
         }
-        let mut datagram = Datagram { schema, model, tick: head.tick, behind, known: seen, input };
+        let base = self.base.map_or(Frames::default(), |number| Frames(1).later(self.newest - number));
+        let mut datagram = Datagram { schema, model, tick: head.tick, behind, known: seen, base, input };
         let mut anew = None;
         if known == Frames::default() {
             let age = datagram.input.number(EPOCH_ORDER);
@@ -111,6 +117,38 @@ impl Copy {
     /// The datagram was decoded to its end: later ones may build on it.
     pub(crate) const fn confirm(&mut self, tick: Tick) {
         self.decoded.insert(self.newest.saturating_sub(tick.0 / self.interval));
+    }
+
+    /// The tick of the newest snapshot that was decoded; `None` before the first.
+    pub(crate) fn decoded(&self) -> Option<Tick> {
+        Some(Tick((self.newest - self.decoded.newest()?) * self.interval))
+    }
+
+    /// What the snapshots of `base` told counts as told by the one of the tick `base.at`, and nothing else counts that was told.
+    ///
+    /// # Errors
+    /// When they are none that are known.
+    pub(crate) fn rebase(&mut self, base: &Base) -> Result<(), DecodeError> {
+        let (at, newest) = (base.at / self.interval, base.newest / self.interval);
+        let is_sound = [base.at, base.newest].iter().all(|tick| tick.is_multiple_of(self.interval));
+        if !is_sound || newest > self.newest || self.newest > at || base.at > Tick::LAST.0 {
+            return Err(DecodeError::Malformed("tick of what is known"));
+        }
+        let known = Frames(1 | u64::from(base.before) << 1).later(self.newest - newest);
+        if known.earlier(self.newest - newest).0 != 1 | u64::from(base.before) << 1 || known.and(self.decoded) != known
+        {
+            return Err(DecodeError::UnknownBaseline);
+        }
+        for shown in self.slots.iter_mut().filter_map(|slot| slot.shown.as_mut()) {
+            let age = shown.told.and(known).newest().filter(|_| shown.left.is_none());
+            if let Some(age) = age {
+                let from = Tick((self.newest - age) * self.interval);
+                shown.states.repeat(from, Tick(base.at)).ok_or(DecodeError::UnknownBaseline)?;
+            }
+            (shown.told, shown.told_left) = (Frames(u64::from(age.is_some())), Frames::default());
+        }
+        (self.newest, self.decoded, self.base) = (at, Frames(1), Some(at));
+        Ok(())
     }
 
     /// Sees all sets from the snapshot of `tick`, if that is the newest. Returns how far behind the newest it is.
@@ -361,7 +399,7 @@ impl Shown {
     ) -> Result<bool, DecodeError> {
         let table = &datagram.schema.entities[self.kind];
         let model = datagram.model.kind(self.kind, self.avatar);
-        let known = self.told.and(datagram.known).earlier(datagram.behind);
+        let known = self.told.and(datagram.known).beyond(datagram.base).earlier(datagram.behind);
         let picked = known.pick(model.lags(), desk.interval).ok_or(DecodeError::UnknownBaseline)?;
         let mut states = [codec::Known { age: 0, lanes: &[] }; 3];
         for (state, &age) in states.iter_mut().zip(picked.ages()) {

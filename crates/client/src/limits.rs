@@ -76,6 +76,10 @@ pub const RELIABLE_WAITING_FEW: usize = 256;
 /// How long a reliable event waits for its moment, whatever the view clock says; then it is shown at once.
 pub const RELIABLE_LATE_MAX: Micros = Micros::from_millis(1_000);
 
+/// Snapshots that arrive before a client answers without an input to send: after a stall its input clock stands still for a
+/// moment, and the server must not take that for silence.
+pub const UNANSWERED_MAX: usize = 8;
+
 /// Ticks per second of the fastest room; what a server says beyond it is taken for this.
 pub const TICK_RATE_HZ_MAX: u32 = 1_000;
 

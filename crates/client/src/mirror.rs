@@ -7,9 +7,10 @@ use downbeat_replica::limits::{EVENTS_PER_DATAGRAM_MAX, RETAINED_SNAPSHOTS};
 use downbeat_replica::range::Decoder;
 use downbeat_replica::{Coding, DecodeError, ReliableReader, Tick, ToldEvent, take_count, take_event};
 use downbeat_wire::packet::{Acks, DownHead};
+use downbeat_wire::{Held, Resumed};
 
 use crate::copy::Copy;
-use crate::limits::TICK_RATE_HZ_MAX;
+use crate::limits::{TICK_RATE_HZ_MAX, UNANSWERED_MAX};
 use crate::sender::Sender;
 use crate::types::KnownEntity;
 
@@ -54,6 +55,10 @@ pub struct Mirror {
     newest: Tick,
     events: Vec<ToldEvent>,
     reliable: ReliableReader,
+    /// Bytes that were read of the session's reliable events.
+    events_read: u64,
+    /// Snapshots since the last datagram to the server.
+    unanswered: usize,
 }
 
 /// What became of a datagram that decodes.
@@ -86,6 +91,8 @@ impl Mirror {
             newest: tick.min(Tick::LAST),
             events: Vec::new(),
             reliable: ReliableReader::default(),
+            events_read: 0,
+            unanswered: 0,
         }
     }
 
@@ -124,6 +131,7 @@ impl Mirror {
         let ahead = self.seen.map(|seen| i64::from(number.wrapping_sub(seen.newest) as i16));
         self.newest = self.newest.max(head.tick);
         Acks::note(&mut self.seen, number);
+        self.unanswered += 1;
         Ok(Taken::New { head, newest, ahead })
     }
 
@@ -143,6 +151,7 @@ impl Mirror {
     /// What no server sends. The stream cannot go on then, and neither can the session: close it.
     pub fn receive_reliable(&mut self, bytes: &[u8]) -> Result<Vec<ToldEvent>, DecodeError> {
         self.reliable.push(bytes);
+        self.events_read += bytes.len() as u64;
         std::iter::from_fn(|| self.reliable.next_event(&self.coding.schema).transpose()).collect()
     }
 
@@ -153,7 +162,38 @@ impl Mirror {
 
     /// The same with the inputs that the sender has; `neutral` is what the first is told against.
     pub(crate) fn transmit_from(&mut self, neutral: &[i32], out: &mut Vec<u8>) {
+        self.unanswered = 0;
         self.sender.write(&self.coding.schema.input, neutral, self.seen, out);
+    }
+
+    /// Whether so many snapshots came since the last datagram to the server that it should hear of them, whether or not there
+    /// are inputs: of what it does not hear of in half a second it tells all anew.
+    #[must_use]
+    pub const fn owes_answer(&self) -> bool {
+        self.unanswered >= UNANSWERED_MAX
+    }
+
+    /// What is here of the session, for a hello that resumes it.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        Held { tick: self.copy.decoded().map_or(0, |tick| tick.0), events_read: self.events_read }
+    }
+
+    /// Goes on with the session over another connection, as the welcome says that was written in `tick`.
+    ///
+    /// # Errors
+    /// When the server names what is not here. The session cannot go on then: close it.
+    pub fn resume(&mut self, resumed: &Resumed, tick: Tick) -> Result<(), DecodeError> {
+        match &resumed.base {
+            Some(base) => self.copy.rebase(base)?,
+            None => self.copy = Copy::new(self.interval),
+        }
+        self.newest = Tick(resumed.base.map_or(tick.0, |base| base.at)).min(Tick::LAST);
+        (self.seen, self.unanswered) = (None, 0);
+        if resumed.events_from != self.events_read {
+            (self.reliable, self.events_read) = (ReliableReader::default(), resumed.events_from);
+        }
+        Ok(())
     }
 
     /// What is known of each slot, ascending.

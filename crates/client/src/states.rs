@@ -86,6 +86,19 @@ impl States {
     }
 }
 
+impl States {
+    /// What was so in `from` is so in `tick` as well, and nothing is known from there on.
+    pub(crate) fn repeat(&mut self, from: Tick, tick: Tick) -> Option<()> {
+        let lanes = self.as_of(from)?.to_vec();
+        while self.len > 0 && self.ticks[self.newest] >= tick {
+            self.newest = self.place(1);
+            self.len -= 1;
+        }
+        self.insert(tick, tick, &lanes);
+        Some(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

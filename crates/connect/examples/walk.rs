@@ -39,6 +39,7 @@ fn main() -> ExitCode {
                 println!("I am at ({:6.2}, {:6.2}) and see {} others", at.x, at.z, view.others.len());
             }
             Status::Playing(_) => {}
+            Status::Reconnecting(_) => println!("connecting again…"),
             Status::Ended(why) => return fail(&why.to_string()),
         }
         sleep(Duration::from_millis(16));

@@ -49,7 +49,7 @@ pub(crate) struct Line {
 pub(crate) async fn enter(address: &str, options: &Options) -> Result<(Described, Line), ConnectError> {
     let options = Options { spectator: true, ..options.clone() };
     let deadline = Instant::now() + CONNECT_TIMEOUT;
-    let mut reached = reach(address, &options).await?;
+    let mut reached = reach(address, &options, None, CONNECT_TIMEOUT).await?;
     loop {
         let error = match ask(&reached.connection, deadline, &options).await {
             Ok((described, control, send)) => {

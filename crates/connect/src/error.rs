@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use downbeat_replica::ConfigError;
 use downbeat_replica::codec::ModelError;
@@ -91,6 +90,14 @@ pub enum Disconnected {
         /// In the server's words; may be empty.
         reason: String,
     },
+    /// The connection was lost, and the session could not be resumed.
+    #[error("the connection was lost, and the session cannot be resumed: {why}")]
+    Lost {
+        /// What the server said last, if it was heard.
+        code: Option<CloseCode>,
+        /// Why the last attempt failed, in words.
+        why: String,
+    },
     /// Nothing arrived any more.
     #[error(
         "nothing was heard of the server for {idle} s: check the network, then connect again",
@@ -128,6 +135,28 @@ pub enum SayError {
     /// The earlier ones are not sent yet.
     #[error("too much is being said: wait a moment")]
     TooFast,
+}
+
+/// Why a spectator does not look elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LookError {
+    /// There is no session.
+    #[error("nobody can look around while not connected")]
+    NotConnected,
+    /// It is a player's.
+    #[error("a player looks from where its avatar is: connect as a spectator to look from elsewhere")]
+    Player,
+}
+
+impl From<ConnectError> for Disconnected {
+    /// A session was not resumed.
+    fn from(error: ConnectError) -> Self {
+        let code = match &error {
+            ConnectError::Closed(Self::Closed { code, .. }) => Some(*code),
+            _ => None,
+        };
+        Self::Lost { code, why: error.to_string() }
+    }
 }
 
 impl Disconnected {
@@ -190,11 +219,6 @@ fn addition(code: CloseCode, reason: &str) -> String {
 /// A text of the server without what could play with a terminal.
 fn readable(text: &[u8]) -> String {
     String::from_utf8_lossy(text).chars().filter(|c| !c.is_control()).take(REASON_CHARS_MAX).collect()
-}
-
-/// The part of [`CONNECT_TIMEOUT`] that one of `count` addresses gets.
-pub(crate) fn share_of_timeout(count: usize) -> Duration {
-    CONNECT_TIMEOUT / count.max(1) as u32
 }
 
 #[cfg(test)]

@@ -89,6 +89,18 @@ impl Inbox {
         Some((at, bytes))
     }
 
+    /// Takes over what was not taken of an earlier connection's messages, and what it counted.
+    pub(crate) fn adopt(&self, earlier: &Self) {
+        let (messages, dropped) = {
+            let mut waiting = earlier.lock();
+            (std::mem::take(&mut waiting.messages), waiting.dropped)
+        };
+        let mut waiting = self.lock();
+        let later = std::mem::replace(&mut waiting.messages, messages);
+        waiting.messages.extend(later);
+        waiting.dropped += dropped;
+    }
+
     /// Why nothing more will arrive.
     pub(crate) fn end(&self) -> Option<Disconnected> {
         self.lock().end.clone()

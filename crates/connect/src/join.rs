@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use downbeat_client::{Client, Start};
 use downbeat_replica::{Coding, ConfigError, Game, PlayerId, Tick};
+use downbeat_wire::Resume;
 use downbeat_wire::control::{Hello, ServerMessage, Welcome, decode};
 use downbeat_wire::limits::NAME_CHARS_MAX;
 use quinn::{Connection, SendStream};
@@ -15,6 +16,7 @@ use crate::inbox::Inbox;
 use crate::limits::{CONNECT_TIMEOUT, MESSAGES_LEAVING_MAX};
 use crate::pump::{Control, Pump, receive_datagrams, tell_protocol_error};
 use crate::reach::{Reached, reach};
+use crate::resume::Route;
 use crate::session::{Line, Session};
 use crate::{ConnectError, Disconnected, Options};
 
@@ -22,14 +24,18 @@ use crate::{ConnectError, Disconnected, Options};
 pub(crate) async fn join<G: Game>(address: &str, options: &Options) -> Result<(Session<G>, Pump), ConnectError> {
     let coding = Arc::new(Coding::of::<G>()?);
     let deadline = Instant::now() + CONNECT_TIMEOUT;
-    let hello = hello(&coding.schema.game, [coding.schema.hash(), coding.model_hash], options).to_bytes();
-    let mut reached = reach(address, options).await?;
-    let Entered { clock, inbox, send, control, welcome, world } = loop {
-        match enter::<G>(&reached.connection, &hello, deadline).await {
+    let game = (coding.schema.game.clone().into_owned(), [coding.schema.hash(), coding.model_hash]);
+    let hello = hello(&game.0, game.1, options).to_bytes();
+    let first = options.resume.map(|token| token.shard());
+    let mut reached = reach(address, options, first, CONNECT_TIMEOUT).await?;
+    let clock = Clock::start();
+    let Entered { inbox, send, control, welcome } = loop {
+        match enter(&reached.connection, &hello, clock, deadline).await {
             Ok(entered) => break entered,
             Err(error) => reached = reached.follow(error, options, deadline).await?,
         }
     };
+    let world = world::<G>(&welcome).await?;
 
     let Reached { endpoint, connection, .. } = reached;
     let start = Start {
@@ -40,28 +46,33 @@ pub(crate) async fn join<G: Game>(address: &str, options: &Options) -> Result<(S
         rtt: micros(connection.rtt()),
     };
     let (say, leaving) = mpsc::channel(MESSAGES_LEAVING_MAX);
-    let line = Line { endpoint, connection: connection.clone(), inbox: Arc::clone(&inbox), say, clock };
-    let session = Session::new(Client::new(world, coding, start), line, &welcome);
-    Ok((session, Pump { connection, control, send, leaving, inbox, clock }))
+    let (ask, asked) = mpsc::channel(1);
+    let mut client = Client::new(world, coding, start);
+    if let Some(resumed) = &welcome.resumed {
+        client.resume(resumed, start.tick).map_err(|error| Disconnected::Protocol(error.to_string()))?;
+    }
+    let connected = connection.clone();
+    let line = Line { endpoint: endpoint.clone(), connection: connected, inbox: Arc::clone(&inbox), say, ask, clock };
+    let session = Session::new(client, line, &welcome);
+    let route = Route { address: address.to_owned(), options: options.clone(), game };
+    Ok((session, Pump { endpoint, connection, control, send, leaving, asked, inbox, clock, route }))
 }
 
 /// What one has who was let in.
-struct Entered<W> {
-    clock: Clock,
-    inbox: Arc<Inbox>,
-    send: SendStream,
-    control: Control,
-    welcome: Welcome,
-    world: Arc<W>,
+pub(crate) struct Entered {
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) send: SendStream,
+    pub(crate) control: Control,
+    pub(crate) welcome: Welcome,
 }
 
 /// Says hello and is welcomed.
-async fn enter<G: Game>(
+pub(crate) async fn enter(
     connection: &Connection,
     hello: &[u8],
+    clock: Clock,
     deadline: Instant,
-) -> Result<Entered<G::World>, ConnectError> {
-    let clock = Clock::start();
+) -> Result<Entered, ConnectError> {
     let inbox = Arc::new(Inbox::default());
     // Snapshots may overtake the welcome. They are stamped from the first one on.
     let arriving = receive_datagrams(connection, &inbox, clock);
@@ -71,14 +82,13 @@ async fn enter<G: Game>(
         let mut control = Control::new(receive);
         let welcomed = timeout_at(deadline, welcome(connection, &mut control)).await;
         let welcome = welcomed.map_err(|_| ConnectError::Unreachable(connection.remote_address()))??;
-        let world = world::<G>(&welcome).await?;
-        Ok::<_, ConnectError>((send, control, welcome, world))
+        Ok::<_, ConnectError>((send, control, welcome))
     };
-    let (send, control, welcome, world) = tokio::select! {
+    let (send, control, welcome) = tokio::select! {
         end = arriving => return Err(end.into()),
         entered = entering => entered?,
     };
-    Ok(Entered { clock, inbox, send, control, welcome, world })
+    Ok(Entered { inbox, send, control, welcome })
 }
 
 /// The hello of a client whose schema and model have these hashes.
@@ -90,8 +100,8 @@ pub(crate) fn hello(game: &str, [schema_hash, model_hash]: [u64; 2], options: &O
         name: options.name.chars().take(NAME_CHARS_MAX).collect(),
         room: options.room,
         spectator: options.spectator,
-        ticket: options.ticket.clone(),
-        resume: options.resume,
+        ticket: options.ticket.clone().filter(|_| options.resume.is_none()),
+        resume: options.resume.map(|token| Resume { token, held: None }),
     }
 }
 

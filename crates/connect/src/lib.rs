@@ -14,6 +14,7 @@
 //!     match net.update(|_tick| sample()) {
 //!         Status::Connecting => println!("connecting…"),
 //!         Status::Playing(view) => println!("I see {} others", view.others.len()),
+//!         Status::Reconnecting(_) => println!("connecting again…"),
 //!         Status::Ended(why) => break println!("{why}"),
 //!     }
 //!     // … draw, and wait for the next frame.
@@ -37,17 +38,20 @@ mod error;
 mod inbox;
 mod join;
 pub mod limits;
+mod looking;
 mod options;
 mod polled;
 mod pump;
 mod quic;
 mod reach;
+mod resume;
 mod session;
 mod trust;
 mod watch;
 
 pub use describe::{Described, describe};
-pub use error::{ConnectError, Disconnected, Ended, SayError};
+pub use downbeat_wire::{Look, ResumeToken, Spot};
+pub use error::{ConnectError, Disconnected, Ended, LookError, SayError};
 pub use options::Options;
 pub use polled::{Polled, Status};
 pub use session::{Event, Message, Session, Stats};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use downbeat_wire::Micros;
+
 /// Addresses of one host name that are tried, in the order of the resolver; further ones are not.
 pub const ADDRESSES_MAX: usize = 4;
 
@@ -18,6 +20,22 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection that sent nothing for this long says that it is still there.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(3);
+
+/// No snapshot for so long: the connection is taken for lost, although it does not say so. Longer than a server stands still, so
+/// that not all of its clients come again at once.
+pub const SILENCE_MAX: Micros = Micros::from_millis(5_000);
+
+/// How long one attempt to resume a session may take.
+pub const RESUME_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// From one attempt to resume a session to the next, at first and at most; half of it is left to chance.
+pub const RESUME_PAUSE_MIN: Duration = Duration::from_millis(250);
+
+/// See [`RESUME_PAUSE_MIN`].
+pub const RESUME_PAUSE_MAX: Duration = Duration::from_secs(4);
+
+/// From one time that the server is told where a spectator looks to the next.
+pub const LOOK_PAUSE: Duration = Duration::from_millis(1_000 / downbeat_wire::limits::LOOKS_PER_S as u64);
 
 /// Most that leaving waits for the server to hear of it.
 pub const LEAVE_TIMEOUT: Duration = Duration::from_millis(200);

@@ -1,5 +1,7 @@
 //! What a client asks for.
 
+use downbeat_wire::ResumeToken;
+
 use crate::Trust;
 
 /// Whom to believe and what to ask for. [`Options::new`] suffices for most games.
@@ -18,9 +20,10 @@ pub struct Options {
     pub spectator: bool,
     /// What lets the client in, where the server asks for it.
     pub ticket: Option<String>,
-    /// Asks to go on with a session whose connection was lost: its [`resume_token`](crate::Session::resume_token).
-    /// Servers take it and do not act on it yet: the client joins anew.
-    pub resume: Option<[u8; 16]>,
+    /// Goes on with a session that this program began before it ended without a word: its
+    /// [`resume_token`](crate::Session::resume_token), kept somewhere. No ticket is shown then, and name, room and role are the
+    /// session's. A session that goes on in the same program resumes by itself.
+    pub resume: Option<ResumeToken>,
 }
 
 impl Options {

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::join::join;
 use crate::limits::LEAVE_TIMEOUT;
-use crate::{ConnectError, Ended, Message, Options, SayError, Session};
+use crate::{ConnectError, Ended, Look, LookError, Message, Options, SayError, Session};
 
 /// How things stand in a frame.
 pub enum Status<'a, G: Game> {
@@ -19,6 +19,9 @@ pub enum Status<'a, G: Game> {
     Connecting,
     /// In a match: draw this. Its events are told once.
     Playing(View<'a, G>),
+    /// In a match, but the connection was lost, and another one is being made: draw this, which stands still after a moment,
+    /// and say so. `Playing` follows when the match goes on.
+    Reconnecting(View<'a, G>),
     /// There is no match any more, and there will be none.
     Ended(&'a Ended),
 }
@@ -60,7 +63,11 @@ impl<G: Game> Polled<G> {
         }
         match (&self.end, &mut self.session) {
             (Some(why), _) => Status::Ended(why),
-            (None, Some(session)) => Status::Playing(session.view()),
+            (None, Some(session)) => {
+                let is_reconnecting = session.is_reconnecting();
+                let view = session.view();
+                if is_reconnecting { Status::Reconnecting(view) } else { Status::Playing(view) }
+            }
             (None, None) => Status::Connecting,
         }
     }
@@ -87,6 +94,14 @@ impl<G: Game> Polled<G> {
     /// When earlier messages still wait, or there is no match.
     pub fn say(&self, text: &str) -> Result<(), SayError> {
         self.session().ok_or(SayError::NotConnected)?.say(text)
+    }
+
+    /// Looks elsewhere from now on, for spectators; see [`Session::look`].
+    ///
+    /// # Errors
+    /// When there is no match, or this is a player.
+    pub fn look(&mut self, look: Look) -> Result<(), LookError> {
+        self.session.as_mut().ok_or(LookError::NotConnected)?.look(look)
     }
 
     /// The session from its beginning, also when it has ended: who one is in it, its figures, its resume token.
@@ -120,10 +135,9 @@ fn run_network<G: Game>(address: &str, options: &Options, enter: &mpsc::SyncSend
         };
         match entered {
             Ok((session, pump)) => {
-                let endpoint = session.endpoint();
                 // If nobody waits for the session any more, it is dropped here, which ends the pump.
                 drop(enter.send(Ok(Box::new(session))));
-                pump.run().await;
+                let endpoint = pump.run().await;
                 let _ = timeout(LEAVE_TIMEOUT, endpoint.wait_idle()).await;
             }
             Err(error) => drop(enter.send(Err(error))),

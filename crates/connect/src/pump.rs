@@ -6,11 +6,12 @@ use bytes::Bytes;
 use downbeat_replica::PlayerId;
 use downbeat_wire::CloseCode;
 use downbeat_wire::control::{ControlReader, ServerMessage};
-use quinn::{Connection, ReadError, RecvStream, SendStream, VarInt};
+use quinn::{Connection, Endpoint, ReadError, RecvStream, SendStream, VarInt};
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
 use crate::inbox::Inbox;
+use crate::resume::{Request, Route, reconnect};
 use crate::{Disconnected, Message};
 
 /// The reading side of the control stream.
@@ -43,17 +44,52 @@ impl Control {
 
 /// What a session's task works on.
 pub(crate) struct Pump {
+    pub(crate) endpoint: Endpoint,
     pub(crate) connection: Connection,
     pub(crate) control: Control,
     pub(crate) send: SendStream,
     pub(crate) leaving: mpsc::Receiver<Vec<u8>>,
+    pub(crate) asked: mpsc::Receiver<Request>,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) clock: Clock,
+    pub(crate) route: Route,
 }
 
 impl Pump {
+    /// Carries the session until it ends or is dropped. Returns the endpoint of its last connection.
+    pub(crate) async fn run(mut self) -> Endpoint {
+        loop {
+            self.carry().await;
+            if !self.go_on().await {
+                return self.endpoint;
+            }
+        }
+    }
+
+    /// Waits for the session to want another connection, and makes it. False when there is no session any more, or none to be had.
+    async fn go_on(&mut self) -> bool {
+        let Some(Request { resumable, held, answer }) = self.asked.recv().await else { return false };
+        let made = tokio::select! {
+            made = reconnect(&self.route, self.clock, &resumable, held) => made,
+            // There is one request at a time: the session was dropped.
+            _ = self.asked.recv() => return false,
+        };
+        let (fresh, carried) = match made {
+            Ok(made) => made,
+            Err(error) => {
+                let _ = answer.send(Err(error));
+                return false;
+            }
+        };
+        (self.endpoint, self.connection) = (fresh.endpoint.clone(), fresh.connection.clone());
+        (self.send, self.control) = (carried.send, carried.control);
+        self.inbox = Arc::clone(&fresh.inbox);
+        // If the session was dropped meanwhile, so is the connection.
+        answer.send(Ok(fresh)).is_ok()
+    }
+
     /// Runs until the connection ends.
-    pub(crate) async fn run(mut self) {
+    async fn carry(&mut self) {
         let end = tokio::select! {
             end = receive_datagrams(&self.connection, &self.inbox, self.clock) => end,
             end = receive_messages(&mut self.control, &self.inbox) => end,

@@ -1,13 +1,13 @@
 //! From an address to a connection: resolve, shake hands, and go to the shard that the server names.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use downbeat_wire::CloseCode;
 use downbeat_wire::limits::REDIRECTS_MAX;
 use quinn::{Connection, Endpoint};
 use tokio::time::{Instant, timeout_at};
 
-use crate::error::share_of_timeout;
 use crate::limits::ADDRESSES_MAX;
 use crate::trust::Refusal;
 use crate::{ConnectError, Disconnected, Options, quic};
@@ -22,8 +22,13 @@ pub(crate) struct Reached {
     redirects: u32,
 }
 
-/// Shakes hands with the first address that answers.
-pub(crate) async fn reach(address: &str, options: &Options) -> Result<Reached, ConnectError> {
+/// Shakes hands with the first address that answers within `time`, at the shard that `first` stands for.
+pub(crate) async fn reach(
+    address: &str,
+    options: &Options,
+    first: Option<u8>,
+    time: Duration,
+) -> Result<Reached, ConnectError> {
     let bad_address = |why: String| ConnectError::Address { address: address.to_owned(), why };
     let (host, _) = address.rsplit_once(':').ok_or_else(|| bad_address("there is no port".to_owned()))?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -33,8 +38,8 @@ pub(crate) async fn reach(address: &str, options: &Options) -> Result<Reached, C
 
     let mut result = Err(bad_address("the name has no address".to_owned()));
     for &remote in &found {
-        let deadline = Instant::now() + share_of_timeout(found.len());
-        result = shake_hands(remote, name, options, None, deadline).await;
+        let deadline = Instant::now() + time / found.len() as u32;
+        result = shake_hands(remote, name, options, first, deadline).await;
         // Only silence is a reason to look elsewhere.
         if !matches!(result, Err(ConnectError::Unreachable(_))) {
             break;
@@ -161,7 +166,7 @@ mod tests {
             match timeout(Duration::from_secs(5), session.next()).await.expect("it goes on").expect("it goes on") {
                 Event::Input(tick) => session.input(tick, &Input { forward: 1.0, ..Input::default() }),
                 Event::Snapshot(_) => snapshots += 1,
-                Event::Message(message) => panic!("{message:?}"),
+                other => panic!("{other:?}"),
             }
             if snapshots > 60 + 5 * rebinds {
                 rebinds += 1;

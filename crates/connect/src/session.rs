@@ -1,23 +1,27 @@
 //! The face for tokio: one `next().await` says what is to be done next.
 
+mod lost;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use downbeat_client::{Client, Received, View};
 use downbeat_replica::{Game, Micros, PlayerId, Tick};
-use downbeat_wire::CloseCode;
 use downbeat_wire::control::{ClientMessage, Welcome, frame};
 use downbeat_wire::limits::CHAT_BYTES_MAX;
+use downbeat_wire::{CloseCode, Look, Resumable, ResumeToken};
 use quinn::{Connection, Endpoint};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{timeout, timeout_at};
 
 use crate::clock::{Clock, micros};
 use crate::inbox::Inbox;
 use crate::join::join;
-use crate::limits::LEAVE_TIMEOUT;
+use crate::limits::{LEAVE_TIMEOUT, SILENCE_MAX};
+use crate::looking::Looking;
 use crate::pump::{close, tell_protocol_error};
-use crate::{ConnectError, Disconnected, Options, SayError};
+use crate::resume::{Fresh, Request};
+use crate::{ConnectError, Disconnected, LookError, Options, SayError};
 
 /// What [`Session::next`] brings.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +32,16 @@ pub enum Event {
     Snapshot(Received),
     /// The server sent a message.
     Message(Message),
+    /// The connection was lost, for this reason, and another one is being made. The match goes on without word from the server:
+    /// inputs are asked for as before, so that the picture goes on, but do not arrive.
+    Reconnecting(Disconnected),
+    /// The session goes on.
+    Resumed {
+        /// Whether both ends know what they knew before. If not, all is told anew.
+        keeps_state: bool,
+        /// Whether reliable events were lost: more than the server keeps.
+        lost_events: bool,
+    },
 }
 
 /// What a server says during a match.
@@ -70,6 +84,7 @@ pub(crate) struct Line {
     pub(crate) connection: Connection,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) say: mpsc::Sender<Vec<u8>>,
+    pub(crate) ask: mpsc::Sender<Request>,
     pub(crate) clock: Clock,
 }
 
@@ -79,9 +94,16 @@ pub struct Session<G: Game> {
     line: Line,
     room: u64,
     player: Option<PlayerId>,
-    resume_token: [u8; 16],
-    /// Whether there is something to tell the server: inputs, or a spectator's acknowledgements.
+    resumable: Option<Resumable>,
+    /// Another connection is being made.
+    reconnecting: Option<oneshot::Receiver<Result<Fresh, ConnectError>>>,
+    /// It is over.
+    end: Option<Disconnected>,
+    /// When the server was heard of last.
+    heard: Micros,
+    /// Whether there is something to tell the server: inputs, or acknowledgements.
     unsent: bool,
+    looking: Looking,
     datagram: Vec<u8>,
 }
 
@@ -100,12 +122,16 @@ impl<G: Game> Session<G> {
     pub(crate) fn new(client: Client<G>, line: Line, welcome: &Welcome) -> Self {
         Self {
             client,
-            line,
             room: welcome.room,
             player: welcome.player.map(PlayerId),
-            resume_token: welcome.resume,
+            resumable: welcome.resume,
+            reconnecting: None,
+            end: None,
+            heard: line.clock.now(),
             unsent: false,
+            looking: Looking::default(),
             datagram: Vec::new(),
+            line,
         }
     }
 
@@ -120,24 +146,58 @@ impl<G: Game> Session<G> {
                 return Ok(Event::Input(tick));
             }
             self.transmit();
-            if let Some((at, datagram)) = self.line.inbox.take_datagram() {
-                match self.receive(at, &datagram) {
-                    Some(received) => return Ok(Event::Snapshot(received)),
-                    None => continue,
+            self.tell_look();
+            if self.reconnecting.is_none() {
+                if let Some((at, datagram)) = self.line.inbox.take_datagram() {
+                    match self.receive(at, &datagram) {
+                        Some(received) => return Ok(Event::Snapshot(received)),
+                        None => continue,
+                    }
+                }
+                self.receive_reliable();
+                if let Some(message) = self.line.inbox.take_message() {
+                    return Ok(Event::Message(message));
+                }
+                if let Some(event) = self.check_line()? {
+                    return Ok(event);
                 }
             }
-            self.receive_reliable();
-            if let Some(message) = self.line.inbox.take_message() {
-                return Ok(Event::Message(message));
+            // What is due is seen at the top.
+            let due = self.line.clock.instant(self.next_due());
+            if let Ok(Some(answer)) = timeout_at(due.into(), self.awaited()).await {
+                return self.go_on(answer);
             }
-            if let Some(end) = self.line.inbox.end() {
-                return Err(end);
-            }
-            match self.client.next_input_at() {
-                // That the input is due is seen at the top.
-                Some(at) => drop(timeout_at(self.line.clock.instant(at).into(), self.line.inbox.arrived()).await),
-                None => self.line.inbox.arrived().await,
-            }
+        }
+    }
+
+    /// When something is to be done, whatever arrives.
+    fn next_due(&self) -> Micros {
+        let silence =
+            Some(self.heard + SILENCE_MAX).filter(|_| self.resumable.is_some() && self.reconnecting.is_none());
+        let times = [self.client.next_input_at(), silence, self.looking.next_at()];
+        times.into_iter().flatten().min().unwrap_or(self.now() + SILENCE_MAX)
+    }
+
+    /// Looks elsewhere from now on. The server is told ten times a second at most, and the last word counts.
+    ///
+    /// # Errors
+    /// When this is a player.
+    pub fn look(&mut self, look: Look) -> Result<(), LookError> {
+        if self.player.is_some() {
+            return Err(LookError::Player);
+        }
+        self.looking.set(look);
+        Ok(())
+    }
+
+    fn tell_look(&mut self) {
+        let now = self.now();
+        if self.reconnecting.is_none()
+            && let Some(look) = self.looking.poll(now)
+        {
+            // What does not fit behind other messages is told next time.
+            let is_sent = self.line.say.try_send(frame(&ClientMessage::Look { look })).is_ok();
+            self.looking.told(now, is_sent);
         }
     }
 
@@ -193,9 +253,14 @@ impl<G: Game> Session<G> {
         self.room
     }
 
-    /// What another connection names to go on with this session: [`Options::resume`], not acted on by servers yet.
-    pub const fn resume_token(&self) -> [u8; 16] {
-        self.resume_token
+    /// What another run of this program names to go on with this session: [`Options::resume`]. It is a secret, and another one
+    /// after each lost connection; `None` where the server lets nobody resume.
+    #[must_use]
+    pub const fn resume_token(&self) -> Option<ResumeToken> {
+        match self.resumable {
+            Some(resumable) => Some(resumable.token),
+            None => None,
+        }
     }
 
     /// The time of the session's clock, which [`Client`] is told everything in.
@@ -210,13 +275,19 @@ impl<G: Game> Session<G> {
 
     /// One frame: takes in what arrived, samples the inputs that are due, sends them.
     pub(crate) fn update(&mut self, mut sample: impl FnMut(Tick) -> G::Input) -> Result<(), Disconnected> {
-        while let Some((at, datagram)) = self.line.inbox.take_datagram() {
-            self.receive(at, &datagram);
+        match self.reconnecting.as_mut().map(oneshot::Receiver::try_recv) {
+            Some(Ok(answer)) => drop(self.go_on(answer)?),
+            Some(Err(oneshot::error::TryRecvError::Closed)) => drop(self.go_on(Err(ConnectError::ThreadDied))?),
+            Some(Err(oneshot::error::TryRecvError::Empty)) | None => {}
         }
-        self.receive_reliable();
-        if let Some(end) = self.line.inbox.end() {
-            return Err(end);
+        if self.reconnecting.is_none() {
+            while let Some((at, datagram)) = self.line.inbox.take_datagram() {
+                self.receive(at, &datagram);
+            }
+            self.receive_reliable();
+            self.check_line()?;
         }
+        self.tell_look();
         while let Some(tick) = self.client.poll_input(self.now()) {
             let input = sample(tick);
             self.input(tick, &input);
@@ -225,6 +296,8 @@ impl<G: Game> Session<G> {
         Ok(())
     }
 
+    /// What a test pulls the rug from under.
+    #[cfg(test)]
     pub(crate) fn endpoint(&self) -> Endpoint {
         self.line.endpoint.clone()
     }
@@ -236,8 +309,9 @@ impl<G: Game> Session<G> {
     fn receive(&mut self, at: Micros, datagram: &[u8]) -> Option<Received> {
         // One that does not decode is as good as lost; the client counts it.
         let received = self.client.receive(at, datagram).ok()?;
+        self.heard = at;
         // A spectator has no inputs for its acknowledgements to ride on.
-        self.unsent |= self.player.is_none();
+        self.unsent |= self.player.is_none() || self.client.owes_answer();
         Some(received)
     }
 
@@ -255,7 +329,7 @@ impl<G: Game> Session<G> {
     }
 
     fn transmit(&mut self) {
-        if !std::mem::take(&mut self.unsent) {
+        if !std::mem::take(&mut self.unsent) || self.reconnecting.is_some() {
             return;
         }
         self.client.transmit(&mut self.datagram);

@@ -25,6 +25,7 @@ fn walk(net: &mut Polled<Field>, seconds: f32) -> Option<downbeat_field::Avatar>
                     avatar = Some(own);
                 }
             }
+            Status::Reconnecting(_) => panic!("the line is good"),
             Status::Ended(why) => panic!("{why}"),
         }
         sleep(FRAME);

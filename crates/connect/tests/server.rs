@@ -56,7 +56,7 @@ fn a_frame_loop_plays_on_a_real_server_until_it_shuts_down() {
         }
         match net.update(|tick| Input { forward: 1.0, yaw: (tick.0 / 30) as f32, ..Input::default() }) {
             Status::Ended(why) => break why.to_string(),
-            Status::Connecting | Status::Playing(_) => sleep(Duration::from_millis(16)),
+            Status::Connecting | Status::Playing(_) | Status::Reconnecting(_) => sleep(Duration::from_millis(16)),
         }
     };
     assert!(end.contains("SHUTTING_DOWN (1)"), "{end}");

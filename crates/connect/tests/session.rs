@@ -23,7 +23,7 @@ async fn play(session: &mut Session<Field>, seconds: f32) -> Vec<f32> {
             Event::Snapshot(received) if started.elapsed().as_secs_f32() > 1.0 => {
                 errors.extend(received.prediction_error_m);
             }
-            Event::Snapshot(_) | Event::Message(_) => {}
+            _ => {}
         }
     }
     errors
@@ -121,7 +121,7 @@ async fn what_one_says_all_hear() {
                 match session.next().await.expect("connected") {
                     Event::Message(message) => return message,
                     Event::Input(tick) => session.input(tick, &Input::default()),
-                    Event::Snapshot(_) => {}
+                    _ => {}
                 }
             }
         };

@@ -103,9 +103,9 @@ impl Game for Field {
         }
     }
 
-    /// The nearest neighbours of the viewer's avatar; those of the origin for a viewer without one.
+    /// The nearest neighbours of the viewer's avatar, or of its camera; those of the origin for a viewer without either.
     fn relevance(&self, viewer: &Viewer, scene: &Scene, out: &mut Visible) {
-        let center = viewer.avatar.and_then(|own| scene.position(own)).unwrap_or(Vec3::ZERO);
+        let center = viewer.place(scene).unwrap_or(Vec3::ZERO);
         self.neighbours.nearest(center, self.world.visible, |id| Some(id) != viewer.avatar, out);
         viewer.avatar.into_iter().for_each(|own| out.add(own));
     }

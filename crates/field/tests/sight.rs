@@ -82,7 +82,7 @@ fn a_viewer_before_the_first_tick_is_shown_itself_alone() {
     let game = Match::new(&config(200, 32, Avatars::Private), 35);
     let mut visible = Visible::default();
     let own = EntityId::new(7, 0);
-    game.field.relevance(&Viewer { player: None, avatar: Some(own) }, &Scene::default(), &mut visible);
+    game.field.relevance(&Viewer { avatar: Some(own), ..Viewer::default() }, &Scene::default(), &mut visible);
     assert_eq!(visible.sorted(), [own]);
 }
 

@@ -52,7 +52,9 @@ fn say_again(messages: &[FromClient]) {
     for message in messages {
         match message {
             FromClient::Hello(hello) => reader.push(&hello.to_bytes()),
-            FromClient::Message(message @ ClientMessage::Say { .. }) => reader.push(&frame(message)),
+            FromClient::Message(message @ (ClientMessage::Say { .. } | ClientMessage::Look { .. })) => {
+                reader.push(&frame(message));
+            }
         }
         assert_eq!(reader.next_from_client().as_ref().map(Option::as_ref), Ok(Some(message)));
     }

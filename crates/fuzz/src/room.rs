@@ -246,6 +246,7 @@ impl Match {
         let how = bytes.byte();
         let session = self.seats.get(seat).map(|seat| seat.session);
         match (how % 3, session) {
+            (_, Some(_)) if how & 0x80 != 0 => self.lose_connection(seat, how & 0x40 != 0, (how & 0x3f).into()),
             (0, Some(session)) => self.leave(session),
             (1, Some(session)) => self.join_as(session, how & 4 != 0),
             _ if self.seats.len() < SEATS => {
@@ -253,6 +254,27 @@ impl Match {
             }
             _ => {}
         }
+    }
+
+    /// A connection is gone for so many ticks, whether or not the room is told, and its client resumes.
+    fn lose_connection(&mut self, seat: usize, is_told: bool, ticks: u32) {
+        let session = self.seats[seat].session;
+        let space = self.seats[seat].space;
+        if is_told {
+            self.room.suspend(session);
+            self.seats[seat].space = None;
+        }
+        for _ in 0..ticks {
+            self.tick_once();
+            self.seats[seat].lines.iter_mut().for_each(|line| line.flights.clear());
+        }
+        let seat = &mut self.seats[seat];
+        (seat.space, seat.lines) = (space, Default::default());
+        let back = self.room.resume(session, Some(seat.client.held()), false).expect("it takes part");
+        let resumed = seat.client.resume(&back.resumed, self.room.present());
+        assert!(!seat.is_honest || resumed.is_ok(), "{resumed:?} of {:?}", back.resumed);
+        // What a client makes of a lie may stand in the way of the truth.
+        seat.is_honest &= resumed.is_ok();
     }
 
     /// Something happens to a line.

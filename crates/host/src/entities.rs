@@ -130,6 +130,11 @@ impl Entities {
         &self.coding.model
     }
 
+    /// The tick that was captured last.
+    pub(crate) const fn present(&self) -> Tick {
+        self.tick
+    }
+
     /// Ticks from one snapshot to the next.
     pub(crate) const fn interval(&self) -> u32 {
         self.interval
@@ -233,6 +238,35 @@ impl Entities {
         records.push(Kept { key, record, before });
         last[id.index()] = Some(records.len() as u32 - 1);
         record
+    }
+
+    /// What there is to tell of `id` to a reader who knows nothing later of it than that it was as in `lanes`, `age` snapshots
+    /// ago. `renamed` as for [`Self::record`].
+    pub(crate) fn record_beside(
+        &mut self,
+        id: EntityId,
+        (age, lanes): (u8, &[i32]),
+        owner: bool,
+        renamed: Tick,
+    ) -> Record {
+        let Self { places, coding, ops, walk, state, tick, interval, .. } = self;
+        let entity = places[id.index()].as_ref().expect("what is shown is in the table");
+        let newest = entity.told(owner).newest().expect("a captured entity has a version");
+        let age = u32::from(age) * *interval;
+        let history = History::of(&[Known { age, lanes }]).expect("something is known");
+        let news = renamed > tick.offset(-i64::from(age)) || newest.lanes != lanes;
+        let start = ops.len();
+        let model = coding.model.kind(entity.kind, owner);
+        walk.begin(model, &history);
+        let Ok(_) = walk.presence(model, ops, news);
+        if news {
+            state.clear();
+            state.extend_from_slice(newest.lanes);
+            let Ok(()) = walk.body(model, &history, ops, state);
+        }
+        let cost = ops[start..].iter().map(|op| op.cost()).sum();
+        let len = (ops.len() - start) as u32;
+        Record { start: start as u32, len, cost, asleep: false, news, since: newest.since }
     }
 
     /// Decides the state of `id`, of which the reader knows nothing, beside `guess`.

@@ -4,17 +4,22 @@
 
 mod entities;
 mod inputs;
+mod kept;
 pub mod limits;
 mod replication;
+mod resume;
 mod rewind;
 mod room;
 mod schedule;
 mod sent;
 mod snapshot;
+mod tail;
 mod types;
+mod watching;
 
 pub use room::Room;
 pub use schedule::{Grid, Schedule};
 pub use types::{
-    Counters, InputCounters, JoinError, Margins, Net, PeerError, Phase, RoomOptions, SessionId, SessionReport, Told,
+    Counters, InputCounters, JoinError, Margins, Net, PeerError, Phase, Return, RoomOptions, SessionId, SessionReport,
+    Told,
 };

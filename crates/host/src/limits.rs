@@ -33,6 +33,14 @@ pub const LEADS_LOOKED_AT_EVERY: usize = 16;
 /// clock moves at most 5 % faster than time, so that it lags when the line gets better.
 pub const VIEW_TOLERANCE_TICKS: u32 = 3;
 
+/// Bytes of reliable events that are kept of each session's last, for a client that comes back and has not read them. Of
+/// more, the oldest events are lost to it, and it is told so.
+pub const RELIABLE_KEPT_BYTES: usize = 16 * 1_024;
+
+/// From one time that the states are kept which a client knows, whose acknowledgements do not come any more, to the next. If
+/// they come and go faster than that, a client that loses its connection then is told everything anew.
+pub const KEPT_EVERY: Micros = Micros::from_millis(1_000);
+
 /// An overloaded room sends each client every such snapshot at least.
 pub const SEND_EVERY_MAX: u32 = 4;
 

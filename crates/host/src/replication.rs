@@ -11,11 +11,11 @@ use crate::entities::Entities;
 use crate::sent::Sent;
 
 /// An entity that a client is shown, or will be as soon as it was told of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Shown {
     pub(crate) id: EntityId,
     pub(crate) kind: usize,
-    born: Tick,
+    pub(crate) born: Tick,
     /// Snapshots that told its state, be it by silence; seen from the number `seen_from`.
     told: Frames,
     seen_from: u32,
@@ -36,6 +36,11 @@ impl Shown {
         self.told = self.told.later(from - self.seen_from);
         self.seen_from = from;
         self.told
+    }
+
+    /// The same, seen from the number `from`, the one that was asked about last or a later one.
+    pub(crate) const fn told_by(&self, from: u32) -> Frames {
+        self.told.later(from - self.seen_from)
     }
 
     /// The same, seen from the number that was asked about last.
@@ -65,8 +70,18 @@ pub(crate) struct Leaving {
     seen_from: u32,
 }
 
+/// By slot: a state that the client has of its entity.
+pub(crate) type Lanes = Vec<Option<Vec<i32>>>;
+
+/// What a session was resumed with: the states that the snapshot `number` counts as having told, by slot.
+#[derive(Clone, Debug)]
+pub(crate) struct Remembered {
+    pub(crate) number: u32,
+    pub(crate) lanes: Lanes,
+}
+
 /// One client's share of the room.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Replication {
     pub(crate) slots: Vec<Option<Shown>>,
     /// Who has which slot, ascending.
@@ -81,6 +96,8 @@ pub(crate) struct Replication {
     pub(crate) epoch: Tick,
     /// The snapshots that the one that was begun builds on.
     pub(crate) known: Frames,
+    /// Since the session was resumed, until nothing builds on it any more.
+    pub(crate) remembered: Option<Box<Remembered>>,
     shown_at: Tick,
     /// The index before the view changed; empty between calls.
     before: Vec<(EntityId, u16)>,
@@ -122,13 +139,48 @@ impl Replication {
         } else if before != Frames::default() {
             self.restart(tick);
         }
+        self.remembered.take_if(|base| !self.known.contains(number - base.number));
         known
+    }
+
+    /// The snapshot that stands for what was known before the session was resumed, seen from the one that was begun.
+    pub(crate) fn base(&self) -> Frames {
+        self.remembered.as_ref().map_or(Frames::default(), |base| Frames(1 << (self.sent.newest() - base.number)))
+    }
+
+    /// What was known before the session was resumed, if `known` of an entity is that alone.
+    pub(crate) fn remembered(&self, known: Frames) -> Option<&Remembered> {
+        self.remembered.as_deref().filter(|_| known == self.base())
+    }
+
+    /// The snapshots of `known`, seen from the newest that was begun, told all that the client knows. From now on that
+    /// counts as told by the snapshot `number`, in these states.
+    pub(crate) fn rebase(&mut self, known: Frames, number: u32, interval: u32, lanes: Lanes) {
+        let (newest, at) = (self.sent.newest(), Tick(number * interval));
+        for (slot, shown) in self.slots.iter_mut().enumerate() {
+            let Some(shown) = shown else { continue };
+            let state = lanes.get(slot).is_some_and(Option::is_some);
+            let age = shown.told_by(newest).and(known).newest().filter(|_| state);
+            // What it was told later, it may not have heard.
+            let is_renamed = age.is_none_or(|age| shown.renamed.0 > (newest - age) * interval);
+            if is_renamed {
+                shown.renamed = at.next();
+            }
+            (shown.told, shown.seen_from) = (Frames(u64::from(age.is_some())), number);
+        }
+        for leaving in &mut self.leaving {
+            (leaving.told, leaving.seen_from) = (Frames::default(), number);
+        }
+        self.sent = Sent::behind(number);
+        self.known = Frames(1);
+        self.remembered = Some(Box::new(Remembered { number, lanes }));
     }
 
     /// Nothing that was told counts any more.
     pub(crate) fn restart(&mut self, tick: Tick) {
         self.sent.forget();
         (self.epoch, self.known) = (tick, Frames::default());
+        self.remembered = None;
         self.resting.extend(self.leaving.drain(..).map(|leaving| leaving.slot));
         for shown in self.slots.iter_mut().flatten() {
             shown.lapsed |= shown.spelled != Tick::ZERO;

@@ -15,33 +15,47 @@ use downbeat_wire::packet::{Acks, Arrivals, InputReport, UpHead};
 
 use crate::entities::Entities;
 use crate::inputs::InputQueue;
+use crate::kept::Kept;
 use crate::limits::{
     INPUT_TICKS_AHEAD_MAX, REWIND_MAX, SEND_EVERY_MAX, SNAPSHOT_BYTES_MIN, SNAPSHOTS_KEPT_MAX, TICK_RATE_HZ_MAX,
 };
 use crate::replication::Replication;
 use crate::rewind::{Leads, Past};
 use crate::snapshot::{self, EncodedEvent, Snapshot};
+use crate::tail::Tail;
 use crate::types::{
     Counters, InputCounters, JoinError, Net, PeerError, Phase, RoomOptions, SessionId, SessionReport, Told,
 };
+use crate::watching::Watching;
 
 pub(crate) struct Session {
     pub(crate) player: Option<PlayerId>,
-    queue: InputQueue,
+    pub(crate) queue: InputQueue,
     /// The margin that was reported last, in sixteenths of a tick.
     margin: Option<i16>,
-    up_seen: Option<Acks>,
+    pub(crate) up_seen: Option<Acks>,
     inputs: InputCounters,
-    leads: Leads,
+    pub(crate) leads: Leads,
     pub(crate) replication: Replication,
     /// What its connection can take in this snapshot, its avatar, and what it is shown.
-    space: Option<usize>,
+    pub(crate) space: Option<usize>,
     avatar: Option<EntityId>,
     visible: Visible,
     /// Bytes that its next snapshot may have, as far as the configured rate goes.
     allowance: usize,
     /// The tick of its last snapshot: events up to there were told, or did not fit.
-    heard: Tick,
+    pub(crate) heard: Tick,
+    /// Where a spectator looks.
+    pub(crate) watching: Watching,
+    /// It has no connection for now.
+    pub(crate) is_away: bool,
+    /// What its client knew, once that is about to be forgotten, and when that was kept.
+    pub(crate) kept: Option<Box<Kept>>,
+    pub(crate) kept_at: Tick,
+    /// What it was resumed with, until something is heard of its client.
+    pub(crate) unheard: Option<Box<Kept>>,
+    /// The last of its reliable events.
+    pub(crate) tail: Tail,
 }
 
 /// A match and those who take part in it.
@@ -52,11 +66,11 @@ pub struct Room<G: Game> {
     pub(crate) tick: Tick,
     tick_started: Micros,
     neutral: Vec<i32>,
-    sessions: BTreeMap<SessionId, Session>,
+    pub(crate) sessions: BTreeMap<SessionId, Session>,
     players: Vec<bool>,
     pub(crate) entities: Entities,
     /// By player.
-    avatars: Vec<Option<EntityId>>,
+    pub(crate) avatars: Vec<Option<EntityId>>,
     events: Events<G::Event>,
     pub(crate) encoded_events: Vec<EncodedEvent>,
     /// Those that must arrive.
@@ -179,6 +193,12 @@ impl<G: Game> Room<G> {
                 visible: Visible::default(),
                 allowance: 0,
                 heard: self.tick,
+                watching: Watching::default(),
+                is_away: false,
+                kept: None,
+                kept_at: Tick::ZERO,
+                unheard: None,
+                tail: Tail::default(),
             },
         );
         Ok(player)
@@ -202,6 +222,7 @@ impl<G: Game> Room<G> {
         match result {
             Err(PeerError::Malformed(_)) => self.counters.malformed += 1,
             Err(PeerError::ForgedAck) => self.counters.forged_acks += 1,
+            Err(PeerError::SpectatorInput) => self.counters.spectator_inputs += 1,
             _ => {}
         }
         result
@@ -215,6 +236,7 @@ impl<G: Game> Room<G> {
         if datagram.len() > UP_DATAGRAM_BYTES_MAX {
             return Err(DecodeError::TooLarge("datagram").into());
         }
+        session.unheard = None;
         let mut input = BitReader::new(datagram);
         let head = UpHead::decode(&mut input)?;
         if session.up_seen.is_some_and(|seen| seen.contains(head.sequence)) {
@@ -288,8 +310,10 @@ impl<G: Game> Room<G> {
         for session in self.sessions.values_mut() {
             let Some(player) = session.player else { continue };
             let before = session.inputs;
-            let taken =
-                session.queue.take(self.tick, tick_length, &self.schema.input, &self.neutral, &mut session.inputs);
+            let mut uncounted = session.inputs;
+            // Nobody starves who is not there.
+            let counters = if session.is_away { &mut uncounted } else { &mut session.inputs };
+            let taken = session.queue.take(self.tick, tick_length, &self.schema.input, &self.neutral, counters);
             let input = <G::Input as downbeat_replica::Replicated>::read(&mut LaneReader::new(taken.lanes));
             self.inputs.push(PlayerInput { player, input, view: taken.view, substituted: taken.substituted });
             self.counters.inputs.consumed += session.inputs.consumed - before.consumed;
@@ -363,6 +387,11 @@ impl<G: Game> Room<G> {
         let budget = self.options.client_bytes_per_s / self.options.send_rate_hz as usize;
         let number = self.tick.0 / self.interval();
         for (&id, session) in &mut self.sessions {
+            session.keep(&self.entities, self.options.tick_rate_hz);
+            if session.is_away {
+                session.space = None;
+                continue;
+            }
             if !number.wrapping_add(id.0).is_multiple_of(self.send_every) {
                 session.space = None;
                 self.counters.left_out += 1;
@@ -377,8 +406,11 @@ impl<G: Game> Room<G> {
             let avatar = session.player.and_then(|player| self.avatars.get(usize::from(player.0)).copied().flatten());
             session.avatar = avatar;
             session.visible.clear();
-            self.game.relevance(&Viewer { player: session.player, avatar }, &self.entities.scene, &mut session.visible);
-            avatar.into_iter().for_each(|avatar| session.visible.add(avatar));
+            let scene = &self.entities.scene;
+            let camera = session.watching.camera(scene, &self.avatars);
+            self.game.relevance(&Viewer { player: session.player, avatar, camera }, scene, &mut session.visible);
+            let shown = [avatar, camera.and_then(|camera| camera.follows)];
+            shown.into_iter().flatten().for_each(|id| session.visible.add(id));
         }
     }
 
@@ -421,7 +453,7 @@ impl<G: Game> Room<G> {
         if self.reliable_events.is_empty() {
             return;
         }
-        for (&id, session) in &self.sessions {
+        for (&id, session) in &mut self.sessions {
             self.reliable.clear();
             let slot_of = |id| session.replication.slot_of(id).map_or(0, |slot| slot + 1);
             for event in &self.reliable_events {
@@ -430,6 +462,7 @@ impl<G: Game> Room<G> {
                 }
             }
             if !self.reliable.is_empty() {
+                session.tail.push(&self.reliable);
                 net.send_reliable(id, &self.reliable);
             }
         }
@@ -511,12 +544,12 @@ impl<G: Game> Room<G> {
         session.replication.shown().iter().filter_map(tell).collect()
     }
 
-    fn tick_length(&self) -> Micros {
+    pub(crate) fn tick_length(&self) -> Micros {
         Micros(1_000_000 / u64::from(self.options.tick_rate_hz))
     }
 
     /// Ticks from one snapshot to the next.
-    const fn interval(&self) -> u32 {
+    pub(crate) const fn interval(&self) -> u32 {
         self.options.tick_rate_hz / self.options.send_rate_hz
     }
 }

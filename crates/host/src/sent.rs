@@ -6,7 +6,7 @@ use downbeat_wire::limits::SEQUENCE_WINDOW;
 use downbeat_wire::packet::{Acks, Known};
 
 /// The snapshots to one client. Sets are seen from the newest that was begun.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Sent {
     newest: u32,
     /// The first that was sent; `None` before that.
@@ -30,6 +30,26 @@ impl Sent {
         let is_retained = |age: &u32| is_retained(*age, interval, ROOM_VERSIONS as u32);
         let ages = (1..=Known::AGE_MAX).rev().find(is_retained).unwrap_or(0);
         Known::of((self.arrived.0 >> 1 & ((1 << ages) - 1)) as u32)
+    }
+
+    /// Those that arrived and that the snapshot `number`, the newest that was begun or a later one, could build on.
+    pub(crate) fn retained(&self, number: u32, interval: u32) -> Frames {
+        let ahead = number - self.newest;
+        let ages = (ahead..=Known::AGE_MAX).take_while(|&age| is_retained(age, interval, ROOM_VERSIONS as u32)).count();
+        Frames(self.arrived.0 & ((1 << ages) - 1))
+    }
+
+    /// Whether the snapshot `number` is the last that can build on any that arrived so far.
+    pub(crate) fn is_last_chance(&self, number: u32, interval: u32) -> bool {
+        let newest = self.arrived.newest().map(|age| number - self.newest + age);
+        let is_retained = |age| is_retained(age, interval, ROOM_VERSIONS as u32);
+        newest.is_some_and(|age| is_retained(age) && !is_retained(age + 1))
+    }
+
+    /// Begins anew behind the snapshot `number`, which counts as one that arrived.
+    pub(crate) fn behind(number: u32) -> Self {
+        let only = Frames(1);
+        Self { newest: number, first: None, sent: Frames::default(), counted: only, arrived: only }
     }
 
     /// Whatever arrived, or is on its way, does not count any more.

@@ -155,7 +155,8 @@ impl Snapshot {
         let known = replication.known;
         let landed = known.newest().map_or_else(|| ago(RETAINED_SNAPSHOTS), ago);
         picks.begin(known, interval);
-        let Replication { slots, index, .. } = replication;
+        let base = replication.base();
+        let Replication { slots, index, remembered, .. } = replication;
         let mut sleepers = 0;
         for (slot, place) in slots.iter_mut().enumerate() {
             let Some(shown) = place else { continue };
@@ -169,7 +170,7 @@ impl Snapshot {
                     (shown.refs, shown.renamed) = (refs, tick);
                 }
             }
-            let told = shown.told(number).and(known);
+            let told = shown.told(number).and(known).beyond(base);
             let lags = || source.entities.model().kind(kind, owner).lags();
             let Some(picked) = picks.of(told, 2 * kind + usize::from(owner), lags) else {
                 let changed = source.entities.told_since(id, owner).max(shown.renamed);
@@ -184,7 +185,13 @@ impl Snapshot {
                 newcomers.push(Newcomer { slot: slot as u16, turn, spelled: shown.spelled, record: None });
                 continue;
             };
-            let record = source.entities.record(id, picked, owner, shown.renamed);
+            let record = match remembered.as_deref().filter(|_| told == base) {
+                Some(remembered) => {
+                    let state = (picked.ages()[0], remembered.state(slot));
+                    source.entities.record_beside(id, state, owner, shown.renamed)
+                }
+                None => source.entities.record(id, picked, owner, shown.renamed),
+            };
             let before = record.asleep.then_some(sleepers);
             sleepers += u32::from(record.asleep);
             if record.asleep && !record.news {
@@ -283,8 +290,13 @@ impl Snapshot {
     fn own_state(&mut self, source: &Source<'_>, reader: &Reader, replication: &Replication) -> Option<usize> {
         let id = reader.avatar?;
         let entity = source.entities.of(id)?;
-        let known = source.own_known(replication, id)?;
-        let state = entity.told(true).at(known)?.lanes;
+        let slot = usize::from(replication.slot_of(id)?);
+        let known = replication.slots[slot].as_ref()?.told_before().and(replication.known);
+        let ticks = known.newest()? * source.entities.interval();
+        let state = match replication.remembered(known) {
+            Some(remembered) => remembered.state(slot),
+            None => entity.told(true).at(source.tick.offset(-i64::from(ticks)))?.lanes,
+        };
         self.avatar.clear();
         self.avatar.extend_from_slice(state);
         Some(entity.kind)
@@ -346,16 +358,6 @@ impl Snapshot {
                 put(member, out);
             }
         }
-    }
-}
-
-impl Source<'_> {
-    /// The tick of the newest snapshot that is known to have told the avatar `id`.
-    fn own_known(&self, replication: &Replication, id: EntityId) -> Option<Tick> {
-        let slot = replication.slot_of(id)?;
-        let shown = replication.slots[usize::from(slot)].as_ref()?;
-        let age = shown.told_before().and(replication.known).newest()?;
-        Some(self.tick.offset(-i64::from(age * self.entities.interval())))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a room is opened with, what it tells, and what it asks of the process around it.
 
 use downbeat_replica::{DecodeError, PlayerId};
+use downbeat_wire::Resumed;
 
 /// Names one client of a room, for as long as it takes part; connections come and go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +47,20 @@ pub enum PeerError {
     /// A spectator that sends inputs.
     #[error("a spectator cannot send inputs")]
     SpectatorInput,
+    /// A player that says where to look from.
+    #[error("a player looks from where its avatar is")]
+    PlayerLooks,
+}
+
+/// How a session goes on whose client came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Return {
+    /// Its player; `None` for a spectator.
+    pub player: Option<PlayerId>,
+    /// What its client is told of it.
+    pub resumed: Resumed,
+    /// Reliable events that it has not read yet: to be sent before all others.
+    pub events: Vec<u8>,
 }
 
 /// The parts of a tick, in order.
@@ -98,6 +113,8 @@ pub struct Counters {
     pub malformed: u64,
     /// Acknowledgements of what was never sent.
     pub forged_acks: u64,
+    /// Datagrams of spectators that had inputs.
+    pub spectator_inputs: u64,
     /// Snapshots sent.
     pub snapshots: u64,
     /// Snapshots not sent because the connection could not take one.
@@ -154,6 +171,7 @@ impl Counters {
         self.inputs.rejected += other.inputs.rejected;
         self.malformed += other.malformed;
         self.forged_acks += other.forged_acks;
+        self.spectator_inputs += other.spectator_inputs;
         self.snapshots += other.snapshots;
         self.skipped += other.skipped;
         self.left_out += other.left_out;

@@ -61,6 +61,13 @@ impl Frames {
         Self(self.0 & other.0)
     }
 
+    /// The same without those of `base`, if others are left.
+    #[must_use]
+    pub const fn beyond(self, base: Self) -> Self {
+        let others = self.0 & !base.0;
+        Self(if others == 0 { self.0 } else { others })
+    }
+
     /// The newest, and the newest that are at least `lags` ticks older, `interval` ticks from one snapshot to the next.
     /// `None` when there is none.
     #[must_use]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use glam::Vec3;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -60,8 +61,8 @@ pub trait Game: Sized + Send + 'static {
     /// starts on the server from the same bits as on a predicting client.
     fn capture(&mut self, out: &mut Capture<'_, Self::Entity>);
 
-    /// Chooses what a viewer is shown, of the state that was captured last. Its own avatar is shown in any case. The
-    /// default shows everything.
+    /// Chooses what a viewer is shown, of the state that was captured last: what matters to a player, or where a spectator's
+    /// camera is. Its own avatar is shown in any case. The default shows everything.
     fn relevance(&self, viewer: &Viewer, scene: &Scene, out: &mut Visible) {
         let _ = viewer;
         scene.ids().for_each(|id| out.add(id));
@@ -326,12 +327,32 @@ impl<'a, E: Kinds> Capture<'a, E> {
 }
 
 /// Who looks at the match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Viewer {
     /// The player; `None` for a spectator.
     pub player: Option<PlayerId>,
     /// Its avatar, when it has one in this tick.
     pub avatar: Option<EntityId>,
+    /// Where a spectator looks from; `None` for one that overlooks the match, and for a player.
+    pub camera: Option<Camera>,
+}
+
+impl Viewer {
+    /// Where it looks from, in metres: where its avatar is, or its camera. `None` when it has neither.
+    #[must_use]
+    pub fn place(&self, scene: &Scene) -> Option<Vec3> {
+        let avatar = self.avatar.and_then(|own| scene.position(own));
+        avatar.or_else(|| self.camera.map(|camera| camera.position))
+    }
+}
+
+/// Where a spectator looks from in a tick.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Camera {
+    /// The place, in metres: three finite numbers, however far from the match.
+    pub position: Vec3,
+    /// The entity that it follows, as long as that is there. It is shown in any case.
+    pub follows: Option<EntityId>,
 }
 
 /// Collects what a viewer is shown.

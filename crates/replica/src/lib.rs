@@ -33,8 +33,8 @@ pub use downbeat_derive::{Input, Replicated};
 pub use downbeat_wire::{DecodeError, Micros, Tick, bits, hash, range};
 pub use frames::{Frames, Picked, is_retained};
 pub use game::{
-    Capture, Captured, ConfigError, Context, Events, Game, Hearers, Inputs, PlayerInput, Rewind, Setup, Sighting,
-    Viewer, Visible, dt,
+    Camera, Capture, Captured, ConfigError, Context, Events, Game, Hearers, Inputs, PlayerInput, Rewind, Setup,
+    Sighting, Viewer, Visible, dt,
 };
 pub use glam;
 pub use ids::{EntityId, EntityIds, PlayerId};

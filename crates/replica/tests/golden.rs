@@ -1,4 +1,4 @@
-//! States, records and inputs as they stand in `assets/wire/v4.txt`; see the test of the same name in `wire`.
+//! States, records and inputs as they stand in `assets/wire/v5.txt`; see the test of the same name in `wire`.
 
 use downbeat_replica::bits::BitWriter;
 use downbeat_replica::codec::{History, KindModel, Known, Op, Plan, Walk, guess};
@@ -9,7 +9,7 @@ use downbeat_replica::{
     put_count, put_event, put_reliable,
 };
 
-const VECTORS: &str = include_str!("../../../assets/wire/v4.txt");
+const VECTORS: &str = include_str!("../../../assets/wire/v5.txt");
 
 #[derive(Replicated)]
 struct Thing {
@@ -43,7 +43,7 @@ fn check(name: &str, write: impl FnOnce(&mut BitWriter<'_>)) {
 fn check_bytes(name: &str, bytes: &[u8]) {
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let known = VECTORS.lines().filter_map(|line| line.split_once(' ')).find(|(known, _)| *known == name);
-    assert_eq!(known.map_or("", |(_, hex)| hex), hex, "the vector `{name}` of assets/wire/v4.txt");
+    assert_eq!(known.map_or("", |(_, hex)| hex), hex, "the vector `{name}` of assets/wire/v5.txt");
 }
 
 fn lanes(thing: &Thing) -> Vec<i32> {

@@ -85,6 +85,12 @@ pub(crate) struct Strain {
 pub(crate) struct Tallies {
     pub(crate) admitted: u64,
     pub(crate) redirected: u64,
+    /// Sessions whose connection was lost, and those of them that ended because nobody came back in time.
+    pub(crate) suspended: u64,
+    pub(crate) expired: u64,
+    /// Sessions that went on over another connection, and attempts that opened none.
+    pub(crate) resumed: u64,
+    pub(crate) resumes_refused: u64,
     pub(crate) datagrams_early: u64,
     pub(crate) says_dropped: u64,
     pub(crate) says_missed: u64,
@@ -134,6 +140,10 @@ impl Tallies {
     fn add(&mut self, other: &Self) {
         self.admitted += other.admitted;
         self.redirected += other.redirected;
+        self.suspended += other.suspended;
+        self.expired += other.expired;
+        self.resumed += other.resumed;
+        self.resumes_refused += other.resumes_refused;
         self.datagrams_early += other.datagrams_early;
         self.says_dropped += other.says_dropped;
         self.says_missed += other.says_missed;

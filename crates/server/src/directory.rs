@@ -10,6 +10,8 @@ use std::net::IpAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 
+use crate::accounts::Accounts;
+
 /// Numbers that all shards of a server share.
 #[derive(Debug)]
 pub(crate) struct Directory {
@@ -17,6 +19,7 @@ pub(crate) struct Directory {
     rooms: AtomicUsize,
     rooms_max: AtomicUsize,
     clients_peak: AtomicU64,
+    pub(crate) accounts: Accounts,
     /// By network. Locked where a connection begins or ends, and for no longer than it takes to count it.
     connections: Mutex<HashMap<IpAddr, u32>>,
 }
@@ -49,6 +52,7 @@ impl Directory {
             rooms: AtomicUsize::new(0),
             rooms_max: AtomicUsize::new(rooms_max),
             clients_peak: AtomicU64::new(0),
+            accounts: Accounts::default(),
             connections: Mutex::default(),
         }
     }

@@ -11,6 +11,7 @@
 //! | [`Notice`] | what an operator is told |
 #![forbid(unsafe_code)]
 
+mod accounts;
 pub mod bans;
 pub mod config;
 pub mod control;

@@ -146,6 +146,14 @@ pub struct Totals {
     pub admitted: u64,
     /// Clients that were sent to another shard, where they come in or not.
     pub redirected: u64,
+    /// Sessions whose connection was lost and that waited for their client.
+    pub sessions_suspended: u64,
+    /// Of these, sessions that ended because it did not come back in time.
+    pub sessions_expired: u64,
+    /// Sessions that went on over another connection, whether or not the loss of the one before was noticed.
+    pub sessions_resumed: u64,
+    /// Attempts to resume that opened no session.
+    pub resumes_refused: u64,
     /// Tickets that let nobody in, by what was wrong with them.
     pub tickets_refused: BTreeMap<String, u64>,
     /// Rooms that were opened.
@@ -158,6 +166,8 @@ pub struct Totals {
     pub datagrams_early: u64,
     /// Datagrams of clients that did not decode.
     pub datagrams_malformed: u64,
+    /// Datagrams of spectators that had inputs.
+    pub spectator_inputs: u64,
     /// Acknowledgements of what was never sent.
     pub acks_forged: u64,
     /// Chat lines that were one too many, of their player or of their room.

@@ -122,6 +122,7 @@ fn listen(net: &mut Polled<Talk>, seconds: f64, heard: &mut (Vec<u32>, usize)) {
                     }
                 }
             }
+            Status::Reconnecting(_) => panic!("the line is good"),
             Status::Ended(why) => panic!("{why}"),
         }
         sleep(Duration::from_millis(8));

@@ -8,12 +8,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use common::{Probe, Running, config, hello, start, start_told};
 use downbeat_field::{Config as Rules, Field};
-use downbeat_server::config::TicketKeys;
+use downbeat_server::config::{SecondLogin, TicketKeys};
 use downbeat_server::ticket::{Audience, NewKey, Role, SigningKey, Ticket};
 use downbeat_server::{Config, Listen, Notice, Server, StartError};
 use downbeat_transport::CloseReason;
-use downbeat_wire::CloseCode;
 use downbeat_wire::control::{Hello, Welcome};
+use downbeat_wire::{CloseCode, Resume};
 
 /// A file of keys that goes with the test.
 struct KeyFile(PathBuf);
@@ -162,4 +162,86 @@ fn nobody_listens_to_other_machines_without_asking_unless_told_to() {
     let nowhere = TicketKeys { keys: PathBuf::from("/nowhere/keys.json"), audience: "downbeat".to_owned() };
     let error = start(&Config { tickets: Some(nowhere), ..open }).expect_err("there is no such file");
     assert!(error.to_string().contains("/nowhere/keys.json"), "{error}");
+}
+
+/// One room on each of two shards.
+fn two_shards(file: &KeyFile, second_login: SecondLogin) -> Running {
+    start::<Field>(&Config { shards: 2, players_max: 2, second_login, ..file.config() }, &rules())
+}
+
+/// Fills the first room, so that the next ones come to the other shard.
+fn seat(server: &Running, key: &NewKey, account: &str, jti: &str) -> Result<(Welcome, Probe), (u64, String)> {
+    come(server, hello::<Field>(), key, &Ticket { sub: account.to_owned(), ..ticket(jti) })
+}
+
+#[test]
+fn a_second_login_ends_the_first_wherever_either_is() {
+    let key = key();
+    let file = KeyFile::new("replace", &key);
+    let server = two_shards(&file, SecondLogin::Replace);
+    let (first, mut ada) = seat(&server, &key, "ada", "1").expect("a good ticket");
+    let (_, _ben) = seat(&server, &key, "ben", "2").expect("a good ticket");
+    let (other, _eve) = seat(&server, &key, "eve", "3").expect("a good ticket");
+    assert_ne!(first.room % 2, other.room % 2, "they are on two shards");
+    // Across shards: to the room of the other one.
+    let claim = Hello { room: Some(other.room), ..hello::<Field>() };
+    let again = Ticket { sub: "ada".to_owned(), ..ticket("4") };
+    let (second, mut later) = come(&server, claim, &key, &again).expect("a good ticket");
+    assert_eq!(second.room, other.room);
+    assert_eq!(ada.end().0, CloseCode::Replaced);
+    let token = first.resume.expect("sessions can be resumed").token;
+    let mut ghost = server.probe();
+    ghost.knock(&Hello { resume: Some(Resume { token, held: None }), ..hello::<Field>() });
+    assert_eq!(ghost.end().0, CloseCode::SessionOver, "who was replaced does not come back");
+    // On the same shard, where its own place is the last one.
+    let claim = Hello { room: Some(other.room), ..hello::<Field>() };
+    let (third, _probe) = come(&server, claim, &key, &Ticket { sub: "ada".to_owned(), ..ticket("5") }).expect("good");
+    assert_eq!(third.room, other.room);
+    assert_eq!(later.end().0, CloseCode::Replaced);
+    // A ticket that was used replaces nobody.
+    refused(seat(&server, &key, "eve", "3"), "used before");
+    let report = server.stop();
+    assert_eq!(report.totals.closes.by_server["REPLACED"], 2);
+}
+
+#[test]
+fn a_second_login_is_refused_where_the_first_is_to_stay_unless_that_lost_its_connection() {
+    let key = key();
+    let file = KeyFile::new("refuse", &key);
+    let server = two_shards(&file, SecondLogin::Refuse);
+    let (_, mut ada) = seat(&server, &key, "ada", "1").expect("a good ticket");
+    for shard in [0, 1] {
+        let text = SigningKey::from_pem(&key.private_pem).expect("its own key");
+        let text = text.sign(&Ticket { sub: "ada".to_owned(), ..ticket("2") }, None).expect("ring signs");
+        let mut late = server.probe_at(shard);
+        late.knock(&Hello { ticket: Some(text), ..hello::<Field>() });
+        assert_eq!(late.end().0, CloseCode::AlreadyConnected);
+    }
+    let now = ada.clock.now();
+    ada.driver.close(now, ada.conn, CloseCode::Replaced, "");
+    assert!(ada.until(|probe| probe.driver.is_idle()));
+    let (_, mut again) = seat(&server, &key, "ada", "2").expect("nobody is there, and the ticket was not used");
+    again.leave();
+    seat(&server, &key, "ada", "3").expect("it left");
+    let report = server.stop();
+    assert_eq!(report.totals.closes.by_server["ALREADY_CONNECTED"], 2);
+}
+
+#[test]
+fn a_session_is_resumed_without_a_ticket_and_not_with_anothers() {
+    let key = key();
+    let file = KeyFile::new("resume", &key);
+    let server = start::<Field>(&file.config(), &rules());
+    let (welcome, _first) = seat(&server, &key, "ada", "1").expect("a good ticket");
+    let token = welcome.resume.expect("sessions can be resumed").token;
+    let again = || Hello { resume: Some(Resume { token, held: None }), ..hello::<Field>() };
+    let result = come(&server, again(), &key, &Ticket { sub: "eve".to_owned(), ..ticket("2") });
+    refused(result, "refused");
+    refused(come(&server, again(), &key, &Ticket { sub: "ada".to_owned(), exp: 1, ..ticket("3") }), "expired");
+    let (same, _probe) =
+        come(&server, again(), &key, &Ticket { sub: "ada".to_owned(), ..ticket("4") }).expect("its own");
+    assert_eq!(same.player, welcome.player);
+    let (same, _probe) = knock(&server, &again()).expect("no ticket is needed");
+    assert_eq!(same.player, welcome.player);
+    assert_eq!(server.stop().totals.admitted, 1);
 }

@@ -28,6 +28,9 @@ pub enum Trouble {
     ServerStalls,
     /// This client does not take part: it leaves when this begins (or is not there yet), and joins when it ends.
     Away(u16),
+    /// The connection of this client is gone at the beginning, and neither end is told so; a second later the server notices. At
+    /// the end the client connects again and resumes its session.
+    Breaks(u16),
     /// The address of this client changes, at the beginning; on model links alone, nothing happens.
     Moves(u16),
 }
@@ -37,6 +40,11 @@ impl Fault {
     #[must_use]
     pub fn until(&self) -> Micros {
         self.from + self.lasts
+    }
+
+    /// When the server notices, if it is a connection that breaks.
+    fn noticed(&self) -> Micros {
+        self.until().min(self.from + NOTICED_AFTER)
     }
 
     fn is_on(&self, now: Micros) -> bool {
@@ -52,10 +60,14 @@ impl fmt::Display for Fault {
             Trouble::ClientStalls(client) => write!(f, "client {client} stalls"),
             Trouble::ServerStalls => write!(f, "the server stalls"),
             Trouble::Away(client) => write!(f, "client {client} is away"),
+            Trouble::Breaks(client) => write!(f, "the connection of client {client} is gone, until it resumes"),
             Trouble::Moves(client) => write!(f, "client {client} has another address"),
         }
     }
 }
+
+/// How long a server goes on sending to a client whose connection is gone, unless it comes back before.
+const NOTICED_AFTER: Micros = Micros::from_millis(1_000);
 
 /// Whether the line of `client` is dead at `now`.
 pub(crate) fn is_cut_off(faults: &[Fault], now: Micros, client: usize) -> bool {
@@ -79,6 +91,31 @@ pub(crate) fn is_away(faults: &[Fault], now: Micros, client: usize) -> bool {
     faults.iter().any(|fault| matches!(fault.what, Trouble::Away(of) if usize::from(of) == client) && fault.is_on(now))
 }
 
+/// What becomes of a connection that breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Break {
+    /// It is gone.
+    Begins,
+    /// The server notices.
+    Noticed,
+    /// The client begins to connect again.
+    Ends,
+}
+
+/// What becomes of connections that break, after `before` and until `now`, with the clients whose they are.
+pub(crate) fn breaks(faults: &[Fault], before: Micros, now: Micros) -> Vec<(Break, usize)> {
+    let of = |fault: &Fault| match fault.what {
+        Trouble::Breaks(client) => Some((*fault, usize::from(client))),
+        _ => None,
+    };
+    let moments = |(fault, client): (Fault, usize)| {
+        let all = [(Break::Begins, fault.from), (Break::Noticed, fault.noticed()), (Break::Ends, fault.until())];
+        all.map(|(what, at)| (what, at, client))
+    };
+    let moments = faults.iter().filter_map(of).flat_map(moments);
+    moments.filter(|(_, at, _)| *at > before && *at <= now).map(|(what, _, client)| (what, client)).collect()
+}
+
 /// The clients whose addresses change after `before` and until `now`.
 pub(crate) fn moves(faults: &[Fault], before: Micros, now: Micros) -> impl Iterator<Item = usize> {
     let moved = move |fault: &&Fault| fault.from > before && fault.from <= now;
@@ -90,5 +127,5 @@ pub(crate) fn moves(faults: &[Fault], before: Micros, now: Micros) -> impl Itera
 
 /// When the next fault after `now` begins or ends.
 pub(crate) fn next_change(faults: &[Fault], now: Micros) -> Option<Micros> {
-    faults.iter().flat_map(|fault| [fault.from, fault.until()]).filter(|at| *at > now).min()
+    faults.iter().flat_map(|fault| [fault.from, fault.noticed(), fault.until()]).filter(|at| *at > now).min()
 }

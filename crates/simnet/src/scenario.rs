@@ -238,11 +238,12 @@ impl Dice {
         }
         for _ in 0..self.0.random_range(0..=5) {
             let client = self.0.random_range(0..clients);
-            let (what, lasts) = match self.0.random_range(0..5) {
+            let (what, lasts) = match self.0.random_range(0..6) {
                 0 => (Trouble::Outage(client), self.millis(50, 3_000)),
                 1 => (Trouble::ClientStalls(client), self.millis(50, 600)),
                 2 => (Trouble::ServerStalls, self.millis(20, 300)),
                 3 => (Trouble::Moves(client), Micros(0)),
+                4 => (Trouble::Breaks(client), self.millis(0, 3_000)),
                 _ => (Trouble::Away(client), self.millis(200, 3_000)),
             };
             let lasts = lasts.min(storm.calm.since(storm.from));

@@ -17,6 +17,8 @@ pub(crate) struct Seat<G: Game> {
     pub(crate) player: Box<dyn Player<G>>,
     /// Whether it wants to take part: it is connected or connecting.
     pub(crate) is_here: bool,
+    /// Its connection is gone, and the new one is not there yet.
+    pub(crate) is_broken: bool,
     /// Since it was let in, until it goes.
     pub(crate) client: Option<Client<G>>,
     /// As the room knows it, which hears later that it went.
@@ -44,6 +46,7 @@ impl<G: Game> Seat<G> {
             may_give_up: options.refuses_inputs(),
             player,
             is_here: false,
+            is_broken: false,
             client: None,
             session: None,
             player_id: None,
@@ -67,9 +70,14 @@ impl<G: Game> Seat<G> {
     ) {
         (self.session, self.player_id, self.client) = (Some(session), player_id, client);
         (self.truth, self.sampled, self.shown_max) = (Truth::default(), Sampled::default(), 0);
-        self.converged = false;
+        (self.converged, self.is_broken) = (false, false);
         self.visits += 1;
         self.since = now;
+    }
+
+    /// It goes on over another connection.
+    pub(crate) fn resume(&mut self, now: Micros) {
+        (self.converged, self.is_broken, self.since) = (false, false, now);
     }
 
     /// When it looks or acts next, in true time.
@@ -130,6 +138,12 @@ impl<G: Game> Seat<G> {
                 format!("client {} holds {entity:?} at {newest:?}, which never was", self.index)
             });
         }
+    }
+
+    /// Writes into `out` what it sends although no input is due, if it is to.
+    pub(crate) fn answer(&mut self, out: &mut Vec<u8>) -> bool {
+        let client = self.client.as_mut().filter(|client| client.owes_answer());
+        client.map(|client| client.transmit(out)).is_some()
     }
 
     /// Takes in bytes of the reliable stream that arrived `at`.

@@ -12,7 +12,7 @@ use rand_pcg::Pcg64;
 
 use crate::carrier::{Arrival, Arrived, Carrier, End, carrier};
 use crate::checks::{Findings, Invariant, check_session, check_tick};
-use crate::faults::{is_away, is_cut_off, is_stalled, moves, next_change};
+use crate::faults::{Break, breaks, is_away, is_cut_off, is_stalled, moves, next_change};
 use crate::options::{Layer, Options};
 use crate::player::Player;
 use crate::seat::Seat;
@@ -118,6 +118,9 @@ impl<G: Game> Sim<G> {
         let before = self.looked_at.replace(self.now).unwrap_or_default();
         self.set_lines();
         moves(&self.options.faults, before, self.now).for_each(|client| self.carrier.rebind(client));
+        for (what, client) in breaks(&self.options.faults, before, self.now) {
+            self.break_connection(what, client);
+        }
         for seat in &mut self.seats {
             let is_here = !is_away(&self.options.faults, self.now, seat.index);
             if is_here == seat.is_here {
@@ -127,9 +130,22 @@ impl<G: Game> Sim<G> {
             if is_here {
                 self.carrier.open(self.now, seat.index);
             } else {
-                seat.client = None;
+                (seat.client, seat.is_broken) = (None, false);
                 self.carrier.close(self.now, seat.index);
             }
+        }
+    }
+
+    fn break_connection(&mut self, what: Break, index: usize) {
+        let seat = &mut self.seats[index];
+        match what {
+            Break::Begins if seat.client.is_some() => {
+                seat.is_broken = true;
+                self.carrier.cut(index);
+            }
+            Break::Noticed if seat.is_broken => seat.session.into_iter().for_each(|session| self.room.suspend(session)),
+            Break::Ends if seat.is_broken => self.carrier.open(self.now, index),
+            _ => {}
         }
     }
 
@@ -173,6 +189,10 @@ impl<G: Game> Sim<G> {
                     Arrived::Opened => {}
                 }
             }
+            if self.seats[index].answer(&mut self.datagram) {
+                self.carrier.send(self.now, end, index, &self.datagram);
+                self.carrier.flush(self.now, end);
+            }
         }
     }
 
@@ -180,6 +200,9 @@ impl<G: Game> Sim<G> {
         let &Arrival { client, at, .. } = arrival;
         match &arrival.what {
             Arrived::Opened => self.let_in(client),
+            Arrived::Closed(_) if self.seats[client].is_broken => {
+                self.seats[client].session.into_iter().for_each(|session| self.room.suspend(session));
+            }
             Arrived::Closed(why) => {
                 self.lose(client, why);
                 if let Some(session) = self.seats[client].session.take() {
@@ -213,6 +236,15 @@ impl<G: Game> Sim<G> {
     /// A client is connected. It knows its place at once: hello and welcome are not simulated.
     fn let_in(&mut self, index: usize) {
         let seat = &mut self.seats[index];
+        if let (true, Some(session), Some(client)) = (seat.is_broken, seat.session, &mut seat.client) {
+            let back = self.room.resume(session, Some(client.held()), false).expect("it takes part");
+            self.carrier.send_reliable(self.now, index, &back.events);
+            if let Err(error) = client.resume(&back.resumed, self.room.present()) {
+                let what = || format!("client {index} cannot resume with {:?}: {error}", back.resumed);
+                self.findings.broken(self.now, Invariant::Wellformed, what);
+            }
+            return seat.resume(self.now);
+        }
         // Whose end was not heard of makes room for itself.
         seat.session.take().into_iter().for_each(|ghost| self.room.leave(ghost));
         let session = session_of(index, seat.visits, self.options.clients);
@@ -255,7 +287,8 @@ impl<G: Game> Sim<G> {
             if seat.next_frame_at().is_none_or(|at| at > self.now) {
                 continue;
             }
-            if seat.frame(self.now, is_settled, &mut self.findings, &mut self.datagram) {
+            // Before it is welcomed a client sends nothing.
+            if seat.frame(self.now, is_settled, &mut self.findings, &mut self.datagram) && !seat.is_broken {
                 self.carrier.send(self.now, End::Client(index), index, &self.datagram);
             }
             self.carrier.flush(self.now, End::Client(index));
@@ -301,7 +334,8 @@ impl<G: Game> Sim<G> {
         let Self { room, seats, trace, findings, now, last, options, .. } = self;
         let seat = &mut seats[index];
         let Some(session) = seat.session else { return };
-        if last.0.is_multiple_of(options.tick_rate_hz / options.send_rate_hz) {
+        // To one who is not there, nothing is told.
+        if !seat.is_broken && last.0.is_multiple_of(options.tick_rate_hz / options.send_rate_hz) {
             let told = room.told(session);
             seat.shown_max = seat.shown_max.max(told.len());
             let client = seat.client.as_ref();

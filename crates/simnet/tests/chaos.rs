@@ -9,7 +9,7 @@ use downbeat_replica::{
     Capture, ConfigError, Context, EntityId, EntityIds, Events, Game, Input, Inputs, Micros, NoEvents, PlayerId,
     Replicated, Rewind, Scene, Setup, Tick, Viewer, Visible,
 };
-use downbeat_simnet::{Options, Sim, WanderPlayer};
+use downbeat_simnet::{Fault, Options, Sim, Trouble, WanderPlayer};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -194,15 +194,20 @@ proptest! {
         line in lines(),
         (budget, divisor, calm) in (0..2_usize, 1..=3_u32, any::<bool>()),
         (silence_ms, moment_ms) in (prop_oneof![Just(0), 300..1_500_u64], 300..2_000_u64),
+        (broken_from_ms, broken_ms) in (prop_oneof![Just(0), 300..2_500_u64], prop_oneof![0..700_u64, 700..1_400_u64]),
     ) {
         let calm_from = if calm { 239 } else { u32::MAX };
         let wild = Wildness { calm_from, population, spawn, despawn, change, see };
         let lossy: LinkSpec = line.parse().expect("the line is spelled right");
+        // A connection that is gone, and a client that resumes.
+        let (from, lasts) = (Micros::from_millis(broken_from_ms), Micros::from_millis(broken_ms));
+        let faults = if broken_from_ms > 0 { vec![Fault { from, lasts, what: Trouble::Breaks(0) }] } else { Vec::new() };
         let options = Options {
             link: lossy,
             clients: 3,
             send_rate_hz: 60 / divisor,
             datagram_bytes_max: [1_162, 400][budget],
+            faults,
             ..Options::new(seed)
         };
         let player = |_, seed| Box::new(WanderPlayer::new(seed)) as _;

@@ -50,6 +50,9 @@ close_codes! {
     RoomFailed = 3, "ROOM_FAILED", "the room failed and was closed; join another";
     /// Removed by an operator.
     Kicked = 4, "KICKED", "removed by an operator";
+    /// Another connection took the session over, or the account came in again. To a server: the client goes on with the
+    /// session over another connection.
+    Replaced = 5, "REPLACED", "another connection of this player took over";
     /// Every room and every place is taken.
     ServerFull = 16, "SERVER_FULL", "the server is full; try again later or elsewhere";
     /// The server cannot take the connection now.
@@ -61,6 +64,10 @@ close_codes! {
     /// Another shard of the server is to serve this client. The reason is a number, 0..=255 in decimal: a client connects
     /// again with that as the first byte of the first connection id that it sends to, and is let in there.
     Elsewhere = 20, "ELSEWHERE", "another shard serves this room; connect again as the protocol says";
+    /// There is no session that the resume token opens, or no longer.
+    SessionOver = 21, "SESSION_OVER", "the session that was to be resumed is over; join again";
+    /// The account has a session, and the server lets no second one in.
+    AlreadyConnected = 22, "ALREADY_CONNECTED", "this account is connected already; leave there first";
     /// The hello does not begin with the magic bytes.
     BadMagic = 32, "BAD_MAGIC", "this is not the Downbeat protocol";
     /// The hello names a protocol version that is not spoken here.

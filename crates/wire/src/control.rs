@@ -7,15 +7,15 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::CloseCode;
 use crate::description::Part;
 use crate::limits::{CONTROL_BYTES_MAX, SERVER_CONTROL_BYTES_MAX};
+use crate::{CloseCode, Look, Resumable, Resume, Resumed};
 
 /// The first bytes of a hello.
 pub const MAGIC: [u8; 4] = *b"DNBT";
 
 /// The version of everything behind the fixed layout. `WIRE.md` and the golden vectors move with it.
-pub const PROTOCOL_VERSION: u16 = 4;
+pub const PROTOCOL_VERSION: u16 = 5;
 
 /// Who speaks where an operator does: no player's number is as high.
 pub const OPERATOR: u16 = u16::MAX;
@@ -35,10 +35,10 @@ pub struct Hello {
     pub room: Option<u64>,
     /// Whether the client comes to watch only.
     pub spectator: bool,
-    /// What lets the client in, where the server asks for it. Reserved: no server asks yet.
+    /// What lets the client in, where the server asks for it.
     pub ticket: Option<String>,
-    /// Names the session to go on with after a lost connection. Reserved: servers do not act on it yet.
-    pub resume: Option<[u8; 16]>,
+    /// Goes on with a session whose connection was lost. Name, room and role are then the session's, whatever stands here.
+    pub resume: Option<Resume>,
 }
 
 /// What a client may send after its hello.
@@ -48,6 +48,11 @@ pub enum ClientMessage {
     Say {
         /// At most [`CHAT_BYTES_MAX`](crate::limits::CHAT_BYTES_MAX) bytes.
         text: String,
+    },
+    /// A spectator looks elsewhere from now on.
+    Look {
+        /// Where.
+        look: Look,
     },
 }
 
@@ -85,8 +90,10 @@ pub enum ServerMessage {
 /// How a client is let in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
-    /// Resumes this session on another connection.
-    pub resume: [u8; 16],
+    /// How this session can be resumed; `None` when the server does not let it.
+    pub resume: Option<Resumable>,
+    /// How it goes on, if it was resumed.
+    pub resumed: Option<Resumed>,
     /// The room.
     pub room: u64,
     /// The player's place in it; `None` for a spectator.
@@ -253,6 +260,7 @@ const FRAME_HEAD: usize = 4;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Held, ResumeToken};
     use proptest::prelude::*;
 
     fn hello() -> Hello {
@@ -264,7 +272,7 @@ mod tests {
             room: Some(7),
             spectator: false,
             ticket: None,
-            resume: Some([9; 16]),
+            resume: Some(Resume { token: ResumeToken([9; 24]), held: Some(Held { tick: 300, events_read: 7 }) }),
         }
     }
 

@@ -8,12 +8,16 @@ pub mod description;
 mod error;
 pub mod hash;
 pub mod limits;
+mod look;
 pub mod packet;
 pub mod range;
+mod resume;
 pub mod time;
 
 pub use close::CloseCode;
 pub use error::DecodeError;
+pub use look::{Look, Spot};
+pub use resume::{Base, Held, Resumable, Resume, ResumeToken, Resumed};
 pub use time::{Micros, Tick};
 
 /// The ALPN of the protocol. It never changes; versions are told in the hello.

@@ -29,3 +29,13 @@ pub const SEQUENCE_WINDOW: u16 = 1 << 15;
 /// Times in a row that a client follows [`Elsewhere`](crate::CloseCode::Elsewhere). Places may be taken meanwhile, so once
 /// is not always enough.
 pub const REDIRECTS_MAX: u32 = 3;
+
+/// Bytes of a resume token.
+pub const RESUME_TOKEN_BYTES: usize = 24;
+
+/// How far from the origin a spectator may look from, along each axis, in metres. What lies beyond is no place, and closes
+/// the connection with [`MalformedControl`](crate::CloseCode::MalformedControl).
+pub const SPOT_REACH_M: f32 = 1e6;
+
+/// How often a spectator says where it looks at most, per second: a client tells the newest then.
+pub const LOOKS_PER_S: u32 = 10;

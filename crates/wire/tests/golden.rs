@@ -1,4 +1,4 @@
-//! The bytes of the protocol as they stand in `assets/wire/v4.txt`. A change here is a change of the protocol:
+//! The bytes of the protocol as they stand in `assets/wire/v5.txt`. A change here is a change of the protocol:
 //! raise `PROTOCOL_VERSION`, describe it in `WIRE.md`, and start a new file.
 
 use downbeat_wire::bits::{BitReader, BitWriter};
@@ -8,15 +8,15 @@ use downbeat_wire::control::{
 use downbeat_wire::description::Part;
 use downbeat_wire::packet::{Acks, Arrivals, DownHead, InputReport, Known, UpHead};
 use downbeat_wire::range::{Decoder, Encoder};
-use downbeat_wire::{CloseCode, Tick};
+use downbeat_wire::{Base, CloseCode, Held, Look, Resumable, Resume, ResumeToken, Resumed, Tick};
 
-const VECTORS: &str = include_str!("../../../assets/wire/v4.txt");
+const VECTORS: &str = include_str!("../../../assets/wire/v5.txt");
 
 fn check(name: &str, bytes: &[u8]) {
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let known = VECTORS.lines().filter_map(|line| line.split_once(' ')).find(|(known, _)| *known == name);
     let known = known.map_or("", |(_, hex)| hex);
-    assert_eq!(known, hex, "the vector `{name}` of assets/wire/v4.txt");
+    assert_eq!(known, hex, "the vector `{name}` of assets/wire/v5.txt");
 }
 
 fn hello() -> Hello {
@@ -34,12 +34,13 @@ fn hello() -> Hello {
 
 #[test]
 fn control_messages() {
-    assert_eq!(PROTOCOL_VERSION, 4);
+    assert_eq!(PROTOCOL_VERSION, 5);
     check("hello", &hello().to_bytes());
     let say = ClientMessage::Say { text: "hi".into() };
     check("say", &frame(&say));
     let welcome = ServerMessage::Welcome(Welcome {
-        resume: [0xaa; 16],
+        resume: Some(Resumable { token: ResumeToken([0xaa; 24]), window_s: 30 }),
+        resumed: None,
         room: 1,
         player: Some(3),
         tick_rate_hz: 60,
@@ -48,6 +49,28 @@ fn control_messages() {
         config: vec![1, 2, 3],
     });
     check("welcome", &frame(&welcome));
+    let again = ServerMessage::Welcome(Welcome {
+        resume: Some(Resumable { token: ResumeToken([0xbb; 24]), window_s: 300 }),
+        resumed: Some(Resumed {
+            base: Some(Base { at: 1_400, newest: 1_000, before: 0x8000_0001 }),
+            events_from: 70_000,
+        }),
+        room: 1,
+        player: Some(3),
+        tick_rate_hz: 60,
+        send_rate_hz: 30,
+        tick: 1_401,
+        config: vec![1, 2, 3],
+    });
+    check("welcome-resumed", &frame(&again));
+    for (name, look) in [
+        ("look-overview", Look::Overview),
+        ("look-at", Look::at([1.5, -2.0, 0.25]).expect("a place")),
+        ("look-player", Look::Player(3)),
+        ("look-entity", Look::Entity(300)),
+    ] {
+        check(name, &frame(&ClientMessage::Look { look }));
+    }
     check("said", &frame(&ServerMessage::Said { player: 3, text: "hi".into() }));
     check("draining", &frame(&ServerMessage::Draining { deadline_s: 300 }));
     check("pace", &frame(&ServerMessage::Pace { send_rate_hz: 30, ticks_left_out: 7 }));
@@ -55,6 +78,11 @@ fn control_messages() {
     check("model", &frame(&ServerMessage::Model(Part { rest: 0, bytes: vec![4, 5] })));
     let asks = Hello { game: String::new(), schema_hash: 0, model_hash: 0, ..hello() };
     check("hello-asks", &asks.to_bytes());
+    for (name, held) in [("hello-resumes", Some(Held { tick: 1_000, events_read: 70_000 })), ("hello-comes-back", None)]
+    {
+        let resume = Resume { token: ResumeToken([0xcc; 24]), held };
+        check(name, &Hello { resume: Some(resume), ..hello() }.to_bytes());
+    }
 
     let mut reader = ControlReader::default();
     reader.push(&[hello().to_bytes(), frame(&say)].concat());

@@ -110,7 +110,7 @@ impl World {
     pub fn near(&mut self, player: u16, seen: impl FnMut(usize)) {
         let avatar = self.avatars[usize::from(player)];
         self.visible.clear();
-        self.game.relevance(&Viewer { player: Some(PlayerId(player)), avatar }, &self.scene, &mut self.visible);
+        self.game.relevance(&Viewer { player: Some(PlayerId(player)), avatar, camera: None }, &self.scene, &mut self.visible);
         let walkers = self.visible.sorted().iter().filter(|id| Some(**id) != avatar);
         walkers.map(|id: &EntityId| id.index()).for_each(seen);
     }

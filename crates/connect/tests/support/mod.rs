@@ -192,6 +192,7 @@ async fn attend(connection: Connection, steps: &mpsc::UnboundedSender<Step>) -> 
                 Ok(Some(FromClient::Message(ClientMessage::Say { text }))) => {
                     steps.send(Step::Say(session?, text)).ok()?;
                 }
+                Ok(Some(FromClient::Message(ClientMessage::Look { .. }))) => {}
                 Err(error) => {
                     connection.close(VarInt::from_u32(error.close_code() as u32), error.to_string().as_bytes());
                     return steps.send(Step::Gone(session?)).ok();
@@ -319,7 +320,8 @@ async fn enter(
         }
     };
     let welcome = Welcome {
-        resume: [session.0 as u8; 16],
+        resume: None,
+        resumed: None,
         room: 1,
         player: player.map(|player| player.0),
         tick_rate_hz: 60,

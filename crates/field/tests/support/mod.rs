@@ -97,7 +97,7 @@ impl Match {
     pub(crate) fn visible(&self, player: Option<u16>) -> Vec<EntityId> {
         let avatar = player.map(|player| self.captured_avatar(player).id);
         let mut visible = Visible::default();
-        let viewer = Viewer { player: player.map(PlayerId), avatar };
+        let viewer = Viewer { player: player.map(PlayerId), avatar, camera: None };
         self.field.relevance(&viewer, &self.scene(), &mut visible);
         visible.sorted().to_vec()
     }

@@ -12,7 +12,7 @@ use super::error::{ConfigError, Source};
 use super::game::GameTable;
 use super::loader::{GameDefaults, Layer, Loader};
 use super::raw::Raw;
-use super::{AUDIENCE, Config, LogFormat, LogOptions, SHARDS, TICK_RATE_HZ, TicketKeys, TlsFiles};
+use super::{AUDIENCE, Config, LogFormat, LogOptions, SHARDS, SecondLogin, TICK_RATE_HZ, TicketKeys, TlsFiles};
 use crate::limits::ADMIN_TOKEN_BYTES;
 use crate::log::LEVELS;
 use crate::text;
@@ -50,6 +50,8 @@ impl Loader {
         self.optional(&mut config.seed, "seed", 0..=i64::MAX, |raw| raw.seed.as_ref())?;
         self.seconds(&mut config.drain_deadline, "drain_deadline", 0.0..=86_400.0, |raw| raw.drain_deadline.as_ref())?;
         self.seconds(&mut config.hello_timeout, "hello_timeout", 0.1..=60.0, |raw| raw.hello_timeout.as_ref())?;
+        self.seconds(&mut config.resume_window, "resume_window", 0.0..=600.0, |raw| raw.resume_window.as_ref())?;
+        self.second_login(&mut config.second_login)?;
         let bytes = 2_000..=10_000_000;
         self.number(&mut config.client_bytes_per_s, "client_bytes_per_s", bytes, |raw| {
             raw.client_bytes_per_s.as_ref()
@@ -135,6 +137,19 @@ impl Loader {
         if self.given(&of).is_some() {
             self.number(into.insert(N::default()), key, allowed, of)?;
         }
+        Ok(())
+    }
+
+    fn second_login(&self, into: &mut SecondLogin) -> Result<(), ConfigError> {
+        let Some(given) = self.given(|raw| raw.second_login.as_ref()) else { return Ok(()) };
+        *into = match given.value.as_str() {
+            "replace" => SecondLogin::Replace,
+            "refuse" => SecondLogin::Refuse,
+            other => {
+                let message = format!("`second_login` is `{other}`; `replace` and `refuse` are allowed");
+                return Err(given.error(message));
+            }
+        };
         Ok(())
     }
 

@@ -48,6 +48,10 @@ pub struct Config {
     pub drain_deadline: Duration,
     /// How long a connection may be silent before its hello.
     pub hello_timeout: Duration,
+    /// How long the session of a lost connection waits for its client; zero for not at all.
+    pub resume_window: Duration,
+    /// What becomes of a session whose account comes in again.
+    pub second_login: SecondLogin,
     /// Snapshot bytes per second and client at most.
     pub client_bytes_per_s: u32,
     /// Connections at a time of one address, or of one IPv6 network of 64 bits.
@@ -117,6 +121,15 @@ pub enum LogFormat {
     Json,
 }
 
+/// What becomes of two logins of one account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecondLogin {
+    /// The first one ends.
+    Replace,
+    /// The second one is not let in, unless the connection of the first was lost.
+    Refuse,
+}
+
 /// PEM files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -159,6 +172,8 @@ impl Config {
             seed: None,
             drain_deadline: Duration::ZERO,
             hello_timeout: Duration::from_secs(3),
+            resume_window: Duration::from_secs(30),
+            second_login: SecondLogin::Replace,
             client_bytes_per_s: 65_536,
             address_connections_max: 32,
             address_exempt: Prefix::loopback(),

@@ -35,6 +35,11 @@ pub enum Command {
         /// The way back.
         answer: Answer<Option<Who>>,
     },
+    /// Sends a client away whose account came in again.
+    Replace {
+        /// Which.
+        session: SessionId,
+    },
     /// From now on nobody hears what a client says.
     Mute {
         /// Which.

@@ -203,6 +203,14 @@ fn admission(page: &mut Page, sum: &Counts) {
     page.gauge("downbeat_connections_open", "Connections that are open.", driver.open);
     page.gauge("downbeat_handshakes_open", "Handshakes under way.", driver.half_open);
     page.counters("downbeat_tickets_refused_total", "Tickets that let nobody in.", "reason", tallies.tickets_refused());
+    let sessions = [
+        ("suspended", tallies.suspended),
+        ("expired", tallies.expired),
+        ("resumed", tallies.resumed),
+        ("refused", tallies.resumes_refused),
+    ];
+    let help = "Lost connections whose sessions waited for their clients, and what came of them.";
+    page.counters("downbeat_sessions_total", help, "outcome", sessions);
     let mut counter = |name, help, value| page.counter(name, help, value);
     counter("downbeat_redirects_total", "Clients that were sent to another shard.", tallies.redirected);
     counter("downbeat_handshakes_total", "Handshakes that were begun.", driver.accepted);
@@ -228,6 +236,8 @@ fn admission(page: &mut Page, sum: &Counts) {
         "Of these, those whose packets took the time of many.",
         driver.handshakes_costly,
     );
+    let refused = sum.counted.rooms.spectator_inputs;
+    counter("downbeat_spectator_inputs_total", "Datagrams of spectators that had inputs; they were closed.", refused);
     counter("downbeat_acks_forged_total", "Acknowledgements of what was never sent.", sum.counted.rooms.forged_acks);
     counter(
         "downbeat_slow_readers_total",

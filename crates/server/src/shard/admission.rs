@@ -7,28 +7,31 @@ use downbeat_host::{JoinError, SessionId};
 use downbeat_replica::Game;
 use downbeat_transport::Socket;
 use downbeat_wire::control::{Hello, OPERATOR, ServerMessage, Welcome, frame};
-use downbeat_wire::{CloseCode, Micros};
+use downbeat_wire::{CloseCode, Micros, Resumable, Resumed};
 
 use super::Shard;
 use super::peers::Link;
 use super::rooms::{Place, Trouble};
 use super::sessions::{Identity, Session};
+use super::tokens::Tokens;
+use crate::accounts::Seat;
 use crate::bans;
+use crate::config::SecondLogin;
 use crate::doorman::Wish;
 use crate::guard::Rate;
 use crate::text;
 use crate::ticket::{Ticket, TicketError};
 
 /// Why a newcomer is sent away.
-struct Refusal {
-    code: CloseCode,
-    reason: String,
+pub(super) struct Refusal {
+    pub(super) code: CloseCode,
+    pub(super) reason: String,
     /// What is wrong with its ticket, if it is that.
     ticket: Option<TicketError>,
 }
 
 impl Refusal {
-    const fn new(code: CloseCode, reason: String) -> Self {
+    pub(super) const fn new(code: CloseCode, reason: String) -> Self {
         Self { code, reason, ticket: None }
     }
 }
@@ -64,11 +67,12 @@ impl<G: Game, S: Socket> Shard<G, S> {
 
     pub(super) fn greet(&mut self, now: Micros, link: Link, hello: &Hello) {
         let _admission = self.admission_span(link).entered();
-        match self.admit(now, link, hello) {
-            Ok(()) => {
-                self.tallies.admitted += 1;
-                self.meter.joined(now);
-            }
+        let answer = self.check_game(hello).and_then(|()| match &hello.resume {
+            Some(resume) => self.resume(now, link, hello, resume),
+            None => self.admit(now, link, hello),
+        });
+        match answer {
+            Ok(()) => {}
             Err(Refusal { code, reason, ticket }) => {
                 self.tell_refused(code, ticket);
                 if code == CloseCode::Elsewhere {
@@ -83,7 +87,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
         }
     }
 
-    fn admit(&mut self, now: Micros, link: Link, hello: &Hello) -> Result<(), Refusal> {
+    fn check_game(&self, hello: &Hello) -> Result<(), Refusal> {
         if self.is_draining {
             return Err(CloseCode::ShuttingDown.into());
         }
@@ -100,8 +104,15 @@ impl<G: Game, S: Socket> Shard<G, S> {
         if ![0, self.rules.model_hash].contains(&hello.model_hash) {
             return Err(CloseCode::ModelMismatch.into());
         }
+        Ok(())
+    }
+
+    fn admit(&mut self, now: Micros, link: Link, hello: &Hello) -> Result<(), Refusal> {
         let ticket = self.ticket_of(hello)?;
-        self.keep_out(link, ticket.as_ref())?;
+        self.keep_out(link, ticket.as_ref().map(|ticket| ticket.sub.as_str()))?;
+        if let Some(ticket) = &ticket {
+            self.meet_second_login(now, &ticket.sub)?;
+        }
         let claim = ticket.as_ref().and_then(|ticket| ticket.room).or(hello.room);
         let room = self.room_for(claim, hello.spectator)?;
         if let Some(ticket) = &ticket {
@@ -109,16 +120,21 @@ impl<G: Game, S: Socket> Shard<G, S> {
         }
         let name = ticket.as_ref().and_then(|ticket| ticket.name.as_ref()).unwrap_or(&hello.name);
         let name = text::name(name);
-        let account = ticket.as_ref().map(|ticket| Arc::from(ticket.sub.as_str()));
-        let session = Session {
-            identity: Identity { name: Arc::from(name.as_str()), account, since: now },
+        let account: Option<Arc<str>> = ticket.as_ref().map(|ticket| Arc::from(ticket.sub.as_str()));
+        let session = |id| Session {
+            identity: Identity { name: Arc::from(name.as_str()), account: account.clone(), since: now },
             link: Some(link),
             room,
             player: None,
             says: Rate::default(),
+            tokens: Tokens::new(self.index, id),
+            away_until: Micros(0),
             muted_until: Micros(0),
         };
         let id = self.sessions.insert(session).ok_or(CloseCode::Overloaded)?;
+        if let Some(account) = &account {
+            self.take_account(now, account, id)?;
+        }
         match self.rooms.join(room, id, &name, hello.spectator) {
             Ok(player) => {
                 let session = self.sessions.get_mut(id).expect("it was put there just now");
@@ -126,13 +142,16 @@ impl<G: Game, S: Socket> Shard<G, S> {
                 let span = self.tell_admitted(link, room, player);
                 let peer = self.peers.get_mut(link).expect("its hello was read just now");
                 (peer.session, peer.span) = (Some(id), span);
-                self.welcome(now, id);
+                self.welcome(now, id, None);
                 self.keep_pace(now, link, id, room);
                 self.listen(id, hello);
+                self.tallies.admitted += 1;
+                self.meter.joined(now);
                 Ok(())
             }
             Err(trouble) => {
                 self.sessions.remove(id);
+                account.into_iter().for_each(|account| self.directory.accounts.leave(&account, self.index, id));
                 match trouble {
                     Trouble::Said(JoinError::Full) => Err(CloseCode::ServerFull.into()),
                     Trouble::Failed => {
@@ -145,16 +164,30 @@ impl<G: Game, S: Socket> Shard<G, S> {
     }
 
     /// Refuses an account that is banned. An address that is was not let in as far as here.
-    fn keep_out(&self, link: Link, ticket: Option<&Ticket>) -> Result<(), Refusal> {
+    pub(super) fn keep_out(&self, link: Link, account: Option<&str>) -> Result<(), Refusal> {
         let Some(address) = self.drivers[link.driver].remote(link.conn) else { return Ok(()) };
-        match self.files.bans.check(address.ip(), ticket.map(|ticket| ticket.sub.as_str())) {
+        match self.files.bans.check(address.ip(), account) {
             Some(ban) => Err(Refusal::new(CloseCode::Kicked, bans::told(&ban))),
             None => Ok(()),
         }
     }
 
+    /// Notes that a session has an account, unless another one came first.
+    fn take_account(&mut self, now: Micros, account: &Arc<str>, id: SessionId) -> Result<(), Refusal> {
+        let seat = Seat { shard: self.index, session: id, is_away: false };
+        let replaces = self.config.second_login == SecondLogin::Replace;
+        match self.directory.accounts.take(account, seat, replaces) {
+            Ok(before) => before.into_iter().for_each(|before| self.replace(now, before)),
+            Err(_) => {
+                self.sessions.remove(id);
+                return Err(CloseCode::AlreadyConnected.into());
+            }
+        }
+        Ok(())
+    }
+
     /// The ticket of a newcomer; `None` where nobody is asked for one.
-    fn ticket_of(&mut self, hello: &Hello) -> Result<Option<Ticket>, Refusal> {
+    pub(super) fn ticket_of(&mut self, hello: &Hello) -> Result<Option<Ticket>, Refusal> {
         let wish = Wish { ticket: hello.ticket.as_deref(), room: hello.room, spectator: hello.spectator };
         self.files.doorman.check(wish).map_err(|error| self.turn_away(error))
     }
@@ -191,12 +224,14 @@ impl<G: Game, S: Socket> Shard<G, S> {
         }
     }
 
-    fn welcome(&mut self, now: Micros, id: SessionId) {
+    pub(super) fn welcome(&mut self, now: Micros, id: SessionId, resumed: Option<Resumed>) {
         let Some(session) = self.sessions.get(id) else { return };
-        let mut resume = [0; 16];
-        getrandom::fill(&mut resume).expect("the operating system has randomness");
+        let window = self.config.resume_window;
+        let resume = (!window.is_zero())
+            .then(|| Resumable { token: session.tokens.newest, window_s: window.as_secs_f64().ceil() as u16 });
         let welcome = ServerMessage::Welcome(Welcome {
             resume,
+            resumed,
             room: session.room,
             player: session.player.map(|player| player.0),
             tick_rate_hz: self.config.tick_rate_hz as u16,

@@ -142,6 +142,11 @@ impl Beats {
         place
     }
 
+    /// The group of a room's connections.
+    pub(crate) fn group(&mut self, room: u64) -> u16 {
+        self.find(room).map_or(LOBBY, |(place, _)| place)
+    }
+
     /// Somebody left a room; an empty one does not tick.
     pub(crate) fn leave(&mut self, room: u64) {
         let Some((_, paced)) = self.find(room) else { return };

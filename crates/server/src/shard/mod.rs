@@ -14,12 +14,15 @@ mod obey;
 mod pace;
 mod peers;
 mod relief;
+mod resume;
 mod rooms;
 mod sessions;
 mod show;
 mod story;
+mod tokens;
 mod traffic;
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -106,6 +109,8 @@ pub(crate) struct Shard<G: Game, S> {
     shown: Shown,
     trips: Trips,
     beats_begun: u64,
+    /// Sessions without a connection, and until when they wait; earliest first.
+    away: VecDeque<(Micros, SessionId)>,
     is_draining: bool,
     /// The last look into the sockets left something there.
     is_behind: bool,
@@ -157,6 +162,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
             shown: Shown::default(),
             trips: Trips::default(),
             beats_begun: 0,
+            away: VecDeque::new(),
             is_draining: false,
             is_behind: false,
             strain: Strain::default(),
@@ -322,6 +328,9 @@ impl<G: Game, S: Socket> Shard<G, S> {
 
     fn end_session(&mut self, now: Micros, id: SessionId) {
         let Some(session) = self.sessions.remove(id) else { return };
+        if let Some(account) = &session.identity.account {
+            self.directory.accounts.leave(account, self.index, id);
+        }
         self.beats.leave(session.room);
         if self.rooms.leave(session.room, id, session.player) == Err(Failed) {
             self.fail_room(now, session.room);
@@ -338,6 +347,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
             (self.notify)(&Notice::Draining { clients });
         }
         self.metrics.note_drain(time);
+        self.end_away(now);
         let deadline_s = time.as_secs_f64().ceil() as u32;
         let message = frame(&ServerMessage::Draining { deadline_s });
         for id in self.sessions.ids(None) {

@@ -40,6 +40,11 @@ impl<G: Game, S: Socket> Shard<G, S> {
             Command::OpenRoom { answer } => answer.with(self.open_kept()),
             Command::CloseRoom { room, reason, answer } => answer.with(self.close_room(now, room, &reason)),
             Command::Kick { session, reason, answer } => answer.with(self.kick(now, session, &reason)),
+            Command::Replace { session } => {
+                self.send_away(now, session, CloseCode::Replaced, CloseCode::Replaced.reason());
+                // Nobody asked to be told.
+                Box::new(|| {})
+            }
             Command::Mute { session, time, answer } => answer.with(self.mute(now, session, time)),
             Command::Broadcast { room, text, answer } => answer.with(self.broadcast(now, room, &text)),
             Command::Configure { config, answer } => {

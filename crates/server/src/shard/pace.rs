@@ -63,6 +63,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
         self.receive(now)?;
         if begins_tick {
             self.expire_silent(now);
+            self.expire_away(now);
             self.describe(now);
             self.follow_bans(now);
         }
@@ -145,6 +146,16 @@ impl<G: Game, S: Socket> Shard<G, S> {
     /// Takes in a session that has joined `room`.
     pub(super) fn keep_pace(&mut self, now: Micros, link: Link, id: SessionId, room: u64) {
         let group = self.beats.join(room);
+        self.pace(now, link, id, (room, group));
+    }
+
+    /// Likewise, for one who has been in it before.
+    pub(super) fn pace_again(&mut self, now: Micros, link: Link, id: SessionId, room: u64) {
+        let group = self.beats.group(room);
+        self.pace(now, link, id, (room, group));
+    }
+
+    fn pace(&mut self, now: Micros, link: Link, id: SessionId, (room, group): (u64, u16)) {
         self.drivers[link.driver].set_group(link.conn, group);
         let pace = self.pace_of(room, self.beats.tally(room));
         if pace != Pace::default() {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use downbeat_host::{Counters, JoinError, Net, PeerError, Room, RoomOptions, SessionId, SessionReport};
+use downbeat_host::{Counters, JoinError, Net, PeerError, Return, Room, RoomOptions, SessionId, SessionReport};
 use downbeat_replica::{Coding, ConfigError, Game, Micros, PlayerId};
-use downbeat_wire::CloseCode;
+use downbeat_wire::{CloseCode, Held, Look};
 
 use crate::directory::{Directory, Standing};
 use crate::guard::Rate;
@@ -209,6 +209,27 @@ impl<G: Game> Rooms<G> {
         left
     }
 
+    /// The connection of a session was lost.
+    pub(crate) fn suspend(&mut self, id: u64, session: SessionId) -> Result<(), Failed> {
+        self.open.get_mut(&id).map_or(Ok(()), |open| guarded(|| open.room.suspend(session)))
+    }
+
+    /// A session goes on over another connection; `missed` as in [`Room::resume`].
+    pub(crate) fn resume(
+        &mut self,
+        id: u64,
+        session: SessionId,
+        held: Option<Held>,
+        missed: bool,
+    ) -> Result<Option<Return>, Failed> {
+        self.open.get_mut(&id).map_or(Ok(None), |open| guarded(|| open.room.resume(session, held, missed)))
+    }
+
+    /// A spectator looks elsewhere.
+    pub(crate) fn look(&mut self, id: u64, session: SessionId, look: Look) -> Result<(), PeerError> {
+        self.open.get_mut(&id).map_or(Err(PeerError::Unknown), |open| open.room.look(session, look))
+    }
+
     pub(crate) fn receive(
         &mut self,
         id: u64,
@@ -280,7 +301,7 @@ impl<G: Game> Rooms<G> {
     }
 
     /// How a room stands, what it was opened with, and whether it is kept.
-    pub(crate) fn look(&self, id: u64) -> Option<(Standing, &RoomOptions, bool)> {
+    pub(crate) fn stands(&self, id: u64) -> Option<(Standing, &RoomOptions, bool)> {
         let open = self.open.get(&id)?;
         Some((open.standing(), open.room.options(), open.is_kept))
     }

@@ -9,6 +9,7 @@ use downbeat_replica::PlayerId;
 use downbeat_wire::Micros;
 
 use super::peers::Link;
+use super::tokens::Tokens;
 use crate::guard::Rate;
 use crate::limits::SESSIONS_MAX;
 
@@ -32,6 +33,9 @@ pub(crate) struct Session {
     /// `None` for a spectator.
     pub(crate) player: Option<PlayerId>,
     pub(crate) says: Rate,
+    pub(crate) tokens: Tokens,
+    /// While it has no connection: until when it waits for one.
+    pub(crate) away_until: Micros,
     /// Until when nobody hears what it says.
     pub(crate) muted_until: Micros,
 }
@@ -47,8 +51,8 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    /// A new session; `None` when there are too many.
-    pub(crate) fn insert(&mut self, session: Session) -> Option<SessionId> {
+    /// A new session, which is made for its id; `None` when there are too many.
+    pub(crate) fn insert(&mut self, session: impl FnOnce(SessionId) -> Session) -> Option<SessionId> {
         let place = match self.vacant.pop_front() {
             Some(place) => place,
             None => {
@@ -58,9 +62,10 @@ impl Sessions {
             }
         };
         let (generation, occupant) = &mut self.places[usize::from(place)];
-        *occupant = Some(session);
+        let id = SessionId(u32::from(*generation) << 16 | u32::from(place));
+        *occupant = Some(session(id));
         self.count += 1;
-        Some(SessionId(u32::from(*generation) << 16 | u32::from(place)))
+        Some(id)
     }
 
     pub(crate) fn get(&self, id: SessionId) -> Option<&Session> {
@@ -118,20 +123,21 @@ const fn generation_of(id: SessionId) -> u16 {
 mod tests {
     use super::*;
 
-    fn session(room: u64) -> Session {
+    fn session(id: SessionId, room: u64) -> Session {
         let identity = Identity { name: "Ada".into(), account: None, since: Micros(0) };
-        let (says, muted_until) = (Rate::default(), Micros(0));
-        Session { identity, link: None, room, player: None, says, muted_until }
+        let tokens = Tokens::new(0, id);
+        let (says, muted_until, away_until) = (Rate::default(), Micros(0), Micros(0));
+        Session { identity, link: None, room, player: None, says, tokens, away_until, muted_until }
     }
 
     #[test]
     fn an_old_id_never_means_a_new_session() {
         let mut sessions = Sessions::default();
-        let first = sessions.insert(session(1)).expect("there is room");
-        let other = sessions.insert(session(2)).expect("there is room");
+        let first = sessions.insert(|id| session(id, 1)).expect("there is room");
+        let other = sessions.insert(|id| session(id, 2)).expect("there is room");
         assert!(sessions.remove(first).is_some());
         assert!(sessions.remove(first).is_none());
-        let second = sessions.insert(session(2)).expect("there is room");
+        let second = sessions.insert(|id| session(id, 2)).expect("there is room");
         assert_ne!(first, second);
         assert!(sessions.get(first).is_none() && sessions.get_mut(first).is_none());
         assert_eq!(sessions.get(second).expect("it is there").room, 2);
@@ -146,7 +152,7 @@ mod tests {
     fn every_session_has_its_turn() {
         let mut sessions = Sessions::default();
         assert!(sessions.in_turn().is_none());
-        let ids: Vec<_> = (0..5).map(|room| sessions.insert(session(room)).expect("there is room")).collect();
+        let ids: Vec<_> = (0..5).map(|room| sessions.insert(|id| session(id, room)).expect("there is room")).collect();
         sessions.remove(ids[1]);
         sessions.remove(ids[4]);
         let rooms: Vec<_> = (0..7).filter_map(|_| sessions.in_turn().map(|session| session.room)).collect();
@@ -157,8 +163,8 @@ mod tests {
     fn there_is_a_limit() {
         let mut sessions = Sessions::default();
         for _ in 0..SESSIONS_MAX {
-            assert!(sessions.insert(session(1)).is_some());
+            assert!(sessions.insert(|id| session(id, 1)).is_some());
         }
-        assert!(sessions.insert(session(1)).is_none());
+        assert!(sessions.insert(|id| session(id, 1)).is_none());
     }
 }

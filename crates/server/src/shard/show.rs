@@ -23,7 +23,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
         // None of a room that was opened since.
         let share = self.last_second().iter().find(|share| share.room == room);
         let tally = share.map_or(Tally::default(), |share| share.tally);
-        let (standing, options, is_kept) = self.rooms.look(room)?;
+        let (standing, options, is_kept) = self.rooms.stands(room)?;
         let mean = |sum: Micros| if tally.ticks > 0 { sum.0 as f64 / tally.ticks as f64 } else { 0.0 };
         let ever = self.beats.tally(room);
         Some(RoomView {

@@ -41,7 +41,10 @@ impl<G: Game, S: Socket> Shard<G, S> {
             self.tallies.datagrams_early += 1;
             return;
         };
-        let Some(room) = self.sessions.get(id).map(|session| session.room) else { return };
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        // It has read its welcome.
+        session.tokens.confirm();
+        let room = session.room;
         match self.rooms.receive(room, id, at, payload) {
             Ok(()) => {}
             Err(Trouble::Said(error)) => self.blame(now, link, error),
@@ -63,7 +66,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
                 }
                 CloseCode::ForgedAck
             }
-            PeerError::SpectatorInput => CloseCode::NotAllowed,
+            PeerError::SpectatorInput | PeerError::PlayerLooks => CloseCode::NotAllowed,
             // The session ended in the same moment.
             PeerError::Unknown => return,
         };
@@ -93,6 +96,12 @@ impl<G: Game, S: Socket> Shard<G, S> {
         let Some(id) = peer.session else { return };
         match message {
             ClientMessage::Say { text } => self.say(now, link, id, &text),
+            ClientMessage::Look { look } => {
+                let Some(room) = self.sessions.get(id).map(|session| session.room) else { return };
+                if let Err(error) = self.rooms.look(room, id, look) {
+                    self.blame(now, link, error);
+                }
+            }
         }
     }
 
@@ -151,7 +160,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
         let Some(peer) = self.peers.remove(link) else { return };
         self.tell_closed(&peer.span, reason);
         if let Some(session) = peer.session {
-            self.end_session(now, session);
+            self.lose(now, session, reason);
         }
     }
 }

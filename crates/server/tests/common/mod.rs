@@ -20,7 +20,7 @@ use downbeat_transport::{
 };
 use downbeat_wire::control::{ControlReader, Hello, ServerMessage, Welcome, decode};
 use downbeat_wire::limits::REDIRECTS_MAX;
-use downbeat_wire::{CloseCode, Micros, Tick};
+use downbeat_wire::{CloseCode, Micros, Resume, ResumeToken, Resumed, Tick};
 
 /// Nothing here takes anywhere near as long, unless the machine does.
 pub(crate) const PATIENCE: Micros = Micros::from_millis(20_000);
@@ -358,6 +358,26 @@ impl<G: Game<Input = downbeat_field::Input>> Player<G> {
         Self { probe, client: Client::new(world, schema, start), first: None, out: Vec::new() }
     }
 
+    /// A hello that goes on with this session.
+    pub(crate) fn hello_again(&self, token: ResumeToken) -> Hello {
+        Hello { resume: Some(Resume { token, held: Some(self.client.held()) }), ..hello::<Field>() }
+    }
+
+    /// What opens its session again.
+    pub(crate) fn token(&self) -> ResumeToken {
+        self.probe.welcome().and_then(|welcome| welcome.resume).expect("sessions can be resumed").token
+    }
+
+    /// Goes on over `probe` with `token`, once it is let in; the old connection is dropped without a word.
+    pub(crate) fn resume(&mut self, mut probe: Probe, token: ResumeToken) -> Resumed {
+        probe.knock(&self.hello_again(token));
+        let welcome = probe.welcome().unwrap_or_else(|| panic!("{:?}", probe.closed)).clone();
+        self.probe = probe;
+        let resumed = welcome.resumed.expect("it asked for it");
+        self.client.resume(&resumed, Tick(welcome.tick)).expect("an honest server");
+        resumed
+    }
+
     pub(crate) fn turn(&mut self) {
         self.probe.turn();
         for (at, datagram) in std::mem::take(&mut self.probe.datagrams) {
@@ -365,7 +385,7 @@ impl<G: Game<Input = downbeat_field::Input>> Player<G> {
             self.first.get_or_insert(received.tick);
         }
         let now = self.probe.clock.now();
-        let mut sampled = false;
+        let mut sampled = self.client.owes_answer();
         while let Some(tick) = self.client.poll_input(now) {
             let input = downbeat_field::Input { forward: 1.0, yaw: tick.0 as f32 / 40.0, ..Default::default() };
             self.client.input(now, tick, &input);

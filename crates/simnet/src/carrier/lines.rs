@@ -19,6 +19,8 @@ pub(crate) struct Lines {
 
 struct Line {
     is_open: bool,
+    /// What is sent over it vanishes.
+    is_cut: bool,
     up: Pipe<Vec<u8>>,
     down: Pipe<Vec<u8>>,
     reliable: Stream,
@@ -34,6 +36,7 @@ impl Line {
         let seed_of = |n: u64| seed.wrapping_add(visits << 8).wrapping_add(n);
         Self {
             is_open: false,
+            is_cut: false,
             up: Pipe::new(&specs.0, seed_of(0)),
             down: Pipe::new(&specs.1, seed_of(1)),
             reliable: Stream::new(&specs.1, seed_of(2)),
@@ -72,6 +75,11 @@ impl Carrier for Lines {
     fn close(&mut self, now: Micros, client: usize) {
         self.lines[client].is_open = false;
         self.tell(now, client, Arrived::Closed(String::new()));
+    }
+
+    fn cut(&mut self, client: usize) {
+        let line = &mut self.lines[client];
+        *line = Line { is_open: line.is_open, is_cut: true, ..Line::new(line.specs, line.seed, line.visits) };
     }
 
     fn set_line(&mut self, client: usize, up: &LinkSpec, down: &LinkSpec) {
@@ -128,12 +136,18 @@ impl Carrier for Lines {
         let is_down = from == End::Server;
         let (len, most) = (datagram.len(), self.datagram_bytes_max);
         assert!(!is_down || len <= most, "{len} bytes do not fit into {most}");
+        if line.is_cut {
+            return;
+        }
         let pipe = if is_down { &mut line.down } else { &mut line.up };
         pipe.send(now, datagram.to_vec(), datagram.len() + PACKET_OVERHEAD_BYTES);
     }
 
     fn send_reliable(&mut self, now: Micros, client: usize, bytes: &[u8]) {
-        self.lines[client].reliable.send(now, bytes.to_vec());
+        let line = &mut self.lines[client];
+        if !line.is_cut {
+            line.reliable.send(now, bytes.to_vec());
+        }
     }
 
     fn flush(&mut self, _: Micros, _: End) {}

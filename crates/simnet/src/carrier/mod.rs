@@ -50,6 +50,9 @@ pub(crate) trait Carrier {
     /// The client goes; `Closed` follows at the server.
     fn close(&mut self, now: Micros, client: usize);
 
+    /// The client's end of its connection is gone; the server is not told.
+    fn cut(&mut self, client: usize);
+
     /// The client's address changes, where there are addresses.
     fn rebind(&mut self, client: usize) {
         let _ = client;

@@ -166,6 +166,11 @@ impl Carrier for Quic {
         driver.flush(now).expect(ALIVE);
     }
 
+    fn cut(&mut self, client: usize) {
+        let peer = &mut self.peers[client];
+        (peer.driver, peer.conn) = (None, None);
+    }
+
     fn rebind(&mut self, client: usize) {
         self.wires.move_to(client);
     }

@@ -61,7 +61,8 @@ impl Truth {
                 }
                 continue;
             }
-            news(slot, &lanes, true);
+            // Who is shown again after a while is who it was.
+            news(slot, &lanes, tenancies.back().is_some_and(|last| last.who != who));
             let states = VecDeque::from([(tick, (kind, lanes))]);
             tenancies.push_back(Tenancy { who, from: tick, until: None, seen: tick, states });
         }
@@ -110,7 +111,9 @@ impl Truth {
     fn was(&self, newest: Tick, entity: &KnownEntity) -> bool {
         let Some(tenancies) = self.slots.get(&entity.slot) else { return false };
         let Some(tenancy) = tenancies.iter().rev().find(|tenancy| tenancy.has(entity.entered)) else { return false };
-        let states = tenancy.states.iter().rev().skip_while(|(since, _)| *since > newest);
+        // A client that resumes its session knows who comes back into view meanwhile as who it was.
+        let its = tenancies.iter().filter(|other| other.who == tenancy.who);
+        let states = its.flat_map(|tenancy| &tenancy.states).filter(|(since, _)| *since <= newest);
         let mut states = states.map(|(_, state)| state);
         states.any(|(kind, lanes)| *kind == entity.kind && *lanes == entity.lanes)
     }
