@@ -53,7 +53,8 @@ impl Sender {
         let mut writer = BitWriter::new(out);
         UpHead { sequence: self.sequence, acks }.encode(&mut writer);
         self.sequence = self.sequence.wrapping_add(1);
-        let wanted = self.fresh + self.repeats;
+        // Inputs that come again without a new one would be measured as if they had been sampled just now.
+        let wanted = if self.fresh > 0 { self.fresh + self.repeats } else { 0 };
         let frames = &self.frames[self.frames.len().saturating_sub(wanted)..];
         InputFrame::encode(frames, kind, neutral, &mut writer);
         writer.finish();

@@ -166,6 +166,9 @@ struct Pair {
     ways: [VecDeque<(Tick, Vec<u8>)>; 2],
     /// Bytes of snapshots that were sent, and how many there were.
     sent: (usize, u32),
+    /// Whether the client samples inputs, and how many datagrams it sent.
+    samples: bool,
+    answers: usize,
     /// What the client read of the stream.
     words: Vec<u32>,
 }
@@ -214,7 +217,7 @@ impl Pair {
         let rtt = Micros::from_millis(100);
         let start = Start { player, tick_rate_hz: 60, send_rate_hz: 60, tick: Tick::ZERO, rtt };
         let client = Client::new(world, coding, start);
-        Self { room, client, ways: Default::default(), sent: (0, 0), words: Vec::new() }
+        Self { room, client, ways: Default::default(), sent: (0, 0), samples: true, answers: 0, words: Vec::new() }
     }
 
     /// Plays so many ticks, with what is sent lost if the line is not open.
@@ -223,7 +226,7 @@ impl Pair {
         for _ in 0..ticks {
             let tick = self.room.present().next();
             let now = Micros(u64::from(tick.0) * 1_000_000 / 60);
-            let Self { room, client, ways: [up, down], sent, words } = self;
+            let Self { room, client, ways: [up, down], sent, samples, answers, words } = self;
             while let Some((_, datagram)) = up.pop_front_if(|(due, _)| *due <= tick) {
                 room.receive(SESSION, now, &datagram).expect("an honest client");
             }
@@ -234,7 +237,7 @@ impl Pair {
                 client.receive(now, &datagram).expect("an honest room");
             }
             let mut acted = client.owes_answer();
-            while let Some(due) = client.poll_input(now) {
+            while *samples && let Some(due) = client.poll_input(now) {
                 client.input(now, due, &Pad::default());
                 acted = true;
             }
@@ -243,6 +246,7 @@ impl Pair {
                 let mut datagram = Vec::new();
                 if acted {
                     client.transmit(&mut datagram);
+                    *answers += 1;
                     up.push_back((tick.offset(DELAY), datagram));
                 }
             }
@@ -341,4 +345,15 @@ fn a_player_who_is_away_stands_still_and_does_not_starve() {
     assert_eq!(pair.room.counters().snapshots, snapshots, "nobody is there to be told");
     assert_eq!((pair.room.players(), pair.room.inputs().len()), (1, 1));
     assert!(pair.room.inputs()[0].substituted);
+}
+
+#[test]
+fn a_client_with_no_input_to_send_answers_now_and_then_so_that_nothing_is_told_anew() {
+    let mut pair = Pair::new();
+    pair.play(60, true);
+    let (calm, _) = pair.play(120, true);
+    (pair.samples, pair.answers) = (false, 0);
+    let (quiet, _) = pair.play(120, true);
+    assert!((10..=16).contains(&pair.answers), "{} datagrams for 120 snapshots", pair.answers);
+    assert!(quiet * 2 < calm * 3, "{quiet} bytes, {calm} with an input a tick");
 }
