@@ -213,3 +213,6 @@ pub const PAGE_PLAYERS_MAX: usize = 10_000;
 
 /// Seconds that somebody may be muted at a time.
 pub const MUTE_S_MAX: u64 = 366 * 24 * 3_600;
+
+/// Seconds that the admin interface remembers.
+pub const HISTORY_SECONDS: usize = 600;

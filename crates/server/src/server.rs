@@ -249,6 +249,7 @@ impl<G: Game, S: Socket + Send> Server<G, S> {
             notify: Mutex::new(in_turn(&self.notify)),
             answered: Answered::default(),
             pulses: Mutex::default(),
+            history: Mutex::default(),
         }
     }
 }

@@ -159,6 +159,7 @@ fn the_document_names_every_route_and_each_asks_for_a_token_as_it_says() {
         "GET /readyz",
         "GET /metrics",
         "GET /v1/server",
+        "GET /v1/history",
         "GET /v1/rooms",
         "POST /v1/rooms",
         "GET /v1/rooms/999",
@@ -203,7 +204,7 @@ fn each_role_may_do_what_it_may_and_nothing_more() {
     };
     let viewer = may(VIEWER);
     assert!(viewer.iter().all(|route| route.starts_with("GET ")), "who looks changes nothing: {viewer:?}");
-    assert_eq!(viewer.len(), 6, "{viewer:?}");
+    assert_eq!(viewer.len(), 7, "{viewer:?}");
     let moderator = may(MODERATOR);
     let more: Vec<_> = moderator.difference(&viewer).map(String::as_str).collect();
     assert_eq!(
@@ -220,7 +221,7 @@ fn each_role_may_do_what_it_may_and_nothing_more() {
         ]
     );
     let admin = may(ADMIN);
-    assert!(admin.is_superset(&moderator) && admin.len() == 18, "{admin:?}");
+    assert!(admin.is_superset(&moderator) && admin.len() == 19, "{admin:?}");
     let detail = table.ask(MODERATOR, "POST", "/v1/drain", None).problem(403, "forbidden");
     assert_eq!(detail, "this is for the role admin; the token's is moderator");
     assert!(!table.server.stop.is_requested());
@@ -292,6 +293,27 @@ fn a_player_is_seen_kicked_muted_and_told_things() {
     assert_eq!(kicked, json!({ "name": "Ada", "account": null, "room": 1 }));
     assert_eq!(player.probe.end(), (CloseCode::Kicked, "benice".to_owned()));
     table.post(&format!("/v1/players/{id}/kick"), json!({})).problem(404, "not_found");
+    table.server.stop.request();
+}
+
+#[test]
+fn the_last_minutes_are_told_second_by_second() {
+    let table = Table::new();
+    let mut player = Player::join(table.server.probe(), &hello::<Field>());
+    let seconds = |after: u64| table.get(&format!("/v1/history?after={after}")).is(200)["seconds"].clone();
+    let is_busy = |second: &Value| {
+        let above = |key: &str| second[key].as_f64().is_some_and(|value| value > 0.0);
+        ["clients", "bytes_out", "bytes_in", "ticks", "busy", "work_p99_us", "rtt_p95_ms"].map(above) == [true; 7]
+            && second["work_us"]["step"].as_f64() > Some(0.0)
+            && second["margin_min"].is_number()
+            && second["starved"].is_number()
+    };
+    assert!(player.until(|_| seconds(0).as_array().is_some_and(|all| all.iter().any(is_busy))), "{:#}", seconds(0));
+    let all = seconds(0);
+    let numbers: Vec<_> = all.as_array().expect("seconds").iter().map(|second| second["n"].as_u64()).collect();
+    assert!(numbers.iter().copied().eq((1..=numbers.len() as u64).map(Some)), "{numbers:?}");
+    let last = numbers.len() as u64;
+    assert!(seconds(last - 1).as_array().expect("seconds").iter().all(|second| second["n"].as_u64() >= Some(last)));
     table.server.stop.request();
 }
 

@@ -18,7 +18,7 @@ use arc_swap::ArcSwap;
 pub use self::command::{Answer, Command, Refused, Who};
 pub use self::hooks::{Act, Ban, Banned, Bans, Done, Hook, HookError, Hooks};
 pub use self::keys::PlayerKey;
-pub use self::view::{InputsView, LineView, PlayerView, RoomView, ShardView};
+pub use self::view::{InputsView, LineView, PlayerView, RoomView, ShardView, TotalsView};
 use crate::limits::COMMANDS_WAITING_MAX;
 
 /// The way into the shards of a running server, from any thread.

@@ -15,10 +15,53 @@ pub struct ShardView {
     pub seconds: f64,
     /// Sessions, spectators included.
     pub clients: usize,
+    /// What it counted so far.
+    pub totals: TotalsView,
     /// Its rooms, ascending by id.
     pub rooms: Vec<RoomView>,
     /// Everybody in them, ascending by key.
     pub players: Vec<PlayerView>,
+}
+
+/// What a shard counted since it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct TotalsView {
+    /// Seconds that it was not idle.
+    pub worked_s: f64,
+    /// Bytes sent: UDP payload.
+    pub bytes_out: u64,
+    /// Bytes read.
+    pub bytes_in: u64,
+    /// Ticks of its rooms.
+    pub ticks: u64,
+    /// Ticks that were not finished when the next was due.
+    pub overruns: u64,
+    /// Ticks that were left out.
+    pub ticks_left_out: u64,
+    /// Ticks of players that ran on a real input.
+    pub consumed: u64,
+    /// Ticks of players that ran without one.
+    pub starved: u64,
+    /// Datagrams that the kernel dropped.
+    pub kernel_drops: u64,
+}
+
+impl TotalsView {
+    /// What came on top of `before`.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            worked_s: self.worked_s - before.worked_s,
+            bytes_out: self.bytes_out - before.bytes_out,
+            bytes_in: self.bytes_in - before.bytes_in,
+            ticks: self.ticks - before.ticks,
+            overruns: self.overruns - before.overruns,
+            ticks_left_out: self.ticks_left_out - before.ticks_left_out,
+            consumed: self.consumed - before.consumed,
+            starved: self.starved - before.starved,
+            kernel_drops: self.kernel_drops - before.kernel_drops,
+        }
+    }
 }
 
 /// A room.

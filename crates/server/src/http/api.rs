@@ -1,7 +1,7 @@
 //! What all routes share: the way into the shards, who may do what, and how bodies are read.
 
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, to_bytes};
@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
 use super::answered::Answered;
+use super::history::History;
 use super::problem::Problem;
 use super::tokens::{Access, Bearer, Tokens};
 use crate::control::{Act, Answer, Command, Control, Hooks, ShardView};
@@ -37,6 +38,7 @@ pub(crate) struct Api {
     pub(crate) notify: Mutex<Notify>,
     pub(crate) answered: Answered,
     pub(crate) pulses: Mutex<Vec<Pulse>>,
+    pub(crate) history: Mutex<History>,
 }
 
 /// What does not change while a server runs.
@@ -113,6 +115,15 @@ impl Api {
                 *pulse = Pulse { beats, at: now };
             }
         }
+    }
+
+    pub(super) fn history(&self) -> MutexGuard<'_, History> {
+        // What is measured next is measured from what was left.
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn note_second(&self) {
+        self.history().note(self.views(), &self.metrics);
     }
 
     /// The shard that has hung, if one has.

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `accept` | connections, and how long each may last |
 //! | `tokens` | who may do what |
+//! | `history` | the last minutes, second by second |
 //! | `problem` | what is said when something is not done (RFC 9457) |
 //! | `answered` | how many requests were answered how |
 //! | `api` | what all routes share |
@@ -16,6 +17,7 @@
 mod accept;
 mod answered;
 mod api;
+mod history;
 mod problem;
 mod routes;
 mod tokens;
@@ -109,6 +111,7 @@ async fn serve(listener: TcpListener, api: Arc<Api>, is_over: oneshot::Receiver<
 async fn look_around(api: &Api) {
     loop {
         api.look(Instant::now());
+        api.note_second();
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }

@@ -4,10 +4,12 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | `durations` | how long things took between two looks |
 //! | `histogram` | counts between bounds |
 //! | `families` | which metrics there are |
 //! | `page` | the text format |
 
+mod durations;
 mod families;
 mod histogram;
 mod page;
@@ -19,6 +21,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use downbeat_wire::Micros;
 
+pub(crate) use self::durations::{Durations, Spread};
 pub(crate) use self::histogram::Histogram;
 use crate::config::Config;
 use crate::counts::Counts;

@@ -7,7 +7,8 @@ use downbeat_wire::Micros;
 
 use super::Shard;
 use super::beats::Tally;
-use crate::control::{InputsView, LineView, PlayerKey, PlayerView, RoomView, ShardView};
+use crate::control::{InputsView, LineView, PlayerKey, PlayerView, RoomView, ShardView, TotalsView};
+use crate::counts::Counts;
 
 impl<G: Game, S: Socket> Shard<G, S> {
     /// Leaves a view of the second that is over.
@@ -15,8 +16,24 @@ impl<G: Game, S: Socket> Shard<G, S> {
         let mut rooms: Vec<_> = self.beats.rooms().filter_map(|paced| self.show_room(paced.room)).collect();
         rooms.sort_unstable_by_key(|room| room.id);
         let players: Vec<_> = self.sessions.ids(None).into_iter().filter_map(|id| self.show_player(now, id)).collect();
-        let view = ShardView { seconds: now.as_secs_f64(), clients: self.sessions.len(), rooms, players };
-        self.control.leave(self.index, view);
+        let (seconds, clients, totals) = (now.as_secs_f64(), self.sessions.len(), self.totals());
+        self.control.leave(self.index, ShardView { seconds, clients, totals, rooms, players });
+    }
+
+    fn totals(&self) -> TotalsView {
+        let Counts { ticks, worked, counted, .. } = self.counts();
+        let (traffic, inputs) = (counted.traffic(), counted.rooms.inputs);
+        TotalsView {
+            worked_s: worked.as_secs_f64(),
+            bytes_out: traffic.bytes_out,
+            bytes_in: traffic.bytes_in,
+            ticks,
+            overruns: counted.strain.overruns,
+            ticks_left_out: counted.strain.ticks_left_out,
+            consumed: inputs.consumed,
+            starved: inputs.starved,
+            kernel_drops: counted.kernel_drops(),
+        }
     }
 
     fn show_room(&self, room: u64) -> Option<RoomView> {

@@ -4,11 +4,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
-use crate::http::api::{Facts, json};
+use crate::http::api::{Facts, Query, json};
+use crate::http::history::Second;
 use crate::http::problem::Problem;
 
 /// Whether the process lives: every shard has gone on within the last seconds.
@@ -49,6 +50,31 @@ fn unavailable(code: &'static str, detail: String) -> Problem {
 pub(super) async fn metrics(State(api): Shared) -> Response {
     let text = api.metrics.render() + &api.answered.render();
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
+
+/// Which seconds.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct After {
+    /// Only those that came after this one.
+    #[serde(default)]
+    after: u64,
+}
+
+/// The last minutes.
+#[derive(Serialize, ToSchema)]
+struct Seconds {
+    /// Oldest first.
+    seconds: Vec<Second>,
+}
+
+/// What the last minutes were like, second by second.
+#[utoipa::path(get, path = "/v1/history", tag = "server", security(("token" = [])), params(After), responses(
+    (status = 200, description = "seconds, oldest first", body = Seconds),
+))]
+pub(super) async fn history(State(api): Shared, Query(wish): Query<After>) -> Response {
+    json(&Seconds { seconds: api.history().after(wish.after) })
 }
 
 /// A server at a glance.

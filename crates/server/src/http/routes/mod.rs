@@ -53,6 +53,7 @@ fn documented(api: &Arc<Api>) -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(health::metrics));
     let viewers = OpenApiRouter::new()
         .routes(routes!(health::server))
+        .routes(routes!(health::history))
         .routes(routes!(rooms::list))
         .routes(routes!(rooms::show))
         .routes(routes!(rooms::players))
