@@ -26,8 +26,10 @@ pub mod log;
 mod meter;
 pub mod metrics;
 mod notice;
+mod orchestrator;
 mod os;
 mod progress;
+mod pulse;
 mod reload;
 mod report;
 mod server;
@@ -45,6 +47,7 @@ pub use metrics::Metrics;
 pub use notice::{Notice, Notify};
 pub use os::pin_thread;
 pub use progress::Progress;
+pub use pulse::Pulse;
 pub use reload::{Follow, ReadAgain, Reload, ReloadError, Reloaded};
 pub use report::{
     Closes, InputFigures, Live, Percentiles, Phases, RoomFigures, ServerFigures, ServerReport, ShardFigures,

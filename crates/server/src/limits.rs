@@ -216,3 +216,48 @@ pub const MUTE_S_MAX: u64 = 366 * 24 * 3_600;
 
 /// Seconds that the admin interface remembers.
 pub const HISTORY_SECONDS: usize = 600;
+
+/// How often the orchestrator's thread looks whether something is to be told.
+pub const AGONES_LOOKS_EVERY: std::time::Duration = std::time::Duration::from_millis(50);
+
+/// From one word of health to the next.
+pub const AGONES_HEALTH_EVERY: Micros = Micros::from_millis(2_000);
+
+/// As long after one that was in vain.
+pub const AGONES_HEALTH_AGAIN: Micros = Micros::from_millis(500);
+
+/// A call of the sidecar that takes longer has failed.
+pub const AGONES_CALL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// After a call that failed, it is made again after so long; twice as long each time.
+pub const AGONES_BACKOFF_MIN: Micros = Micros::from_millis(250);
+
+/// See [`AGONES_BACKOFF_MIN`].
+pub const AGONES_BACKOFF_MAX: Micros = Micros::from_millis(5_000);
+
+/// From one count of rooms that is told to the next.
+pub const AGONES_COUNTS_EVERY: Micros = Micros::from_millis(1_000);
+
+/// How often the list of players is read, in case that the sidecar remembers another.
+pub const AGONES_LIST_READ_EVERY: Micros = Micros::from_millis(15_000);
+
+/// A counter or list that the fleet does not name is asked for again after so long.
+pub const AGONES_UNCONFIGURED_PAUSE: Micros = Micros::from_millis(60_000);
+
+/// A stream of words that is silent for so long is opened anew, which brings the present state.
+pub const AGONES_SILENCE_MAX: std::time::Duration = std::time::Duration::from_secs(15);
+
+/// From the end of such a stream to the next.
+pub const AGONES_LISTENS_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// Bytes of one word of that stream; a longer one ends it.
+pub const AGONES_WORD_BYTES_MAX: usize = 1 << 20;
+
+/// Bytes of the answer to a call.
+pub const AGONES_ANSWER_BYTES_MAX: u64 = 1 << 20;
+
+/// Values of a list, which is what Agones allows.
+pub const LIST_VALUES_MAX: usize = 1_000;
+
+/// How long a server that has ended tries to say so.
+pub const AGONES_SHUTDOWN_PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);

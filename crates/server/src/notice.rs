@@ -64,6 +64,18 @@ pub enum Notice {
         /// What is wrong with it.
         error: String,
     },
+    /// The orchestrator says what it takes the server for.
+    OrchestratorState {
+        /// `Ready`, `Allocated`, `Reserved`, `Shutdown`, ….
+        state: String,
+    },
+    /// The orchestrator does not do what it is asked, from now on.
+    OrchestratorFailing {
+        /// What is wrong.
+        error: String,
+    },
+    /// The orchestrator does what it is asked again.
+    OrchestratorBack,
     /// The configuration was read again.
     Reloaded {
         /// Keys that are followed from now on.
@@ -173,6 +185,9 @@ impl fmt::Display for Notice {
             Self::BansRefused { path, error } => {
                 write!(f, "{} changed and cannot be used, the bans are as they were: it {error}", path.display())
             }
+            Self::OrchestratorState { state } => write!(f, "the orchestrator says: {state}"),
+            Self::OrchestratorFailing { error } => error.fmt(f),
+            Self::OrchestratorBack => f.write_str("the orchestrator does what it is asked again"),
             Self::Reloaded { changed, needs_restart } => {
                 let list = |keys: &[String]| if keys.is_empty() { "nothing".to_owned() } else { keys.join(", ") };
                 write!(f, "the configuration was read again: {} changed", list(changed))?;
@@ -245,6 +260,9 @@ impl Notice {
                 let account = to.as_ref().and_then(|who| who.account.as_deref());
                 info!(event = "act", by, what, account, room, text, "{self}");
             }
+            Self::OrchestratorState { state } => info!(event = "orchestrator_state", state, "{self}"),
+            Self::OrchestratorFailing { error } => warn!(event = "orchestrator_failing", error, "{self}"),
+            Self::OrchestratorBack => info!(event = "orchestrator_back", "{self}"),
             Self::Draining { clients } => info!(event = "draining", clients, "{self}"),
         }
     }

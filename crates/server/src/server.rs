@@ -11,7 +11,7 @@ use downbeat_replica::Game;
 use downbeat_transport::{Driver, Fingerprint, KernelSocket, Socket};
 
 use crate::bans::Bans;
-use crate::config::Config;
+use crate::config::{Config, Orchestrator};
 use crate::control::{self, Control, Hooks};
 use crate::directory::Directory;
 use crate::files::Files;
@@ -20,6 +20,7 @@ use crate::limits::RULES_BYTES_MAX;
 use crate::log;
 use crate::metrics::Metrics;
 use crate::notice::Notify;
+use crate::orchestrator::{Orchestrated, follow_agones};
 use crate::os;
 use crate::progress::Progress;
 use crate::reload::{Followers, ReadAgain, Reload};
@@ -212,6 +213,21 @@ impl<G: Game, S: Socket + Send> Server<G, S> {
                 }
                 None => None,
             };
+            if self.common.config.orchestrator == Orchestrator::Agones {
+                let server = Orchestrated {
+                    options: &self.common.config.agones,
+                    metrics: &self.common.metrics,
+                    control: &self.common.control,
+                    directory: &self.common.directory,
+                    stop,
+                    is_over: &is_over,
+                };
+                let follow = move || follow_agones(&server, in_turn(notify));
+                thread::Builder::new()
+                    .name("agones".to_owned())
+                    .spawn_scoped(scope, follow)
+                    .map_err(RunError::Thread)?;
+            }
             let serve_other = |(index, shard): (usize, _)| {
                 let builder = thread::Builder::new().name(format!("shard {}", index + 1));
                 builder.spawn_scoped(scope, || serve(shard, stop)).map_err(RunError::Thread)

@@ -12,7 +12,7 @@ use super::error::{ConfigError, Source};
 use super::game::GameTable;
 use super::loader::{GameDefaults, Layer, Loader};
 use super::raw::Raw;
-use super::{AUDIENCE, Config, LogFormat, LogOptions, SHARDS, SecondLogin, TICK_RATE_HZ, TicketKeys, TlsFiles};
+use super::{AUDIENCE, Agones, Config, LogFormat, LogOptions, SHARDS, SecondLogin, TICK_RATE_HZ, TicketKeys, TlsFiles};
 use crate::limits::ADMIN_TOKEN_BYTES;
 use crate::log::LEVELS;
 use crate::text;
@@ -79,6 +79,9 @@ impl Loader {
         self.list(&mut config.listen, "listen", addresses, |raw| raw.listen.as_ref())?;
         config.danger_no_auth = self.given(|raw| raw.danger_no_auth.as_ref()).is_some_and(|given| *given.value);
         self.log(&mut config.log)?;
+        let allowed = "`none` and `agones`";
+        self.choice(&mut config.orchestrator, "orchestrator", allowed, |raw| raw.orchestrator.as_ref())?;
+        self.agones(&mut config.agones)?;
         config.tickets = self.tickets()?;
         config.tls = self.tls()?;
         config.admin = self.admin()?;
@@ -217,6 +220,43 @@ impl Loader {
         let divisors: Vec<String> = (1..=tick).filter(|n| tick.is_multiple_of(*n)).map(|n| n.to_string()).collect();
         let allowed = divisors.join(", ");
         Err(given.error(format!("`send_rate` is {send}, which does not divide the tick rate {tick}; {allowed} do")))
+    }
+
+    fn agones(&self, into: &mut Agones) -> Result<(), ConfigError> {
+        let allowed = "`ready`, `reserve`, `shutdown` and `stay`";
+        self.choice(&mut into.when_empty, "agones.when_empty", allowed, |raw| {
+            raw.agones.as_ref()?.when_empty.as_ref()
+        })?;
+        self.seconds(&mut into.empty_after, "agones.empty_after", 0.0..=86_400.0, |raw| {
+            raw.agones.as_ref()?.empty_after.as_ref()
+        })?;
+        self.seconds(&mut into.reserve_for, "agones.reserve_for", 1.0..=86_400.0, |raw| {
+            raw.agones.as_ref()?.reserve_for.as_ref()
+        })?;
+        if let Some(given) = self.given(|raw| raw.agones.as_ref()?.sidecar.as_ref()) {
+            let address = given.value.strip_prefix("http://").filter(|rest| !rest.is_empty() && !rest.contains('/'));
+            if address.is_none() {
+                let value = given.value;
+                let message = format!("`agones.sidecar` is `{value}`; such as http://localhost:9358 is allowed");
+                return Err(given.error(message));
+            }
+            into.sidecar = Some(given.value.clone());
+        }
+        Ok(())
+    }
+
+    /// One of a few words.
+    fn choice<T: FromStr>(
+        &self,
+        into: &mut T,
+        key: &str,
+        allowed: &str,
+        of: impl Fn(&Raw) -> Option<&Spanned<String>>,
+    ) -> Result<(), ConfigError> {
+        let Some(given) = self.given(of) else { return Ok(()) };
+        let chosen = given.value.parse();
+        *into = chosen.map_err(|_| given.error(format!("`{key}` is `{}`; {allowed} are allowed", given.value)))?;
+        Ok(())
     }
 
     /// A path, from the folder of the file that names it.

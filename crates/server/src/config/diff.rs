@@ -41,7 +41,7 @@ macro_rules! keys {
             $(Key {
                 name: $restart,
                 differs: |old, new| old.$restart_field != new.$restart_field,
-                apply: |_, _| false,
+                apply: stays,
             },)*
         ]
     };
@@ -75,11 +75,24 @@ const KEYS: &[Key] = keys! {
         "shards" => shards,
         "cpu" => cpu,
         "danger_no_auth" => danger_no_auth,
+        "orchestrator" => orchestrator,
         "game.name" => game,
 };
 
 /// Keys that share a field with another.
 const PAIRED: &[Key] = &[
+    Key { name: "agones.sidecar", differs: |old, new| old.agones.sidecar != new.agones.sidecar, apply: stays },
+    Key { name: "agones.when_empty", differs: |old, new| old.agones.when_empty != new.agones.when_empty, apply: stays },
+    Key {
+        name: "agones.empty_after",
+        differs: |old, new| old.agones.empty_after != new.agones.empty_after,
+        apply: stays,
+    },
+    Key {
+        name: "agones.reserve_for",
+        differs: |old, new| old.agones.reserve_for != new.agones.reserve_for,
+        apply: stays,
+    },
     Key {
         name: "log.level",
         differs: |old, new| old.log.level != new.log.level,
@@ -130,6 +143,10 @@ const PAIRED: &[Key] = &[
 /// Whether something about the admin interface differs; without it, there is nothing.
 fn differs<T: PartialEq>(old: &Config, new: &Config, of: fn(&Admin) -> &T) -> bool {
     old.admin.as_ref().map(of) != new.admin.as_ref().map(of)
+}
+
+fn stays(_: &mut Config, _: &Config) -> bool {
+    false
 }
 
 /// A server that asks for tickets does not stop asking under way: everybody could come in.

@@ -2,6 +2,7 @@
 //! [`Loader`] reads them; what comes out was checked, and has its units in its types.
 
 mod admin;
+mod agones;
 mod check;
 mod diff;
 mod error;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use tracing::Level;
 
 pub use admin::{Admin, Secret};
+pub use agones::{Agones, Orchestrator, WhenEmpty};
 pub(crate) use check::is_token;
 pub use diff::{Changes, diff};
 pub use error::{ConfigError, Origin};
@@ -74,6 +76,10 @@ pub struct Config {
     pub motd: Option<String>,
     /// The file of bans; without one they are forgotten at the end.
     pub bans: Option<PathBuf>,
+    /// Who starts and ends the process, and is told how it is.
+    pub orchestrator: Orchestrator,
+    /// What it is told, if that is Agones.
+    pub agones: Agones,
     /// Whose tickets let clients in; without it anybody may come.
     pub tickets: Option<TicketKeys>,
     /// Whether anybody may come from other machines, too.
@@ -185,6 +191,8 @@ impl Config {
             malformed_per_s: 10,
             motd: None,
             bans: None,
+            orchestrator: Orchestrator::None,
+            agones: Agones::default(),
             tickets: None,
             danger_no_auth: false,
             log: LogOptions { level: Level::INFO, format: LogFormat::Text, addresses: false },

@@ -35,6 +35,8 @@ pub(super) struct Raw {
     pub(super) cpu: Option<Spanned<i64>>,
     pub(super) danger_no_auth: Option<Spanned<bool>>,
     pub(super) log: Option<RawLog>,
+    pub(super) orchestrator: Option<Spanned<String>>,
+    pub(super) agones: Option<RawAgones>,
     pub(super) tls: Option<RawTls>,
     pub(super) tickets: Option<RawTickets>,
     pub(super) admin: Option<RawAdmin>,
@@ -72,6 +74,15 @@ pub(super) struct RawAdmin {
     pub(super) token: Option<Spanned<String>>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawAgones {
+    pub(super) sidecar: Option<Spanned<String>>,
+    pub(super) when_empty: Option<Spanned<String>>,
+    pub(super) empty_after: Option<Spanned<f64>>,
+    pub(super) reserve_for: Option<Spanned<f64>>,
+}
+
 /// All keys but the games' rules.
 pub(super) const KEYS: &[&str] = &[
     "listen",
@@ -102,6 +113,11 @@ pub(super) const KEYS: &[&str] = &[
     "log.level",
     "log.format",
     "log.addresses",
+    "orchestrator",
+    "agones.sidecar",
+    "agones.when_empty",
+    "agones.empty_after",
+    "agones.reserve_for",
     "tickets.keys",
     "tickets.audience",
     "tls.cert",

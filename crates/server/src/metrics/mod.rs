@@ -66,7 +66,8 @@ impl Metrics {
         self.facts.players_max.store(config.players_max.into(), Relaxed);
     }
 
-    fn player_places(&self) -> u64 {
+    /// Players that all rooms together may have.
+    pub(crate) fn player_places(&self) -> u64 {
         self.directory.rooms_max() as u64 * self.facts.players_max.load(Relaxed)
     }
 
