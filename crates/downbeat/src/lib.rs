@@ -13,6 +13,7 @@ mod output;
 mod ping;
 mod serve;
 mod settings;
+mod systemd;
 #[cfg(test)]
 mod tests;
 mod token;

@@ -14,6 +14,7 @@ use crate::cli::ServeArgs;
 use crate::error::CliError;
 use crate::output::say;
 use crate::settings::Checked;
+use crate::systemd::{self, Service};
 
 pub(crate) fn serve<G: Game>(args: &ServeArgs, settings: &Checked) -> Result<u8, CliError> {
     if let Some(path) = &args.report {
@@ -32,7 +33,9 @@ pub(crate) fn serve<G: Game>(args: &ServeArgs, settings: &Checked) -> Result<u8,
         let token = token.map_or(String::new(), |path| format!("; this run's token: cat {}", path.display()));
         say(&format!("admin interface and dashboard: http://{}/{token}", reachable(address)))?;
     }
+    let service = Service::start(server.control(), stop.clone());
     let report = server.run(&stop)?;
+    drop(service);
     if let Some(path) = &args.report {
         let json = serde_json::to_string_pretty(&report).expect("a report is plain data, which always encodes");
         write_output(path, (json + "\n").as_bytes())?;
@@ -72,7 +75,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 /// Reads the configuration again at each SIGHUP. What became of it, the server's notices say.
 fn reload_on_hangup(reload: Arc<Reload>) -> Result<(), CliError> {
     let mut signals = Signals::new([SIGHUP]).map_err(CliError::Signals)?;
-    std::thread::spawn(move || signals.forever().for_each(|_| _ = reload.reload()));
+    std::thread::spawn(move || signals.forever().for_each(|_| systemd::reloading(|| _ = reload.reload())));
     Ok(())
 }
 

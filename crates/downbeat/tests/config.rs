@@ -56,3 +56,32 @@ fn a_hangup_reads_the_configuration_again_and_flags_keep_their_precedence() {
     server.signal("TERM");
     assert_eq!(server.wait().code(), Some(0));
 }
+
+/// What containers are told by their environment must be what the server takes.
+#[test]
+fn the_variables_of_dockerfile_and_manifests_are_settings() {
+    let assets = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets");
+    let read = |path: &str| std::fs::read_to_string(assets.join(path)).expect("it is there");
+    let mut variables = Vec::new();
+    for line in read("docker/Dockerfile").lines() {
+        variables.extend(
+            line.strip_prefix("ENV ")
+                .and_then(|line| line.split_once('='))
+                .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+    }
+    let fleet = read("agones/fleet.yaml");
+    let mut lines = fleet.lines().map(str::trim);
+    while let Some(line) = lines.next() {
+        let Some(name) = line.strip_prefix("- name: DOWNBEAT_") else { continue };
+        let value = lines.next().and_then(|line| line.strip_prefix("value: ")).expect("a value follows");
+        variables.push((format!("DOWNBEAT_{name}"), value.trim_matches('"').to_owned()));
+    }
+    assert!(variables.len() > 5, "{variables:?}");
+    let games = [downbeat_server::config::GameDefaults { name: "arena", players_max: 32 }];
+    let mut loader = downbeat_server::Loader::new(&games);
+    loader.environment(variables).expect("they are settings");
+    let (config, _) = loader.finish().expect("with values that can be");
+    assert_eq!(config.orchestrator, downbeat_server::config::Orchestrator::Agones);
+    assert_eq!(config.drain_deadline.as_secs(), 300);
+}
