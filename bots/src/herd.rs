@@ -23,6 +23,7 @@ use crate::options::{BotsError, Options};
 use crate::player::{Consumed, Player};
 use crate::progress::{Progress, RunStage};
 use crate::recorder::Recorder;
+use crate::resume::Back;
 use crate::tally::{Reasons, Tally};
 use crate::watch::{Sight, Watch};
 use crate::{Bots, machine};
@@ -55,7 +56,16 @@ pub(crate) enum Stage<G: Bots> {
     Waiting,
     /// It connects, or waits for its welcome; reliable events may come `early`. It was sent to another shard `redirects`
     /// times.
-    Joining { conn: ConnId, since: Micros, redirects: u32, reader: ControlReader, early: Vec<u8> },
+    Joining {
+        conn: ConnId,
+        since: Micros,
+        redirects: u32,
+        reader: ControlReader,
+        early: Vec<u8>,
+        back: Option<Box<Back<G>>>,
+    },
+    /// It lost its connection, and makes another one then.
+    Away { back: Box<Back<G>>, at: Micros },
     /// It plays.
     Playing { conn: ConnId, reader: ControlReader, player: Box<Player<G>> },
     /// It plays, and is a light one.
@@ -66,6 +76,13 @@ pub(crate) enum Stage<G: Bots> {
     LightLost,
     /// It never got in.
     Refused,
+}
+
+impl<G: Bots> Stage<G> {
+    /// Whether it was in the game and will be again.
+    pub(crate) const fn is_coming_back(&self) -> bool {
+        matches!(self, Self::Away { .. } | Self::Joining { back: Some(_), .. })
+    }
 }
 
 /// What a run is at.
@@ -163,6 +180,8 @@ impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
                 self.sample(now);
                 sample_at = now + SAMPLE_EVERY;
                 self.give_up_joining(now);
+                self.break_lines(now);
+                self.dial_away(now)?;
                 if now.since(second) >= Micros::from_millis(1_000) {
                     told(&self.progress(now, now.since(second)));
                     second = now;
@@ -227,6 +246,10 @@ impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
             return;
         }
         self.tally.second.snapshots += 1;
+        if player.client.owes_answer() {
+            player.client.transmit(&mut self.datagram);
+            self.tally.blocked += u64::from(self.driver.send_datagram(conn, &self.datagram).is_err());
+        }
         if let Some(recorder) = self.recorder.as_mut().filter(|recorder| recorder.bot == index) {
             recorder.note(&player.client);
         }
@@ -317,7 +340,8 @@ impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
 
     /// Moves from one window to the next when its time has come. Returns whether all is over.
     fn is_over(&mut self, now: Micros) -> bool {
-        let playing = self.bots.iter().any(|bot| matches!(bot, Stage::Playing { .. } | Stage::Light { .. }));
+        let is_in = |bot: &Stage<G>| matches!(bot, Stage::Playing { .. } | Stage::Light { .. }) || bot.is_coming_back();
+        let playing = self.bots.iter().any(is_in);
         let seconds = self.options.seconds;
         match self.window {
             Window::Joining if self.joining == 0 && self.next_bot == self.bots.len() => {
@@ -337,7 +361,8 @@ impl<'a, G: Bots, S: Line> Herd<'a, G, S> {
     }
 
     fn begin_measurement(&mut self, now: Micros) {
-        self.tally = Tally { second: std::mem::take(&mut self.tally.second), ..Tally::default() };
+        let (second, returns) = (std::mem::take(&mut self.tally.second), self.tally.returns);
+        self.tally = Tally { second, returns, ..Tally::default() };
         self.sample(now);
         for bot in &mut self.bots {
             match bot {

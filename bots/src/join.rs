@@ -19,6 +19,7 @@ use crate::line::Line;
 use crate::options::{BotsError, Options};
 use crate::player::Player;
 use crate::recorder::Recorder;
+use crate::resume::Back;
 
 /// From the first packet to the welcome.
 const JOIN_WITHIN: Micros = Micros::from_millis(10_000);
@@ -80,7 +81,8 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
     /// Gives up connections that take too long.
     pub(crate) fn give_up_joining(&mut self, now: Micros) {
         for index in 0..self.next_bot {
-            let Stage::Joining { conn, since, .. } = self.bots[index] else { continue };
+            let Stage::Joining { conn, since, .. } = &self.bots[index] else { continue };
+            let (conn, since) = (*conn, *since);
             if now.since(since) > JOIN_WITHIN {
                 let why = format!("no welcome came within {} s", JOIN_WITHIN.as_secs_f64());
                 self.end(index, None, why);
@@ -92,21 +94,22 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
     /// Begins further connections, as many as may be under way.
     pub(crate) fn connect(&mut self, now: Micros) -> Result<(), BotsError> {
         while self.joining < self.options.joining.max(1) && self.next_bot < self.bots.len() && !self.is_hopeless() {
-            self.dial(now, self.next_bot, now, None, 0)?;
+            self.dial(now, self.next_bot, (now, 0), None, None)?;
             self.next_bot += 1;
             self.joining += 1;
         }
         Ok(())
     }
 
-    /// Connects a bot that set out at `since`, to the shard that `first` stands for after `redirects`.
-    fn dial(
+    /// Connects a bot that set out at `since`, to the shard that `first` stands for after `redirects`; one that comes `back`, or
+    /// comes first.
+    pub(crate) fn dial(
         &mut self,
         now: Micros,
         bot: usize,
-        since: Micros,
+        (since, redirects): (Micros, u32),
         first: Option<u8>,
-        redirects: u32,
+        back: Option<Box<Back<G>>>,
     ) -> Result<(), BotsError> {
         let Options { connect, server_name, .. } = self.options;
         let server_name = server_name.clone().unwrap_or_else(|| connect.ip().to_string());
@@ -116,7 +119,7 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
         }
         self.by_conn[conn.index()] = Some(bot);
         let (reader, early) = (ControlReader::default(), Vec::new());
-        self.bots[bot] = Stage::Joining { conn, since, redirects, reader, early };
+        self.bots[bot] = Stage::Joining { conn, since, redirects, reader, early, back };
         self.flush_now = true;
         Ok(())
     }
@@ -130,6 +133,12 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
     /// Says hello on a fresh connection.
     pub(crate) fn greet(&mut self, conn: ConnId) {
         let Some(index) = self.bot_of(conn) else { return };
+        let resume = match &self.bots[index] {
+            Stage::Joining { back: Some(back), .. } => Some(back.resume()),
+            _ => None,
+        };
+        let tickets = &self.options.tokens;
+        let ticket = tickets.get(index % tickets.len().max(1)).filter(|_| resume.is_none());
         let hello = Hello {
             game: G::NAME.to_owned(),
             schema_hash: self.coding.schema.hash(),
@@ -137,8 +146,8 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
             name: format!("{}-{index}", self.options.name),
             room: self.options.room,
             spectator: false,
-            ticket: self.options.tokens.get(index % self.options.tokens.len().max(1)).cloned(),
-            resume: None,
+            ticket: ticket.cloned(),
+            resume,
         };
         // A connection that ended meanwhile says so by its own event.
         let _ = self.driver.write_control(self.clock.now(), conn, &hello.to_bytes());
@@ -188,6 +197,10 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
 
     /// A bot is let in.
     fn enter(&mut self, index: usize, conn: ConnId, welcome: &Welcome) -> Result<(), BotsError> {
+        if self.bots[index].is_coming_back() {
+            self.come_back(index, conn, welcome);
+            return Ok(());
+        }
         let (tick_rate_hz, send_rate_hz) = (u32::from(welcome.tick_rate_hz), u32::from(welcome.send_rate_hz));
         let asked = [
             ("ticks", self.options.tick_rate_hz, tick_rate_hz),
@@ -225,7 +238,7 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
             return Ok(());
         }
         let brain = G::brain(&self.options.brain, seed, tick_rate_hz).expect("the name was checked before the run");
-        let player = Player::new(world, Arc::clone(&self.coding), start, welcome.room, brain);
+        let player = Player::new(world, Arc::clone(&self.coding), start, (welcome.room, welcome.resume), brain);
         if let Some(path) = self.options.record_lanes.as_ref().filter(|_| self.recorder.is_none()) {
             let head = (&self.coding.schema, self.options.seed, tick_rate_hz);
             self.recorder = Some(Recorder::create(path, index, player.client.newest(), head));
@@ -251,10 +264,21 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
     pub(crate) fn take_close(&mut self, conn: ConnId, reason: &CloseReason) -> Result<(), BotsError> {
         let Some(index) = self.bot_of(conn) else { return Ok(()) };
         if let Some(first) = elsewhere(reason)
-            && let Stage::Joining { since, redirects, .. } = self.bots[index]
-            && redirects < REDIRECTS_MAX
+            && let Stage::Joining { since, redirects, back, .. } = &mut self.bots[index]
+            && *redirects < REDIRECTS_MAX
         {
-            return self.dial(self.clock.now(), index, since, Some(first), redirects + 1);
+            let (way, back) = ((*since, *redirects + 1), back.take());
+            return self.dial(self.clock.now(), index, way, Some(first), back);
+        }
+        if let Stage::Joining { back, .. } = &mut self.bots[index]
+            && let Some(back) = back.take()
+        {
+            self.fail_to_return(index, back, reason);
+            return Ok(());
+        }
+        if self.is_lost(index, reason) {
+            self.go_away(index, self.clock.now());
+            return Ok(());
         }
         self.end(index, code_of(reason), told(reason));
         Ok(())
@@ -270,6 +294,10 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
             Stage::Light { .. } => {
                 self.reasons.add(true, code, why);
                 self.bots[index] = Stage::LightLost;
+            }
+            Stage::Joining { back: Some(back), .. } => {
+                self.reasons.add(true, code, why);
+                self.bots[index] = Stage::Lost(back.into_player());
             }
             Stage::Joining { .. } => {
                 self.joining -= 1;

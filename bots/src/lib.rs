@@ -35,6 +35,7 @@ mod player;
 mod progress;
 mod recorder;
 pub mod report;
+mod resume;
 mod run;
 mod table;
 mod tally;

@@ -45,6 +45,9 @@ pub struct Options {
     pub room: Option<u64>,
     /// The tickets that let them in, where the server asks for them: each bot shows the next. A ticket lets one in.
     pub tokens: Vec<String>,
+    /// How often the connection of each bot breaks without a word, in seconds; it resumes its session then. Light bots keep
+    /// theirs.
+    pub break_every: Option<f64>,
     /// The CPU that the loop stays on.
     pub cpu: Option<usize>,
     /// The build profile, for the report.
@@ -77,6 +80,7 @@ impl Options {
             name: "bot".to_owned(),
             room: None,
             tokens: Vec::new(),
+            break_every: None,
             cpu: None,
             profile: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
             report: None,
@@ -100,6 +104,9 @@ impl Options {
         if !(SECONDS_MIN..=SECONDS_MAX).contains(&self.seconds) {
             return Err(BotsError::Seconds(self.seconds));
         }
+        if let Some(every) = self.break_every.filter(|every| !(BREAK_EVERY_MIN..=SECONDS_MAX).contains(every)) {
+            return Err(BotsError::BreakEvery(every));
+        }
         Ok(())
     }
 }
@@ -113,6 +120,9 @@ const JOINING: usize = 8;
 /// Shortest and longest run, in seconds.
 const SECONDS_MIN: f64 = 0.1;
 const SECONDS_MAX: f64 = 86_400.0;
+
+/// A connection lasts so many seconds at least.
+const BREAK_EVERY_MIN: f64 = 0.5;
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -131,6 +141,9 @@ pub enum BotsError {
     /// A duration that makes no run.
     #[error("{0} seconds: {SECONDS_MIN} to {SECONDS_MAX} are allowed")]
     Seconds(f64),
+    /// Connections that would break all the time, or never.
+    #[error("connections break every {0} seconds: {BREAK_EVERY_MIN} to {SECONDS_MAX} are allowed")]
+    BreakEvery(f64),
     /// A brain that the game does not have.
     #[error("`{game}` has no brain called `{name}`; there are: {known}")]
     Brain {

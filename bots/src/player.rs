@@ -5,7 +5,7 @@ use std::sync::Arc;
 use downbeat_client::{Client, Counters, Start};
 use downbeat_replica::{Coding, Game, PlayerId, Tick};
 use downbeat_transport::ConnStats;
-use downbeat_wire::Micros;
+use downbeat_wire::{Micros, Resumable};
 
 use crate::Brain;
 use crate::tally::Tally;
@@ -24,6 +24,12 @@ pub(crate) struct Player<G: Game> {
     /// The room, and the place in it.
     pub(crate) room: u64,
     pub(crate) id: Option<PlayerId>,
+    /// How its session can be resumed.
+    pub(crate) resumable: Option<Resumable>,
+    /// When it breaks its connection.
+    pub(crate) break_at: Option<Micros>,
+    /// What its earlier connections counted.
+    carried: (ConnStats, u64),
     frame_at: Micros,
     ticks: Vec<Tick>,
     inputs: Vec<(Tick, G::Input)>,
@@ -70,7 +76,7 @@ impl<G: Game> Player<G> {
         world: Arc<G::World>,
         coding: Arc<Coding>,
         start: Start,
-        room: u64,
+        (room, resumable): (u64, Option<Resumable>),
         brain: Box<dyn Brain<G>>,
     ) -> Self {
         Self {
@@ -78,6 +84,9 @@ impl<G: Game> Player<G> {
             brain,
             room,
             id: start.player,
+            resumable,
+            break_at: None,
+            carried: (ConnStats::default(), 0),
             frame_at: Micros::default(),
             ticks: Vec::new(),
             inputs: Vec::new(),
@@ -198,9 +207,23 @@ impl<G: Game> Player<G> {
         });
     }
 
+    /// Its connection is gone: what that counted stays counted.
+    pub(crate) fn carry(&mut self) {
+        self.carried = self.latest.map_or(self.carried, |latest| (latest.stats, latest.dropped));
+    }
+
     /// Everything that grows, as of `now`.
     pub(crate) fn marks(&self, now: Micros, stats: ConnStats, dropped: u64) -> Marks {
         let Counts { consumed, frames } = self.counts;
+        let (earlier, dropped_earlier) = &self.carried;
+        let stats = ConnStats {
+            datagrams_out: stats.datagrams_out + earlier.datagrams_out,
+            bytes_out: stats.bytes_out + earlier.bytes_out,
+            datagrams_in: stats.datagrams_in + earlier.datagrams_in,
+            bytes_in: stats.bytes_in + earlier.bytes_in,
+            ..stats
+        };
+        let dropped = dropped + dropped_earlier;
         Marks { at: now, client: *self.client.counters(), consumed, frames, stats, dropped }
     }
 }

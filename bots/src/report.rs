@@ -88,6 +88,12 @@ pub struct Clients {
     pub connected: u64,
     /// Those of them whose connection was closed before its time.
     pub lost: u64,
+    /// Connections that were lost and whose sessions could go on.
+    pub broken: u64,
+    /// Sessions that went on over another connection.
+    pub resumed: u64,
+    /// Of these, sessions of which all was told anew.
+    pub resumed_anew: u64,
     /// Why clients did not get in or were lost, the most frequent first.
     pub reasons: Vec<Reason>,
 }

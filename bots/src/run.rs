@@ -168,7 +168,7 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
         let net = options.net_name.clone().unwrap_or_else(|| options.net.to_string());
         let count = |is: fn(&Stage<G>) -> bool| self.bots.iter().filter(|bot| is(bot)).count() as u64;
         let lost = count(|bot| matches!(bot, Stage::Lost(_)));
-        let connected = lost + count(|bot| matches!(bot, Stage::Playing { .. }));
+        let connected = lost + count(|bot| matches!(bot, Stage::Playing { .. }) || bot.is_coming_back());
         let light_lost = count(|bot| matches!(bot, Stage::LightLost));
         let light = Light {
             asked: options.light as u64,
@@ -187,7 +187,15 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
             send_rate_hz: self.rates.map(|rates| rates.1),
             seconds: round(seconds),
             measured_seconds: round(measured_seconds),
-            clients: Clients { asked: options.full() as u64, connected, lost, reasons: self.reasons.list() },
+            clients: Clients {
+                asked: options.full() as u64,
+                connected,
+                lost,
+                broken: self.tally.returns.lost,
+                resumed: self.tally.returns.resumed,
+                resumed_anew: self.tally.returns.anew,
+                reasons: self.reasons.list(),
+            },
             light: (options.light > 0).then_some(light),
             ..Report::default()
         }

@@ -9,6 +9,7 @@ use crate::percentiles::Recorder;
 use crate::player::Marks;
 use crate::progress::Second;
 use crate::report::{Bandwidth, Inputs, Interpolation, Prediction, Reason, Report, Snapshots};
+use crate::resume::Returns;
 
 /// Samples of all bots. Durations in microseconds, distances in micrometres.
 #[derive(Debug, Default)]
@@ -25,6 +26,8 @@ pub(crate) struct Tally {
     /// Light clients when the measurement began, and snapshots that they received since.
     pub(crate) light_clients: u64,
     pub(crate) light_snapshots: u64,
+    /// Connections that were lost, and sessions that went on.
+    pub(crate) returns: Returns,
     /// CPU time of the loop when the measurement began.
     pub(crate) cpu_base: Option<Duration>,
     /// The second under way.

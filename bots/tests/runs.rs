@@ -43,6 +43,20 @@ fn a_server_tells_what_it_runs_to_who_does_not_have_the_game() {
 }
 
 #[test]
+fn bots_whose_connections_break_go_on_with_their_sessions() {
+    let server = arena(8);
+    let asked = Options { break_every: Some(1.0), ..options(&server, 4, 6.0) };
+    let report = play::<Arena>(&asked).expect("all get in");
+    let clients = &report.clients;
+    assert_eq!((clients.connected, clients.lost), (4, 0), "{:?}", clients.reasons);
+    // The last ones may be on their way back when it ends.
+    assert!(clients.broken >= 12 && clients.resumed + 4 >= clients.broken, "{clients:?}");
+    assert_eq!(clients.resumed_anew, 0, "both ends know what they knew");
+    let impossible = Options { break_every: Some(0.0), ..options(&server, 1, 1.0) };
+    assert!(matches!(play::<Arena>(&impossible), Err(BotsError::BreakEvery(_))));
+}
+
+#[test]
 fn fighters_are_served_and_every_figure_is_measured() {
     let server = arena(16);
     let report = play::<Arena>(&options(&server, 8, 5.0)).expect("all get in");

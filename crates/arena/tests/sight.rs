@@ -5,7 +5,7 @@ mod common;
 use common::{Dice, Match, room};
 use downbeat_arena::{Config, Entity, Input, Nav, Player, Select, World, angles_towards};
 use downbeat_replica::glam::Vec3;
-use downbeat_replica::{EntityId, Game, PlayerId, Scene, Viewer, Visible};
+use downbeat_replica::{Camera, EntityId, Game, PlayerId, Scene, Viewer, Visible};
 
 impl Match {
     /// What `player` is told of, ascending; a spectator for `None`.
@@ -128,6 +128,30 @@ fn a_spectator_is_told_of_all_and_a_player_of_all_items_and_itself() {
     let mut visible = Visible::default();
     room.arena.relevance(&Viewer { player: Some(PlayerId(9)), ..Viewer::default() }, &Scene::default(), &mut visible);
     assert_eq!(visible.sorted(), [room.entities[0].id]);
+}
+
+#[test]
+fn a_camera_is_told_of_who_is_within_sight_of_it_or_of_what_the_player_knows_whom_it_follows() {
+    let (mut room, west, east) = behind_a_wall(Vec3::new(-9.0, 0.0, -10.0), Vec3::new(9.0, 0.0, 2.0));
+    room.run(60, still);
+    let mut scene = Scene::default();
+    for captured in &room.entities {
+        let player =
+            (0..2).find(|&player| room.id(player) == captured.id).expect("there are two players and nothing else");
+        scene.push(captured.id, room.player(player).position);
+    }
+    let told = |position: Vec3, follows: Option<EntityId>| {
+        let viewer = Viewer { camera: Some(Camera { position, follows }), ..Viewer::default() };
+        let mut visible = Visible::default();
+        room.arena.relevance(&viewer, &scene, &mut visible);
+        visible.sorted().to_vec()
+    };
+    assert_eq!(told(Vec3::ZERO, None).len(), 2, "it looks through walls");
+    assert_eq!(told(Vec3::new(1e5, 0.0, 0.0), None), [], "not that far");
+    // Whom a camera follows is shown in any case: the room sees to that.
+    let others: Vec<_> = room.told(Some(west)).into_iter().filter(|id| *id != room.id(west)).collect();
+    assert_eq!(told(Vec3::ZERO, Some(room.id(west))), others);
+    assert!(!others.contains(&room.id(east)), "a wall is between them");
 }
 
 #[test]

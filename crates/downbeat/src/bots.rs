@@ -63,6 +63,7 @@ pub(crate) fn resolve(what: &str, address: &str) -> Result<SocketAddr, CliError>
 pub(crate) fn options(args: &PlayArgs, mut options: Options) -> Result<Options, CliError> {
     options.clients = args.clients;
     options.light = args.light;
+    options.break_every = args.break_every;
     options.seconds = args.seconds;
     options.brain = args.brain.clone().unwrap_or_default();
     options.net = net(&args.net)?;

@@ -140,6 +140,9 @@ pub(crate) struct PlayArgs {
     /// How many of them are light: they play and acknowledge, but read no snapshots, and measure nothing
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole::<usize>)]
     pub(crate) light: usize,
+    /// Break each bot's connection without a word every so many seconds: it resumes its session
+    #[arg(long, value_name = "S")]
+    pub(crate) break_every: Option<f64>,
     /// How long they play, in seconds
     #[arg(long, value_name = "S", default_value_t = 10.0, allow_negative_numbers = true)]
     pub(crate) seconds: f64,

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use common::{Player, Probe, config, hello, start, start_told};
 use downbeat_field::{Config as Rules, Field};
-use downbeat_server::{Config, Notice, Server, ServerReport, Stop, bind};
+use downbeat_server::{Config, Notice, Server, ServerReport, Stop, Totals, bind};
 use downbeat_transport::{CloseReason, Fingerprint, KernelSocket, Outgoing, Received, Socket, SocketCounters};
 use downbeat_wire::control::{Hello, ServerMessage};
 use downbeat_wire::{CloseCode, Micros};
@@ -236,6 +236,8 @@ fn clients_that_change_their_address_stay_on_their_shard_and_connected() {
     check(&report);
     assert!(report.shards.iter().all(|shard| shard.udp_ignored == 0), "nothing came to the wrong shard");
     assert!(report.totals.closes.lost.is_empty(), "{:?}", report.totals.closes);
+    let Totals { sessions_suspended, sessions_resumed, .. } = report.totals;
+    assert_eq!((sessions_suspended, sessions_resumed), (0, 0), "no connection was lost or made anew");
 }
 
 #[test]

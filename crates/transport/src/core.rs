@@ -286,6 +286,14 @@ impl Core {
         self.linger(now, id);
     }
 
+    /// Forgets a connection at once. Its peer is told nothing.
+    pub(crate) fn abandon(&mut self, id: ConnId) {
+        let Some(slot) = self.slot(id).filter(|slot| slot.phase != Phase::Closed) else { return };
+        let (phase, is_announced) = (slot.phase, slot.is_announced);
+        note_end(phase, is_announced, &mut self.counters);
+        self.forget(id);
+    }
+
     /// Gives up a handshake.
     pub(crate) fn give_up(&mut self, now: Micros, id: ConnId) {
         let instant = self.epoch.instant(now);

@@ -295,6 +295,12 @@ impl<S: Socket> Driver<S> {
         self.core.close(now, conn, code, reason);
     }
 
+    /// Forgets a connection at once, as if this end had lost power: the peer is told nothing, and no event follows. For tests and
+    /// load tests.
+    pub fn abandon(&mut self, conn: ConnId) {
+        self.core.abandon(conn);
+    }
+
     /// Whether new connections are taken (the default) or refused, as a server does that drains.
     pub fn set_accepting(&mut self, is_accepting: bool) {
         self.core.handshakes.set_accepting(is_accepting);
