@@ -58,7 +58,7 @@ fn tell(control: &Control, stop: &Stop, is_over: &AtomicBool) {
     let (mut pulse, mut is_ready, mut is_stopping) = (Pulse::default(), false, false);
     while !is_over.load(Ordering::Relaxed) {
         let beats = control.beats();
-        if pulse.is_alive(&beats) {
+        if pulse.hung(&beats).is_none() {
             say(WATCHDOG);
         }
         if !is_ready && beats.iter().all(|&beats| beats > 0) {

@@ -264,7 +264,7 @@ impl<G: Game, S: Socket + Send> Server<G, S> {
             stop: stop.clone(),
             notify: Mutex::new(in_turn(&self.notify)),
             answered: Answered::default(),
-            pulses: Mutex::default(),
+            pulse: Mutex::default(),
             history: Mutex::default(),
         }
     }

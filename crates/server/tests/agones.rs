@@ -238,7 +238,8 @@ fn beside(sidecar: &Sidecar, when_empty: WhenEmpty) -> Config {
         empty_after: Duration::from_millis(300),
         ..Agones::default()
     };
-    Config { orchestrator: Orchestrator::Agones, agones, rooms_max: 2, players_max: 2, ..config::<Field>() }
+    let (rooms_max, players_max, resume_window) = (2, 2, Duration::ZERO);
+    Config { orchestrator: Orchestrator::Agones, agones, rooms_max, players_max, resume_window, ..config::<Field>() }
 }
 
 fn rules() -> Rules {

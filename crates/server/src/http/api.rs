@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request, State};
@@ -21,9 +21,10 @@ use super::history::History;
 use super::problem::Problem;
 use super::tokens::{Access, Bearer, Tokens};
 use crate::control::{Act, Answer, Command, Control, Hooks, ShardView};
-use crate::limits::{ADMIN_BODY_BYTES_MAX, ADMIN_REQUEST_TIME_MAX, HUNG_AFTER};
+use crate::limits::{ADMIN_BODY_BYTES_MAX, ADMIN_REQUEST_TIME_MAX};
 use crate::metrics::Metrics;
 use crate::notice::{Notice, Notify};
+use crate::pulse::Pulse;
 use crate::stop::Stop;
 
 /// What routes work with.
@@ -37,7 +38,7 @@ pub(crate) struct Api {
     /// Takes what operators did.
     pub(crate) notify: Mutex<Notify>,
     pub(crate) answered: Answered,
-    pub(crate) pulses: Mutex<Vec<Pulse>>,
+    pub(crate) pulse: Mutex<Pulse>,
     pub(crate) history: Mutex<History>,
 }
 
@@ -60,13 +61,6 @@ pub(crate) struct Facts {
     pub(crate) players_max: u16,
     /// Threads that rooms are spread over.
     pub(crate) shards: u8,
-}
-
-/// When a shard was seen to go on last.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pulse {
-    beats: u64,
-    at: Instant,
 }
 
 impl Api {
@@ -105,18 +99,6 @@ impl Api {
         notify(&Notice::Act(act));
     }
 
-    /// Looks whether the shards go on.
-    pub(super) fn look(&self, now: Instant) {
-        let mut pulses = self.pulses.lock().unwrap_or_else(PoisonError::into_inner);
-        let beats = self.control.beats();
-        pulses.resize(beats.len(), Pulse { beats: 0, at: now });
-        for (pulse, beats) in pulses.iter_mut().zip(beats) {
-            if pulse.beats != beats {
-                *pulse = Pulse { beats, at: now };
-            }
-        }
-    }
-
     pub(super) fn history(&self) -> MutexGuard<'_, History> {
         // What is measured next is measured from what was left.
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
@@ -126,12 +108,10 @@ impl Api {
         self.history().note(self.views(), &self.metrics);
     }
 
-    /// The shard that has hung, if one has.
+    /// The shard that has hung, if one has. Ask it now and then: it is compared with what was seen before.
     pub(super) fn hung(&self) -> Option<usize> {
-        let now = Instant::now();
-        self.look(now);
-        let pulses = self.pulses.lock().unwrap_or_else(PoisonError::into_inner);
-        pulses.iter().position(|pulse| now - pulse.at > HUNG_AFTER)
+        let mut pulse = self.pulse.lock().unwrap_or_else(PoisonError::into_inner);
+        pulse.hung(&self.control.beats())
     }
 }
 

@@ -117,7 +117,7 @@ fn look(server: &Orchestrated<'_>, pulse: &mut Pulse) -> Seen {
     let players = views.iter().flat_map(|view| &view.players).filter(|player| player.player.is_some());
     let named = players.map(|player| player.account.as_deref().map_or_else(|| player.id.to_string(), str::to_owned));
     Seen {
-        is_alive: pulse.is_alive(&server.control.beats()),
+        is_alive: pulse.hung(&server.control.beats()).is_none(),
         is_draining: server.stop.urgency() > Urgency::None,
         is_over: server.is_over.load(Ordering::Relaxed),
         clients: server.directory.clients(),

@@ -226,6 +226,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
 
     pub(super) fn welcome(&mut self, now: Micros, id: SessionId, resumed: Option<Resumed>) {
         let Some(session) = self.sessions.get(id) else { return };
+        let is_new = resumed.is_none();
         let window = self.config.resume_window;
         let resume = (!window.is_zero())
             .then(|| Resumable { token: session.tokens.newest, window_s: window.as_secs_f64().ceil() as u16 });
@@ -240,7 +241,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
             config: self.rules.config.clone(),
         });
         self.write(now, id, &frame(&welcome));
-        if let Some(text) = self.config.motd.clone() {
+        if let Some(text) = self.config.motd.clone().filter(|_| is_new) {
             self.write(now, id, &frame(&ServerMessage::Said { player: OPERATOR, text }));
         }
     }
