@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use downbeat_replica::{
-    Capture, ConfigError, Context, EntityId, EntityIds, Events, Game, Inputs, PlayerId, Rewind, Scene, Setup, Tick,
-    Viewer, Visible,
+    Capture, ConfigError, Context, EntityId, EntityIds, Events, Game, Inputs, PlayerId, Results, Rewind, Scene, Setup,
+    Tick, Viewer, Visible,
 };
 use glam::Vec3;
+use serde::Serialize;
 
 use crate::advance::{Neighbour, advance};
 use crate::flight::{launched, spent, wall};
@@ -27,6 +28,8 @@ pub struct Arena {
     pub(crate) rockets: Vec<Flight>,
     pub(crate) places: Vec<Place>,
     pub(crate) strikes: Vec<Strike>,
+    /// Scores of those who left, until they are told.
+    left: Vec<(PlayerId, Score)>,
     sight: Sight,
 }
 
@@ -62,6 +65,13 @@ pub struct Strike {
     pub shooter: PlayerId,
     /// Who was hit; `None` when it went past everybody.
     pub victim: Option<PlayerId>,
+}
+
+/// What a player achieved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+struct Score {
+    score: i16,
+    deaths: u16,
 }
 
 /// A weapon that went off in this tick.
@@ -110,6 +120,7 @@ impl Game for Arena {
             rockets: Vec::new(),
             places,
             strikes: Vec::new(),
+            left: Vec::new(),
             sight,
         })
     }
@@ -123,9 +134,14 @@ impl Game for Arena {
     }
 
     fn leave(&mut self, player: PlayerId) {
-        if let Some(fighter) = self.fighters.remove(&player) {
-            self.ids.free(fighter.id);
+        if let Some(Fighter { id, body }) = self.fighters.remove(&player) {
+            self.ids.free(id);
+            self.left.push((player, Score { score: body.score, deaths: body.deaths }));
         }
+    }
+
+    fn results(&mut self, out: &mut Results) {
+        self.left.drain(..).for_each(|(player, score)| out.tell("score", Some(player), &score));
     }
 
     fn step(&mut self, tick: Tick, inputs: &Inputs<'_, Input>, past: &impl Rewind<Entity>, events: &mut Events<Event>) {

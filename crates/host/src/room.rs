@@ -7,8 +7,8 @@ use downbeat_replica::bits::BitReader;
 use downbeat_replica::limits::{PLAYERS_MAX, ROOM_VERSIONS};
 use downbeat_replica::{
     Capture, Captured, Coding, ConfigError, DecodeError, EntityId, Events, Game, Hearers, InputFrames, Inputs,
-    LaneReader, LaneWriter, Micros, PlayerId, PlayerInput, Schema, Setup, Tick, Viewer, Visible, is_retained, neutral,
-    put_reliable,
+    LaneReader, LaneWriter, Micros, PlayerId, PlayerInput, Results, Schema, Setup, Tick, Viewer, Visible, is_retained,
+    neutral, put_reliable,
 };
 use downbeat_wire::limits::UP_DATAGRAM_BYTES_MAX;
 use downbeat_wire::packet::{Acks, Arrivals, InputReport, UpHead};
@@ -83,6 +83,7 @@ pub struct Room<G: Game> {
     captured: Vec<Captured>,
     lanes: Vec<i32>,
     snapshot: Snapshot,
+    results: Results,
     send_every: u32,
 }
 
@@ -154,6 +155,7 @@ impl<G: Game> Room<G> {
             captured: Vec::new(),
             lanes: Vec::new(),
             snapshot: Snapshot::default(),
+            results: Results::default(),
             send_every: 1,
         })
     }
@@ -210,6 +212,7 @@ impl<G: Game> Room<G> {
         if let Some(player) = session.player {
             self.players[usize::from(player.0)] = false;
             self.game.leave(player);
+            self.game.results(&mut self.results);
         }
     }
 
@@ -333,6 +336,7 @@ impl<G: Game> Room<G> {
             tick_rate_hz: self.options.tick_rate_hz,
         };
         self.game.step(self.tick, &Inputs::new(&self.inputs), &past, &mut self.events);
+        self.game.results(&mut self.results);
     }
 
     fn capture(&mut self) {
@@ -466,6 +470,11 @@ impl<G: Game> Room<G> {
                 net.send_reliable(id, &self.reliable);
             }
         }
+    }
+
+    /// What the game told that is to be kept; to be drained after each tick and each leave.
+    pub const fn results(&mut self) -> &mut Results {
+        &mut self.results
     }
 
     /// The tick that ran last.

@@ -6,7 +6,7 @@ use glam::Vec3;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{EntityId, Input, Kinds, LaneReader, LaneWriter, PlayerId, Scene, Tick, ViewTick};
+use crate::{EntityId, Input, Kinds, LaneReader, LaneWriter, PlayerId, Results, Scene, Tick, ViewTick};
 
 /// A game: what the server simulates, what clients predict of it, and what is replicated between them.
 ///
@@ -56,6 +56,23 @@ pub trait Game: Sized + Send + 'static {
         past: &impl Rewind<Self::Entity>,
         events: &mut Events<Self::Event>,
     );
+
+    /// Tells what is to be kept of the match when it is over, such as scores: the server writes it where its operator wants it,
+    /// clients do not hear of it. Asked on the server alone, after each [`Self::step`] and after each [`Self::leave`], so that a
+    /// game keeps until then what it has to tell. The default tells nothing.
+    ///
+    /// ```ignore
+    /// fn leave(&mut self, player: PlayerId) {
+    ///     self.left.extend(self.scores.remove(&player).map(|score| (player, score)));
+    /// }
+    ///
+    /// fn results(&mut self, out: &mut Results) {
+    ///     self.left.drain(..).for_each(|(player, score)| out.tell("score", Some(player), &score));
+    /// }
+    /// ```
+    fn results(&mut self, out: &mut Results) {
+        let _ = out;
+    }
 
     /// Reports every entity of the match. [`Capture`] rounds each to what clients are told, so that the next step
     /// starts on the server from the same bits as on a predicting client.

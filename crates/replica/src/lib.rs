@@ -19,6 +19,7 @@ mod record;
 pub mod recording;
 mod reliable;
 mod replicated;
+mod results;
 mod scene;
 mod schema;
 mod schema_bytes;
@@ -47,6 +48,7 @@ pub use record::{
 };
 pub use reliable::{ReliableReader, ToldEvent, put_reliable};
 pub use replicated::{Audience, FieldTuner, Kinds, NoEvents, Replicated};
+pub use results::{GameResult, Results};
 pub use scene::Scene;
 pub use schema::{Field, Kind, Lane, Repr, Role, Schema};
 pub use schema_bytes::SchemaError;

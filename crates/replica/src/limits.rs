@@ -62,6 +62,12 @@ pub const TRAINING_SAMPLES_MAX: usize = 150_000;
 /// they can tell that theirs were.
 pub const INPUT_TICKS_AHEAD_MAX: u32 = 64;
 
+/// Bytes of one result as JSON; a longer one is counted and not kept.
+pub const RESULT_BYTES_MAX: usize = 4_096;
+
+/// Results that a game tells at a time, in one tick or at one leave; more are counted and not kept.
+pub const RESULTS_WAITING_MAX: usize = 256;
+
 /// How long a held input stands in for missing ones; after that the player does nothing.
 pub const SUBSTITUTE_MAX: Micros = Micros::from_millis(250);
 

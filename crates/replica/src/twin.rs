@@ -3,8 +3,8 @@
 //! played twice side by side, and what differs is named.
 
 use crate::{
-    Capture, Captured, ConfigError, Context, Events, Game, Hearers, Inputs, Kind, Kinds, LaneWriter, PlayerId, Rewind,
-    Scene, Setup, Tick, Viewer, Visible,
+    Capture, Captured, ConfigError, Context, Events, Game, Hearers, Inputs, Kind, Kinds, LaneWriter, PlayerId, Results,
+    Rewind, Scene, Setup, Tick, Viewer, Visible,
 };
 
 /// A game that is `G` twice, stepped with the same inputs: a room of `Twin<G>` plays as one of `G` does, at twice the cost.
@@ -53,6 +53,15 @@ impl<G: Game> Game for Twin<G> {
     fn leave(&mut self, player: PlayerId) {
         self.first.leave(player);
         self.second.leave(player);
+    }
+
+    fn results(&mut self, out: &mut Results) {
+        let (mut first, mut second) = (Results::default(), Results::default());
+        self.first.results(&mut first);
+        self.second.results(&mut second);
+        let (first, second): (Vec<_>, Vec<_>) = (first.drain().collect(), second.drain().collect());
+        assert!(first == second, "results are impure after {:?}: {first:?} where the twin has {second:?}", self.tick);
+        out.extend(first);
     }
 
     fn step(

@@ -30,6 +30,7 @@ mod orchestrator;
 mod os;
 mod progress;
 mod pulse;
+mod records;
 mod reload;
 mod report;
 mod server;
@@ -48,6 +49,7 @@ pub use notice::{Notice, Notify};
 pub use os::pin_thread;
 pub use progress::Progress;
 pub use pulse::Pulse;
+pub use records::RecordsError;
 pub use reload::{Follow, ReadAgain, Reload, ReloadError, Reloaded};
 pub use report::{
     Closes, InputFigures, Live, Percentiles, Phases, RoomFigures, ServerFigures, ServerReport, ShardFigures,

@@ -102,6 +102,22 @@ pub const LOG_LINES_BURST: u32 = 20;
 /// Log lines that wait for whoever reads the standard error; more are left out, and how many is told when it reads again.
 pub const LOG_LINES_WAITING_MAX: usize = 1_024;
 
+/// Records that are delivered at once.
+pub const RECORDS_AT_ONCE_MAX: usize = 100;
+
+/// How long a receiver of records may take to answer.
+pub const RECORDS_ANSWERED_WITHIN: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Records are delivered again after this time when that failed; after twice as long each further time, up to
+/// [`RECORDS_RETRIED_AFTER_MAX`], and by chance up to half of that sooner.
+pub const RECORDS_RETRIED_AFTER: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// See [`RECORDS_RETRIED_AFTER`].
+pub const RECORDS_RETRIED_AFTER_MAX: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// How long a server that ends goes on delivering records.
+pub const RECORDS_FAREWELL: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// Rooms that a report lists, those that took most.
 pub const ROOMS_REPORTED_MAX: usize = 16;
 

@@ -151,6 +151,25 @@ pub enum Notice {
     },
     /// Somebody did something through the admin interface.
     Act(Act),
+    /// Records cannot be delivered at the moment; they wait. Told once, until they can be again.
+    RecordsDelayed {
+        /// `file` or `webhook`.
+        sink: &'static str,
+        /// What is wrong.
+        error: String,
+    },
+    /// They can be delivered again.
+    RecordsDelivered {
+        /// `file` or `webhook`.
+        sink: &'static str,
+    },
+    /// So many records wait that others were lost; or the server ended while they did.
+    RecordsLost {
+        /// `file` or `webhook`.
+        sink: &'static str,
+        /// How many, since that was told last.
+        count: u64,
+    },
     /// The server was asked to end and waits for its clients.
     Draining {
         /// How many are connected.
@@ -219,6 +238,10 @@ impl fmt::Display for Notice {
                 write!(f, "others on this machine can read {}: chmod 600", path.display())
             }
             Self::Act(act) => act.fmt(f),
+            Self::RecordsDelayed { sink, error } => write!(f, "records wait for the {sink}: {error}"),
+            Self::RecordsDelivered { sink } => write!(f, "the {sink} takes records again"),
+            Self::RecordsLost { sink, count: 1 } => write!(f, "1 record for the {sink} was lost"),
+            Self::RecordsLost { sink, count } => write!(f, "{count} records for the {sink} were lost"),
             Self::Draining { clients: 1 } => f.write_str("draining, 1 client is connected"),
             Self::Draining { clients } => write!(f, "draining, {clients} clients are connected"),
         }
@@ -263,6 +286,9 @@ impl Notice {
             Self::OrchestratorState { state } => info!(event = "orchestrator_state", state, "{self}"),
             Self::OrchestratorFailing { error } => warn!(event = "orchestrator_failing", error, "{self}"),
             Self::OrchestratorBack => info!(event = "orchestrator_back", "{self}"),
+            Self::RecordsDelayed { sink, .. } => warn!(event = "records_delayed", sink, "{self}"),
+            Self::RecordsDelivered { sink } => info!(event = "records_delivered", sink, "{self}"),
+            Self::RecordsLost { sink, count } => error!(event = "records_lost", sink, count, "{self}"),
             Self::Draining { clients } => info!(event = "draining", clients, "{self}"),
         }
     }

@@ -23,6 +23,7 @@ use crate::notice::Notify;
 use crate::orchestrator::{Orchestrated, follow_agones};
 use crate::os;
 use crate::progress::Progress;
+use crate::records::{Recorder, Sink};
 use crate::reload::{Followers, ReadAgain, Reload};
 use crate::report::ServerReport;
 use crate::shard::{Common, Figures, Shard};
@@ -47,6 +48,7 @@ pub struct Server<G: Game, S = KernelSocket> {
     shards: Vec<Shard<G, S>>,
     notify: Arc<Mutex<Notify>>,
     hooks: Hooks,
+    sinks: Vec<Sink>,
     turnstile: Arc<Turnstile>,
     http: Option<Http>,
 }
@@ -80,10 +82,13 @@ impl<G: Game, S: Socket> Server<G, S> {
         }
         let rules = start::rules::<G>(encoded)?;
         let directory = Arc::new(Directory::new(count, config.rooms_max.into()));
+        let (recorder, sinks) = Recorder::new(&config.results)?;
+        let metrics = Metrics::new(config, rules.schema_hash, Arc::clone(&directory), Arc::clone(&recorder));
         let common = Common {
             config: config.clone(),
             game: game.clone(),
-            metrics: Arc::new(Metrics::new(config, rules.schema_hash, Arc::clone(&directory))),
+            metrics: Arc::new(metrics),
+            recorder,
             rules: Arc::new(rules),
             seed: config.seed.unwrap_or_else(start::random),
             files: Arc::new(Files::read(config)?),
@@ -106,7 +111,7 @@ impl<G: Game, S: Socket> Server<G, S> {
         }
         let bans: Arc<dyn control::Bans> = common.files.bans.clone();
         let hooks = Hooks { bans: Some(bans), log_level: Some(Arc::new(log::set_level_named)), ..Hooks::default() };
-        Ok(Self { common, shards, notify, hooks, turnstile, http })
+        Ok(Self { common, shards, notify, hooks, turnstile, http, sinks })
     }
 
     /// Where it can be reached.
@@ -192,18 +197,19 @@ impl<G: Game, S: Socket + Send> Server<G, S> {
     /// When a socket is of no use any more.
     pub fn run(mut self, stop: &Stop) -> Result<ServerReport, RunError> {
         let (files, notify) = (&self.common.files, &self.notify);
-        let is_over = AtomicBool::new(false);
+        let is_over = &AtomicBool::new(false);
         let admin = self
             .http
             .take()
             .map(|http| http.open(|tokens| self.api(stop, tokens)))
             .transpose()
             .map_err(RunError::Thread)?;
+        let sinks = std::mem::take(&mut self.sinks);
         let (first, others) = self.shards.split_first_mut().expect("a server has a shard");
         thread::scope(|scope| {
             let _end = EndAll(stop);
-            let _over = Over(&is_over);
-            let follow = || files.follow(&is_over, in_turn(notify));
+            let _over = Over(is_over);
+            let follow = || files.follow(is_over, in_turn(notify));
             thread::Builder::new().name("files".to_owned()).spawn_scoped(scope, follow).map_err(RunError::Thread)?;
             let _open = match admin {
                 Some((open, serve)) => {
@@ -220,13 +226,18 @@ impl<G: Game, S: Socket + Send> Server<G, S> {
                     control: &self.common.control,
                     directory: &self.common.directory,
                     stop,
-                    is_over: &is_over,
+                    is_over,
                 };
                 let follow = move || follow_agones(&server, in_turn(notify));
                 thread::Builder::new()
                     .name("agones".to_owned())
                     .spawn_scoped(scope, follow)
                     .map_err(RunError::Thread)?;
+            }
+            for sink in sinks {
+                let name = format!("results {}", sink.name());
+                let run = || sink.run(is_over, stop, in_turn(notify));
+                thread::Builder::new().name(name).spawn_scoped(scope, run).map_err(RunError::Thread)?;
             }
             let serve_other = |(index, shard): (usize, _)| {
                 let builder = thread::Builder::new().name(format!("shard {}", index + 1));
@@ -260,6 +271,7 @@ impl<G: Game, S: Socket + Send> Server<G, S> {
             facts,
             tokens,
             metrics: Arc::clone(&self.common.metrics),
+            recorder: Arc::clone(&self.common.recorder),
             hooks: self.hooks.clone(),
             stop: stop.clone(),
             notify: Mutex::new(in_turn(&self.notify)),

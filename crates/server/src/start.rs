@@ -19,6 +19,7 @@ use crate::files::Files;
 use crate::http::TokensError;
 use crate::limits::{CONNECTIONS_SPARE, RULES_BYTES_MAX};
 use crate::notice::{Notice, Notify};
+use crate::records::RecordsError;
 use crate::shard::{Rules, Told};
 use crate::turnstile::Turnstile;
 
@@ -114,6 +115,9 @@ pub enum StartError {
         /// The address that others reach.
         address: SocketAddr,
     },
+    /// Records cannot be kept.
+    #[error("records cannot be kept: {0}")]
+    Records(#[from] RecordsError),
     /// There is no socket, or not as many for one shard as for another.
     #[error("there is no address to listen on")]
     NoSocket,

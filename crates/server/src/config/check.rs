@@ -12,7 +12,10 @@ use super::error::{ConfigError, Source};
 use super::game::GameTable;
 use super::loader::{GameDefaults, Layer, Loader};
 use super::raw::Raw;
-use super::{AUDIENCE, Agones, Config, LogFormat, LogOptions, SHARDS, SecondLogin, TICK_RATE_HZ, TicketKeys, TlsFiles};
+use super::{
+    AUDIENCE, Agones, Config, LogFormat, LogOptions, ResultsOptions, SHARDS, SecondLogin, TICK_RATE_HZ, TicketKeys,
+    TlsFiles, WebhookOptions,
+};
 use crate::limits::ADMIN_TOKEN_BYTES;
 use crate::log::LEVELS;
 use crate::text;
@@ -82,6 +85,7 @@ impl Loader {
         let allowed = "`none` and `agones`";
         self.choice(&mut config.orchestrator, "orchestrator", allowed, |raw| raw.orchestrator.as_ref())?;
         self.agones(&mut config.agones)?;
+        self.results(&mut config.results)?;
         config.tickets = self.tickets()?;
         config.tls = self.tls()?;
         config.admin = self.admin()?;
@@ -283,6 +287,30 @@ impl Loader {
         self.one_of(&mut into.format, "log.format", &FORMATS, |raw| raw.log.as_ref()?.format.as_ref())?;
         let addresses = self.given(|raw| raw.log.as_ref()?.addresses.as_ref());
         into.addresses = addresses.is_some_and(|given| *given.value);
+        Ok(())
+    }
+
+    fn results(&self, into: &mut ResultsOptions) -> Result<(), ConfigError> {
+        self.number(&mut into.waiting_max, "results.waiting_max", 100..=1_000_000, |raw| {
+            raw.results.as_ref()?.waiting_max.as_ref()
+        })?;
+        into.file = self.path(|raw| raw.results.as_ref()?.file.as_ref());
+        let secret = self.path(|raw| raw.results.as_ref()?.secret.as_ref());
+        let spool = self.path(|raw| raw.results.as_ref()?.spool.as_ref());
+        let url = self.given(|raw| raw.results.as_ref()?.webhook.as_ref()).filter(|given| !given.value.is_empty());
+        let Some(url) = url else { return Ok(()) };
+        if !["http://", "https://"]
+            .iter()
+            .any(|scheme| url.value.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()))
+        {
+            let value = url.value;
+            return Err(url.error(format!("`results.webhook` is `{value}`; http://… and https://… are allowed")));
+        }
+        let secret = secret.ok_or_else(|| {
+            let message = "`results.webhook` needs `results.secret`: a file with what requests are signed with";
+            url.error(message.to_owned())
+        })?;
+        into.webhook = Some(WebhookOptions { url: url.value.clone(), secret, spool });
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! What changed between two configurations, key by key, and what of it can change while a server runs.
 
-use super::{Admin, Config};
+use super::{Admin, Config, WebhookOptions};
 
 /// Keys that differ.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -109,7 +109,28 @@ const PAIRED: &[Key] = &[
             true
         },
     },
-    Key { name: "log.format", differs: |old, new| old.log.format != new.log.format, apply: |_, _| false },
+    Key { name: "log.format", differs: |old, new| old.log.format != new.log.format, apply: stays },
+    Key { name: "results.file", differs: |old, new| old.results.file != new.results.file, apply: stays },
+    Key {
+        name: "results.webhook",
+        differs: |old, new| webhook(old).map(|webhook| &webhook.url) != webhook(new).map(|webhook| &webhook.url),
+        apply: stays,
+    },
+    Key {
+        name: "results.secret",
+        differs: |old, new| webhook(old).map(|webhook| &webhook.secret) != webhook(new).map(|webhook| &webhook.secret),
+        apply: stays,
+    },
+    Key {
+        name: "results.spool",
+        differs: |old, new| webhook(old).map(|webhook| &webhook.spool) != webhook(new).map(|webhook| &webhook.spool),
+        apply: stays,
+    },
+    Key {
+        name: "results.waiting_max",
+        differs: |old, new| old.results.waiting_max != new.results.waiting_max,
+        apply: stays,
+    },
     Key {
         name: "tickets.keys",
         differs: |old, new| {
@@ -135,9 +156,9 @@ const PAIRED: &[Key] = &[
         differs: |old, new| old.tls.as_ref().map(|tls| &tls.key) != new.tls.as_ref().map(|tls| &tls.key),
         apply: apply_tls,
     },
-    Key { name: "admin.listen", differs: |old, new| differs(old, new, |admin| &admin.listen), apply: |_, _| false },
-    Key { name: "admin.tokens", differs: |old, new| differs(old, new, |admin| &admin.tokens), apply: |_, _| false },
-    Key { name: "admin.token", differs: |old, new| differs(old, new, |admin| &admin.token), apply: |_, _| false },
+    Key { name: "admin.listen", differs: |old, new| differs(old, new, |admin| &admin.listen), apply: stays },
+    Key { name: "admin.tokens", differs: |old, new| differs(old, new, |admin| &admin.tokens), apply: stays },
+    Key { name: "admin.token", differs: |old, new| differs(old, new, |admin| &admin.token), apply: stays },
 ];
 
 /// Whether something about the admin interface differs; without it, there is nothing.
@@ -147,6 +168,10 @@ fn differs<T: PartialEq>(old: &Config, new: &Config, of: fn(&Admin) -> &T) -> bo
 
 fn stays(_: &mut Config, _: &Config) -> bool {
     false
+}
+
+const fn webhook(config: &Config) -> Option<&WebhookOptions> {
+    config.results.webhook.as_ref()
 }
 
 /// A server that asks for tickets does not stop asking under way: everybody could come in.

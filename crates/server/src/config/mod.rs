@@ -86,6 +86,8 @@ pub struct Config {
     pub danger_no_auth: bool,
     /// What is told while it runs.
     pub log: LogOptions,
+    /// Where records of what happened are kept.
+    pub results: ResultsOptions,
     /// Certificate and key; without them a self-signed certificate is made in memory.
     pub tls: Option<TlsFiles>,
     /// Where operators look into the server; nowhere without.
@@ -116,6 +118,28 @@ pub struct LogOptions {
     pub format: LogFormat,
     /// Whether clients' addresses are in them.
     pub addresses: bool,
+}
+
+/// Where records of who came and went, of what operators did and of matches go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResultsOptions {
+    /// A file that they are added to, a JSON object a line.
+    pub file: Option<PathBuf>,
+    /// Who is sent them.
+    pub webhook: Option<WebhookOptions>,
+    /// How many wait for each of them at most; more are lost, and counted.
+    pub waiting_max: u32,
+}
+
+/// Who is sent records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhookOptions {
+    /// `http:` or `https:`.
+    pub url: String,
+    /// The file of the secret that requests are signed with.
+    pub secret: PathBuf,
+    /// Where those are kept for the next start that were not taken when the server ended.
+    pub spool: Option<PathBuf>,
 }
 
 /// For whom a log is written.
@@ -195,6 +219,7 @@ impl Config {
             agones: Agones::default(),
             tickets: None,
             danger_no_auth: false,
+            results: ResultsOptions { file: None, webhook: None, waiting_max: 10_000 },
             log: LogOptions { level: Level::INFO, format: LogFormat::Text, addresses: false },
             tls: None,
             admin: None,

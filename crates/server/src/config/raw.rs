@@ -37,6 +37,7 @@ pub(super) struct Raw {
     pub(super) log: Option<RawLog>,
     pub(super) orchestrator: Option<Spanned<String>>,
     pub(super) agones: Option<RawAgones>,
+    pub(super) results: Option<RawResults>,
     pub(super) tls: Option<RawTls>,
     pub(super) tickets: Option<RawTickets>,
     pub(super) admin: Option<RawAdmin>,
@@ -50,6 +51,16 @@ pub(super) struct RawLog {
     pub(super) level: Option<Spanned<String>>,
     pub(super) format: Option<Spanned<String>>,
     pub(super) addresses: Option<Spanned<bool>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawResults {
+    pub(super) file: Option<Spanned<String>>,
+    pub(super) webhook: Option<Spanned<String>>,
+    pub(super) secret: Option<Spanned<String>>,
+    pub(super) spool: Option<Spanned<String>>,
+    pub(super) waiting_max: Option<Spanned<i64>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -118,6 +129,11 @@ pub(super) const KEYS: &[&str] = &[
     "agones.when_empty",
     "agones.empty_after",
     "agones.reserve_for",
+    "results.file",
+    "results.webhook",
+    "results.secret",
+    "results.spool",
+    "results.waiting_max",
     "tickets.keys",
     "tickets.audience",
     "tls.cert",

@@ -25,6 +25,7 @@ use crate::limits::{ADMIN_BODY_BYTES_MAX, ADMIN_REQUEST_TIME_MAX};
 use crate::metrics::Metrics;
 use crate::notice::{Notice, Notify};
 use crate::pulse::Pulse;
+use crate::records::{Event, Recorder};
 use crate::stop::Stop;
 
 /// What routes work with.
@@ -33,6 +34,7 @@ pub(crate) struct Api {
     pub(crate) facts: Facts,
     pub(crate) tokens: Tokens,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) recorder: Arc<Recorder>,
     pub(crate) hooks: Hooks,
     pub(crate) stop: Stop,
     /// Takes what operators did.
@@ -94,6 +96,7 @@ impl Api {
 
     /// Notes what somebody did.
     pub(super) fn tell(&self, act: Act) {
+        self.recorder.tell(&Event::of(&act));
         // Whoever takes notices may panic; it is called again all the same.
         let mut notify = self.notify.lock().unwrap_or_else(PoisonError::into_inner);
         notify(&Notice::Act(act));

@@ -24,6 +24,7 @@ pub(super) fn render(metrics: &Metrics) -> String {
     inputs(&mut page, &sum);
     lines(&mut page, metrics, &sum);
     admission(&mut page, &sum);
+    records(&mut page, metrics);
     process(&mut page, metrics);
     page.finish()
 }
@@ -246,6 +247,28 @@ fn admission(page: &mut Page, sum: &Counts) {
     );
     let chat = [("too_many", tallies.says_dropped), ("slow_reader", tallies.says_missed)];
     page.counters("downbeat_chat_dropped_total", "Chat lines dropped, of all or for one hearer.", "reason", chat);
+}
+
+fn records(page: &mut Page, metrics: &Metrics) {
+    let counts = metrics.recorder.counts();
+    let name = "downbeat_records_total";
+    page.family(name, "counter", "Records of joins, leaves, results and so on that were delivered, or lost.");
+    for (sink, counts) in &counts {
+        page.line(name, &[("sink", sink), ("outcome", "delivered")], counts.delivered);
+        page.line(name, &[("sink", sink), ("outcome", "lost")], counts.lost);
+    }
+    let waiting = counts.iter().map(|(sink, counts)| (sink, counts.waiting));
+    page.gauges("downbeat_records_waiting", "Records that are not delivered yet.", "sink", waiting);
+    let failed = counts.iter().map(|(sink, counts)| (sink, counts.failed));
+    page.counters(
+        "downbeat_record_deliveries_failed_total",
+        "Deliveries that failed and are tried again.",
+        "sink",
+        failed,
+    );
+    page.counter("downbeat_results_refused_total", "Results of games that were too long, or too many at a time.", {
+        metrics.recorder.refused()
+    });
 }
 
 /// What Prometheus' own libraries tell of a process, by the same names; what the system does not tell is left out.

@@ -27,12 +27,14 @@ use crate::config::Config;
 use crate::counts::Counts;
 use crate::directory::Directory;
 use crate::meter::{PARTS, Part};
+use crate::records::Recorder;
 
 /// All metrics of a server.
 #[derive(Debug)]
 pub struct Metrics {
     boards: Vec<Arc<Board>>,
     directory: Arc<Directory>,
+    recorder: Arc<Recorder>,
     facts: Facts,
     /// When a drain ends at the latest, in seconds since 1970; 0 while there is none.
     drain_ends: AtomicU64,
@@ -49,7 +51,7 @@ struct Facts {
 }
 
 impl Metrics {
-    pub(crate) fn new(config: &Config, schema: u64, directory: Arc<Directory>) -> Self {
+    pub(crate) fn new(config: &Config, schema: u64, directory: Arc<Directory>, recorder: Arc<Recorder>) -> Self {
         let facts = Facts {
             game: config.game.clone(),
             schema,
@@ -58,7 +60,7 @@ impl Metrics {
             started: SystemTime::now(),
         };
         let boards = (0..directory.shards()).map(|_| Arc::default()).collect();
-        Self { boards, directory, facts, drain_ends: AtomicU64::new(0) }
+        Self { boards, directory, recorder, facts, drain_ends: AtomicU64::new(0) }
     }
 
     /// The configuration changed.

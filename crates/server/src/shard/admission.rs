@@ -20,7 +20,7 @@ use crate::config::SecondLogin;
 use crate::doorman::Wish;
 use crate::guard::Rate;
 use crate::text;
-use crate::ticket::{Ticket, TicketError};
+use crate::ticket::{Role, Ticket, TicketError};
 
 /// Why a newcomer is sent away.
 pub(super) struct Refusal {
@@ -142,6 +142,8 @@ impl<G: Game, S: Socket> Shard<G, S> {
                 let span = self.tell_admitted(link, room, player);
                 let peer = self.peers.get_mut(link).expect("its hello was read just now");
                 (peer.session, peer.span) = (Some(id), span);
+                let watches = if hello.spectator { Role::Spectator } else { Role::Player };
+                self.keep_joined(id, ticket.as_ref().map_or(watches, |ticket| ticket.role));
                 self.welcome(now, id, None);
                 self.keep_pace(now, link, id, room);
                 self.listen(id, hello);

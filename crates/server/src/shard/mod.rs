@@ -8,6 +8,7 @@ mod beats;
 mod counted;
 mod describe;
 mod figures;
+mod keep;
 mod life;
 mod net;
 mod obey;
@@ -57,6 +58,7 @@ use crate::meter::{Meter, Part};
 use crate::metrics::{Metrics, Shown};
 use crate::notice::{Notice, Notify};
 use crate::progress::Progress;
+use crate::records::Recorder;
 use crate::report::Live;
 
 /// What all sessions of a game are told or asked about it.
@@ -80,6 +82,7 @@ pub(crate) struct Common<G: Game> {
     pub(crate) progress: Arc<Progress>,
     pub(crate) control: Arc<Control>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) recorder: Arc<Recorder>,
 }
 
 pub(crate) struct Shard<G: Game, S> {
@@ -106,6 +109,7 @@ pub(crate) struct Shard<G: Game, S> {
     control: Arc<Control>,
     commands: Receiver<Command>,
     metrics: Arc<Metrics>,
+    recorder: Arc<Recorder>,
     shown: Shown,
     trips: Trips,
     beats_begun: u64,
@@ -159,6 +163,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
             control: Arc::clone(&common.control),
             commands: common.control.take_inbox(index),
             metrics: Arc::clone(&common.metrics),
+            recorder: Arc::clone(&common.recorder),
             shown: Shown::default(),
             trips: Trips::default(),
             beats_begun: 0,
@@ -310,7 +315,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
     fn send_away(&mut self, now: Micros, id: SessionId, code: CloseCode, reason: &str) {
         match self.sessions.get(id).and_then(|session| session.link) {
             Some(link) => self.dismiss(now, link, code, reason),
-            None => self.end_session(now, id),
+            None => self.end_session(now, id, code.label()),
         }
     }
 
@@ -322,17 +327,21 @@ impl<G: Game, S: Socket> Shard<G, S> {
         self.tell_dismissed(&span, code);
         self.drivers[link.driver].close(now, link.conn, code, reason);
         if let Some(session) = session {
-            self.end_session(now, session);
+            self.end_session(now, session, code.label());
         }
     }
 
-    fn end_session(&mut self, now: Micros, id: SessionId) {
+    /// A session is over, for the reason of that label.
+    fn end_session(&mut self, now: Micros, id: SessionId, reason: &'static str) {
         let Some(session) = self.sessions.remove(id) else { return };
         if let Some(account) = &session.identity.account {
             self.directory.accounts.leave(account, self.index, id);
         }
         self.beats.leave(session.room);
-        if self.rooms.leave(session.room, id, session.player) == Err(Failed) {
+        let left = self.rooms.leave(session.room, id, session.player);
+        self.keep_results(session.room, Some(&session));
+        self.keep_left(now, &session, reason);
+        if left == Err(Failed) {
             self.fail_room(now, session.room);
         }
     }

@@ -108,6 +108,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
         let before = self.meter.laps.sums();
         self.step_room(turn, now)?;
         self.flush_group(turn.group)?;
+        self.keep_results(turn.room, None);
         self.meter.laps.turn(Part::Idle);
         let ended = self.clock.now();
         let laps = self.meter.laps.sums().since(&before);

@@ -15,6 +15,7 @@ use super::tokens::session_of;
 use crate::accounts::Seat;
 use crate::config::SecondLogin;
 use crate::control::Command;
+use crate::counts::label;
 
 impl<G: Game, S: Socket> Shard<G, S> {
     /// The connection of a session ended for `reason`, and we did not end it.
@@ -22,7 +23,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
         if is_lost(reason) && !self.config.resume_window.is_zero() && !self.is_draining {
             self.suspend(now, id);
         } else {
-            self.end_session(now, id);
+            self.end_session(now, id, label(reason));
         }
     }
 
@@ -47,7 +48,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
             let is_it = self.sessions.get(id).is_some_and(|it| it.link.is_none() && it.away_until == until);
             if is_it {
                 self.tallies.expired += 1;
-                self.end_session(now, id);
+                self.end_session(now, id, NOT_RESUMED);
             }
         }
     }
@@ -56,7 +57,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
     pub(super) fn end_away(&mut self, now: Micros) {
         while let Some((_, id)) = self.away.pop_front() {
             if self.sessions.get(id).is_some_and(|session| session.link.is_none()) {
-                self.end_session(now, id);
+                self.end_session(now, id, CloseCode::ShuttingDown.label());
             }
         }
     }
@@ -140,6 +141,9 @@ impl<G: Game, S: Socket> Shard<G, S> {
         }
     }
 }
+
+/// Why a session is over whose client did not come back in time.
+const NOT_RESUMED: &str = "NOT_RESUMED";
 
 /// Whether the peer may come back: it was cut off, or went to another connection.
 fn is_lost(reason: &CloseReason) -> bool {

@@ -282,6 +282,11 @@ impl<G: Game> Rooms<G> {
         self.open.get_mut(&id).is_some_and(|open| open.says.take(now, ROOM_SAYS_PER_S, ROOM_SAYS_BURST))
     }
 
+    /// What a room's game tells that is to be kept.
+    pub(crate) fn results(&mut self, id: u64) -> Option<&mut downbeat_replica::Results> {
+        self.open.get_mut(&id).map(|open| open.room.results())
+    }
+
     /// The tick that a room ran last.
     pub(crate) fn present(&self, id: u64) -> Option<downbeat_replica::Tick> {
         Some(self.open.get(&id)?.room.present())

@@ -91,6 +91,12 @@ impl Sessions {
         self.count
     }
 
+    /// A player's.
+    pub(crate) fn of(&self, room: u64, player: PlayerId) -> Option<&Session> {
+        let mut all = self.places.iter().filter_map(|(_, occupant)| occupant.as_ref());
+        all.find(|session| session.room == room && session.player == Some(player))
+    }
+
     /// One session after the other, and then the first again.
     pub(crate) fn in_turn(&mut self) -> Option<&Session> {
         let places = self.places.len();

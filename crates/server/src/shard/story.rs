@@ -77,6 +77,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
     pub(super) fn notify_of(&mut self, room: u64, notice: &Notice) {
         let span = error_span!("room", shard = self.index, room);
         span.in_scope(|| (self.notify)(notice));
+        self.keep_room(notice);
     }
 
     fn address_told(&self, link: Link) -> Option<IpAddr> {

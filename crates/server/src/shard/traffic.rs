@@ -186,6 +186,7 @@ mod tests {
     use crate::limits::DESCRIPTIONS_BYTES_PER_S;
     use crate::metrics::Metrics;
     use crate::progress::Progress;
+    use crate::records::Recorder;
     use crate::shard::{Common, Rules, Told};
 
     const SERVER: ([u8; 4], u16) = ([10, 0, 0, 1], 4433);
@@ -213,8 +214,10 @@ mod tests {
             let directory = Arc::new(Directory::new(1, config.rooms_max.into()));
             let files = Arc::new(Files::read(&config).expect("there are none to be read"));
             let (progress, control) = (Arc::new(Progress::new(1)), Arc::new(Control::new(1)));
-            let metrics = Arc::new(Metrics::new(&config, schema_hash, Arc::clone(&directory)));
-            let common = Common { config, files, game, rules, seed: 1, directory, progress, control, metrics };
+            let (recorder, _) = Recorder::new(&config.results).expect("there are no sinks");
+            let metrics = Arc::new(Metrics::new(&config, schema_hash, Arc::clone(&directory), Arc::clone(&recorder)));
+            let common =
+                Common { config, files, game, rules, seed: 1, directory, progress, control, metrics, recorder };
             let shard = Shard::new(&common, 0, vec![server.expect("good options")], Box::new(|_| {}));
             let socket = network.bind(([10, 0, 0, 2], 5_000).into());
             let clients = Driver::client(&ClientOptions::new(trust), socket).expect("good options");
