@@ -388,6 +388,37 @@ fn hooks_are_asked_and_what_they_say_is_told() {
 }
 
 #[test]
+fn the_page_is_served_with_nothing_inline_and_nothing_from_elsewhere() {
+    let table = Table::new();
+    let page = table.ask("", "GET", "/", None);
+    assert!(page.head.contains("content-type: text/html"), "{}", page.head);
+    let policy = page.head.lines().find(|line| line.starts_with("content-security-policy:")).expect("a policy");
+    assert!(policy.contains("default-src 'none'; script-src 'self'") && !policy.contains("unsafe"), "{policy}");
+    for inline in ["<style", " style=", " onclick=", "javascript:", "<script>", "//"] {
+        assert!(!page.text.contains(inline), "{inline}");
+    }
+    // What it names is there, and so is what that names.
+    let mut paths: Vec<String> =
+        page.text.split('"').filter(|part| part.starts_with("/dashboard/")).map(str::to_owned).collect();
+    let mut looked_at = 0;
+    while looked_at < paths.len() {
+        let file = table.ask("", "GET", &paths[looked_at], None);
+        assert_eq!(file.status, 200, "{}", paths[looked_at]);
+        let imports = file.text.lines().filter_map(|line| line.split_once("from \"./")?.1.strip_suffix("\";"));
+        let more: Vec<_> =
+            imports.map(|name| format!("/dashboard/{name}")).filter(|path| !paths.contains(path)).collect();
+        assert!(!file.text.contains("innerHTML") && !file.text.contains("https://"), "{}", paths[looked_at]);
+        paths.extend(more);
+        looked_at += 1;
+    }
+    paths.sort_unstable();
+    paths.dedup();
+    assert_eq!(paths.len(), 13, "{paths:?}");
+    table.ask("", "GET", "/dashboard/../server.toml", None).problem(404, "not_found");
+    table.server.stop.request();
+}
+
+#[test]
 fn a_drain_is_told_to_players_and_shown_and_lasts_until_the_deadline() {
     let table = Table::new();
     assert_eq!(table.ask("", "GET", "/healthz", None).status, 200);

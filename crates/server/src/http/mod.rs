@@ -9,6 +9,7 @@
 //! | `accept` | connections, and how long each may last |
 //! | `tokens` | who may do what |
 //! | `history` | the last minutes, second by second |
+//! | `page` | the page for people (`assets/dashboard`) |
 //! | `problem` | what is said when something is not done (RFC 9457) |
 //! | `answered` | how many requests were answered how |
 //! | `api` | what all routes share |
@@ -18,6 +19,7 @@ mod accept;
 mod answered;
 mod api;
 mod history;
+mod page;
 mod problem;
 mod routes;
 mod tokens;

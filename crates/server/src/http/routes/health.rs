@@ -1,5 +1,6 @@
 //! Whether the server lives and takes players, and what is measured: for those who watch many servers.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -7,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Shared;
+use super::{By, Shared};
 use crate::http::api::{Facts, Query, json};
 use crate::http::history::Second;
 use crate::http::problem::Problem;
@@ -90,13 +91,24 @@ struct Glance {
     clients: usize,
     /// Whether it takes nobody any more.
     is_draining: bool,
+    /// Who asks.
+    you: You,
+}
+
+/// The bearer of a token.
+#[derive(Serialize, ToSchema)]
+struct You {
+    /// What logs call him.
+    name: String,
+    /// What he may do: `viewer`, `moderator` or `admin`.
+    role: &'static str,
 }
 
 /// The server at a glance.
 #[utoipa::path(get, path = "/v1/server", tag = "server", security(("token" = [])), responses(
     (status = 200, description = "at a glance", body = Glance),
 ))]
-pub(super) async fn server(State(api): Shared) -> Response {
+pub(super) async fn server(State(api): Shared, Extension(by): By) -> Response {
     let views = api.views();
     json(&Glance {
         facts: api.facts.clone(),
@@ -104,5 +116,6 @@ pub(super) async fn server(State(api): Shared) -> Response {
         rooms: views.iter().map(|view| view.rooms.len()).sum(),
         clients: views.iter().map(|view| view.clients).sum(),
         is_draining: api.stop.is_requested(),
+        you: You { name: by.name, role: by.access.name() },
     })
 }

@@ -18,6 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::api::{Api, admit, bound};
+use super::page;
 use super::problem::Problem;
 use super::tokens::{Access, Bearer};
 
@@ -32,7 +33,7 @@ pub(super) fn router(api: Arc<Api>) -> Router {
     let document = serde_json::to_vec_pretty(&document).expect("a document is plain data, which always encodes");
     let document = axum::body::Bytes::from(document);
     let tell = move || async move { ([("content-type", "application/json")], document) };
-    router
+    page::add(router)
         .route("/v1/openapi.json", get(tell))
         .fallback(|uri: Uri| async move { Problem::not_found(format!("there is nothing at {}", uri.path())) })
         .method_not_allowed_fallback(|| async {

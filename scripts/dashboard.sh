@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# The dashboard in a real browser, on a server that bots play on: no error in its console, values that move, what buttons do;
+# and pictures of it, light, dark and on a phone, in target/dashboard. Needs npm, and Chromium, which it installs if it may.
+# DOWNBEAT names a program to try instead of building one, CHROMIUM a browser.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+find_browser() { command -v chromium || command -v chromium-browser || command -v google-chrome || true; }
+browser=${CHROMIUM:-$(find_browser)}
+if [ -z "$browser" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null
+    browser=$(find_browser)
+fi
+[ -n "$browser" ] || {
+    echo "there is no Chromium; Debian has it: apt install chromium"
+    exit 1
+}
+tools=$PWD/target/tools/dashboard
+[ -d "$tools/node_modules/playwright-core" ] || {
+    mkdir -p "$tools"
+    npm install --silent --no-fund --no-audit --prefix "$tools" playwright-core@1
+}
+if [ -z "${DOWNBEAT:-}" ]; then
+    cargo build --release --locked --quiet
+    DOWNBEAT=${CARGO_TARGET_DIR:-target}/release/downbeat
+fi
+
+out=$(mktemp -d)
+server='' bots=''
+trap 'kill $server $bots 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$out"' EXIT
+printf 'viewer eve viewer-0123456789\nmoderator mo moderator-0123456789\nadmin ada admin-0123456789\n' >"$out/tokens"
+chmod 600 "$out/tokens"
+printf '[admin]\nlisten = "127.0.0.1:0"\ntokens = "tokens"\n' >"$out/server.toml"
+"$DOWNBEAT" serve --config "$out/server.toml" --listen 127.0.0.1:0 --game arena --players-max 16 --rooms-max 8 \
+    --drain-deadline 3600 >"$out/server" 2>"$out/log" &
+server=$!
+for _ in $(seq 100); do
+    grep -q dashboard "$out/server" && break
+    sleep 0.1
+done
+page=$(sed -n 's/.*dashboard: \(http:[^;]*\).*/\1/p' "$out/server")
+[ -n "$page" ] || {
+    cat "$out/server" "$out/log"
+    exit 1
+}
+read -r address certificate < <(sed -n 's/.*--connect \([^ ]*\).*--cert-sha256 \([^ ]*\).*/\1 \2/p' "$out/server")
+"$DOWNBEAT" bots --connect "$address" --cert-sha256 "$certificate" --game arena --clients "${BOTS:-36}" --light 0 \
+    --seconds 600 --net broadband >"$out/bots" 2>&1 &
+bots=$!
+
+mkdir -p target/dashboard
+NODE_PATH=$tools/node_modules node scripts/dashboard.cjs "$browser" "$page" target/dashboard
+kill -0 "$server" 2>/dev/null && {
+    echo "the server was drained and all were sent away, and it goes on"
+    exit 1
+}
+echo "dashboard: fine; pictures are in target/dashboard"
