@@ -58,7 +58,8 @@ fn tell(control: &Control, stop: &Stop, is_over: &AtomicBool) {
     let (mut pulse, mut is_ready, mut is_stopping) = (Pulse::default(), false, false);
     while !is_over.load(Ordering::Relaxed) {
         let beats = control.beats();
-        if pulse.hung(&beats).is_none() {
+        let is_alive = pulse.hung(&beats).is_none();
+        if is_alive {
             say(WATCHDOG);
         }
         if !is_ready && beats.iter().all(|&beats| beats > 0) {
@@ -69,7 +70,10 @@ fn tell(control: &Control, stop: &Stop, is_over: &AtomicBool) {
             if !std::mem::replace(&mut is_stopping, true) {
                 say(STOPPING);
             }
-            say(MORE_TIME);
+            // A shard that hangs while it drains gets no more time than the unit says.
+            if is_alive {
+                say(MORE_TIME);
+            }
         }
         std::thread::sleep(look);
     }

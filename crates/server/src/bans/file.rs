@@ -82,9 +82,18 @@ pub(super) fn write(path: &Path, list: &List) -> io::Result<()> {
     });
     let text = serde_json::to_string_pretty(&RawBans { bans: bans.collect() }).expect("plain data always encodes");
     let beside = path.with_extension("json.new");
-    let mut file = File::create(&beside)?;
+    let mut file = private(&beside)?;
     file.write_all(text.as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()?;
     fs::rename(&beside, path)
+}
+
+/// A file that nobody else may read: accounts and addresses are in it.
+fn private(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }

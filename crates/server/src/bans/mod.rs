@@ -129,6 +129,10 @@ impl Bans {
         let file = self.lock();
         let Some(path) = &*file else { return Ok(self.list.load().len()) };
         let list = file::read(path, now())?;
+        if list.len() == 0 && self.list.load().len() > 0 && !path.exists() {
+            // A volume that is not mounted pardons nobody.
+            return Err(BansError::Read(std::io::ErrorKind::NotFound.into()));
+        }
         let count = list.len();
         self.publish(list);
         Ok(count)

@@ -12,9 +12,16 @@ pub struct Prefix {
 }
 
 impl Prefix {
-    /// `None` when the family's addresses have fewer bits.
+    /// `None` when the family's addresses have fewer bits. IPv4 addresses that are written as IPv6 are IPv4 addresses.
     #[must_use]
     pub const fn new(address: IpAddr, bits: u8) -> Option<Self> {
+        let (address, bits) = match (address, bits) {
+            (IpAddr::V6(v6), 96..=128) => match v6.to_ipv4_mapped() {
+                Some(v4) => (IpAddr::V4(v4), bits - 96),
+                None => (address, bits),
+            },
+            _ => (address, bits),
+        };
         let address = match (address, bits) {
             (IpAddr::V4(v4), 0..=32) => IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & high_u32(bits))),
             (IpAddr::V6(v6), 0..=128) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & high_u128(bits))),
@@ -99,6 +106,14 @@ impl fmt::Display for Prefix {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_ipv4_address_written_as_ipv6_is_an_ipv4_address() {
+        let mapped: Prefix = "::ffff:192.0.2.5/120".parse().expect("a prefix");
+        assert_eq!(mapped.to_string(), "192.0.2.0/24");
+        assert!(mapped.contains(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 77))));
+        assert!("::ffff:192.0.2.5".parse::<Prefix>().expect("one").contains("::ffff:192.0.2.5".parse().expect("one")));
+    }
 
     #[test]
     fn a_prefix_contains_what_begins_with_its_bits() {

@@ -8,7 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -135,7 +135,14 @@ pub(super) async fn admit(
         return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
     }
     request.extensions_mut().insert(bearer);
-    Ok(next.run(request).await)
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Ok(next.run(request).await);
+    }
+    // On a task of its own, so that what is done is also told: whoever asks and hangs up, or waits too long, stops nothing.
+    tokio::spawn(next.run(request)).await.map_err(|error| {
+        let problem = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "ending", "the server ends");
+        error.try_into_panic().map_or_else(|_| problem(), |panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// Bounds the time of a request, counts it, and says what every answer says.

@@ -87,8 +87,9 @@ pub(crate) fn follow_agones(server: &Orchestrated<'_>, mut notify: Notify) {
         let now = Micros(began.elapsed().as_micros() as u64);
         let game_server = heard.read();
         teller.tell_state(&game_server.state, &mut notify);
-        if game_server.state == plan::SHUTDOWN && !server.stop.is_requested() {
-            server.stop.request();
+        if game_server.state == plan::SHUTDOWN {
+            // The signal that follows, when the pod is deleted, is the first request then, and does not cut the drain short.
+            server.stop.drain(None);
         }
         plan.see(now, look(server, &mut pulse), game_server);
         let Some(call) = plan.next(now) else {
@@ -99,7 +100,7 @@ pub(crate) fn follow_agones(server: &Orchestrated<'_>, mut notify: Notify) {
             continue;
         };
         if call == plan::Call::End {
-            server.stop.request();
+            server.stop.drain(None);
         }
         let answer = sidecar.call(&call);
         teller.tell_health(answer.as_ref().err(), &mut notify);
