@@ -47,7 +47,7 @@ pub(crate) struct Line {
 
 /// Enters as a spectator, and hears what the server tells of itself.
 pub(crate) async fn enter(address: &str, options: &Options) -> Result<(Described, Line), ConnectError> {
-    let options = Options { spectator: true, ..options.clone() };
+    let options = Options { spectator: true, resume: None, ..options.clone() };
     let deadline = Instant::now() + CONNECT_TIMEOUT;
     let mut reached = reach(address, &options, None, CONNECT_TIMEOUT).await?;
     loop {

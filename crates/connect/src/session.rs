@@ -174,7 +174,8 @@ impl<G: Game> Session<G> {
     fn next_due(&self) -> Micros {
         let silence =
             Some(self.heard + SILENCE_MAX).filter(|_| self.resumable.is_some() && self.reconnecting.is_none());
-        let times = [self.client.next_input_at(), silence, self.looking.next_at()];
+        let times =
+            [self.client.next_input_at(), silence, self.looking.next_at().filter(|_| self.reconnecting.is_none())];
         times.into_iter().flatten().min().unwrap_or(self.now() + SILENCE_MAX)
     }
 

@@ -20,8 +20,35 @@ pub(crate) struct Directory {
     rooms_max: AtomicUsize,
     clients_peak: AtomicU64,
     pub(crate) accounts: Accounts,
-    /// By network. Locked where a connection begins or ends, and for no longer than it takes to count it.
-    connections: Mutex<HashMap<IpAddr, u32>>,
+    connections: Networks,
+    away: Networks,
+}
+
+/// Counts by network. Locked where a connection begins or ends, and for no longer than it takes to count it.
+#[derive(Debug, Default)]
+struct Networks(Mutex<HashMap<IpAddr, u32>>);
+
+impl Networks {
+    /// One more; returns how many there are.
+    fn add(&self, network: IpAddr) -> u32 {
+        let mut counts = self.0.lock().expect("nobody panics while counting");
+        let count = counts.entry(network).or_default();
+        *count += 1;
+        *count
+    }
+
+    fn remove(&self, network: IpAddr) {
+        let mut counts = self.0.lock().expect("nobody panics while counting");
+        let Some(count) = counts.get_mut(&network) else { return };
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(&network);
+        }
+    }
+
+    fn count(&self, network: IpAddr) -> u32 {
+        self.0.lock().expect("nobody panics while counting").get(&network).copied().unwrap_or(0)
+    }
 }
 
 /// How a shard's rooms stand.
@@ -53,7 +80,8 @@ impl Directory {
             rooms_max: AtomicUsize::new(rooms_max),
             clients_peak: AtomicU64::new(0),
             accounts: Accounts::default(),
-            connections: Mutex::default(),
+            connections: Networks::default(),
+            away: Networks::default(),
         }
     }
 
@@ -171,20 +199,27 @@ impl Directory {
 
     /// Counts a connection of `network`; returns how many it has now.
     pub(crate) fn connect(&self, network: IpAddr) -> u32 {
-        let mut connections = self.connections.lock().expect("nobody panics while counting");
-        let count = connections.entry(network).or_default();
-        *count += 1;
-        *count
+        self.connections.add(network)
     }
 
     /// A connection of `network` has ended.
     pub(crate) fn disconnect(&self, network: IpAddr) {
-        let mut connections = self.connections.lock().expect("nobody panics while counting");
-        let Some(count) = connections.get_mut(&network) else { return };
-        *count -= 1;
-        if *count == 0 {
-            connections.remove(&network);
-        }
+        self.connections.remove(network);
+    }
+
+    /// A session of `network` waits for its client.
+    pub(crate) fn wait_for(&self, network: IpAddr) {
+        self.away.add(network);
+    }
+
+    /// It waits no more.
+    pub(crate) fn stop_waiting(&self, network: IpAddr) {
+        self.away.remove(network);
+    }
+
+    /// Connections of `network`, and sessions that wait for a client of it.
+    pub(crate) fn held_by(&self, network: IpAddr) -> u32 {
+        self.connections.count(network).saturating_add(self.away.count(network))
     }
 }
 

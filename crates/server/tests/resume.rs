@@ -268,3 +268,32 @@ fn a_server_that_drains_waits_for_nobody_who_is_away() {
     assert!(matches!(stays.probe.closed, None | Some(CloseReason::Local(_))));
     server.stop();
 }
+
+#[test]
+fn sessions_that_wait_count_for_their_address_but_let_their_clients_back_in() {
+    let config = Config { address_exempt: Vec::new(), address_connections_max: 2, ..waits(30.0) };
+    let server = start::<Field>(&config, &rules());
+    let token = |probe: &Probe| probe.welcome().and_then(|welcome| welcome.resume).expect("it may come back").token;
+    let lost: Vec<_> = (0..2)
+        .map(|_| {
+            let mut probe = server.probe();
+            probe.join(&hello::<Field>());
+            let now = probe.clock.now();
+            probe.driver.close(now, probe.conn, CloseCode::Replaced, "");
+            assert!(probe.until(|probe| probe.driver.is_idle()));
+            token(&probe)
+        })
+        .collect();
+    let mut third = server.probe();
+    third.knock(&hello::<Field>());
+    assert_eq!(third.end().0, CloseCode::TooManyConnections);
+    for token in lost {
+        let mut back = server.probe();
+        let resume = Some(Resume { token, held: None });
+        assert!(back.join(&Hello { resume, ..hello::<Field>() }).player.is_some());
+        back.leave();
+    }
+    let mut third = server.probe();
+    third.join(&hello::<Field>());
+    server.stop();
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use downbeat_host::{JoinError, SessionId};
 use downbeat_replica::Game;
-use downbeat_transport::Socket;
+use downbeat_transport::{Socket, network_of};
 use downbeat_wire::control::{Hello, OPERATOR, ServerMessage, Welcome, frame};
 use downbeat_wire::{CloseCode, Micros, Resumable, Resumed};
 
@@ -113,6 +113,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
         if let Some(ticket) = &ticket {
             self.meet_second_login(now, &ticket.sub)?;
         }
+        self.keep_few(link)?;
         let claim = ticket.as_ref().and_then(|ticket| ticket.room).or(hello.room);
         let room = self.room_for(claim, hello.spectator)?;
         if let Some(ticket) = &ticket {
@@ -129,6 +130,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
             says: Rate::default(),
             tokens: Tokens::new(self.index, id),
             away_until: Micros(0),
+            away_from: None,
             muted_until: Micros(0),
         };
         let id = self.sessions.insert(session).ok_or(CloseCode::Overloaded)?;
@@ -163,6 +165,17 @@ impl<G: Game, S: Socket> Shard<G, S> {
                 }
             }
         }
+    }
+
+    /// Refuses a newcomer whose network has as many connections as it may have if those are counted who were lost and may come
+    /// back: else whoever leaves without a word, again and again, holds all places.
+    fn keep_few(&self, link: Link) -> Result<(), Refusal> {
+        let Some(address) = self.drivers[link.driver].remote(link.conn).map(|remote| remote.ip()) else {
+            return Ok(());
+        };
+        let is_exempt = self.config.address_exempt.iter().any(|exempt| exempt.contains(address));
+        let is_crowded = self.directory.held_by(network_of(address)) > self.config.address_connections_max;
+        if is_crowded && !is_exempt { Err(CloseCode::TooManyConnections.into()) } else { Ok(()) }
     }
 
     /// Refuses an account that is banned. An address that is was not let in as far as here.

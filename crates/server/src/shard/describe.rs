@@ -60,6 +60,8 @@ impl Listeners {
 impl<G: Game, S: Socket> Shard<G, S> {
     /// Notes what a session that was just let in asked for.
     pub(super) fn listen(&mut self, id: SessionId, hello: &Hello) {
+        // One that took over a connection may still be told what it asked for on the old one.
+        self.listeners.waiting.retain(|(other, _)| *other != id);
         let asked = self.rules.told.asked(hello);
         if !asked.is_empty() {
             self.listeners.waiting.push_back((id, asked));

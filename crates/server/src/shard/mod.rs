@@ -337,6 +337,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
         if let Some(account) = &session.identity.account {
             self.directory.accounts.leave(account, self.index, id);
         }
+        session.away_from.into_iter().for_each(|network| self.directory.stop_waiting(network));
         self.beats.leave(session.room);
         let left = self.rooms.leave(session.room, id, session.player);
         self.keep_results(session.room, Some(&session));

@@ -24,7 +24,7 @@ pub(crate) struct Link {
 #[derive(Debug)]
 pub(crate) struct Peer {
     conn: ConnId,
-    address: IpAddr,
+    pub(crate) address: IpAddr,
     /// What a log is told of it belongs here.
     pub(crate) span: Span,
     pub(crate) reader: ControlReader,

@@ -1,6 +1,8 @@
 //! A connection is lost, and its session waits for the client to come back over another one. Its place in the room stays its
 //! own meanwhile; what the client has to show for it is a token, and no ticket.
 
+use std::net::IpAddr;
+
 use downbeat_host::SessionId;
 use downbeat_replica::Game;
 use downbeat_transport::{CloseReason, Socket};
@@ -18,18 +20,20 @@ use crate::control::Command;
 use crate::counts::label;
 
 impl<G: Game, S: Socket> Shard<G, S> {
-    /// The connection of a session ended for `reason`, and we did not end it.
-    pub(super) fn lose(&mut self, now: Micros, id: SessionId, reason: &CloseReason) {
+    /// The connection of a session from `network` ended for `reason`, and we did not end it.
+    pub(super) fn lose(&mut self, now: Micros, id: SessionId, network: IpAddr, reason: &CloseReason) {
         if is_lost(reason) && !self.config.resume_window.is_zero() && !self.is_draining {
-            self.suspend(now, id);
+            self.suspend(now, id, network);
         } else {
             self.end_session(now, id, label(reason));
         }
     }
 
-    fn suspend(&mut self, now: Micros, id: SessionId) {
+    fn suspend(&mut self, now: Micros, id: SessionId, network: IpAddr) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         session.link = None;
+        session.away_from = Some(network);
+        self.directory.wait_for(network);
         session.away_until = now + Micros(self.config.resume_window.as_micros() as u64);
         self.away.push_back((session.away_until, id));
         if let Some(account) = &session.identity.account {
@@ -109,6 +113,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
     fn take_over(&mut self, now: Micros, id: SessionId, link: Link) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let before = session.link.replace(link);
+        session.away_from.take().into_iter().for_each(|network| self.directory.stop_waiting(network));
         let (room, player) = (session.room, session.player);
         let span = self.tell_admitted(link, room, player);
         if let Some(peer) = self.peers.get_mut(link) {

@@ -2,6 +2,7 @@
 //! replaced, and there may be none for a while.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use downbeat_host::SessionId;
@@ -36,6 +37,8 @@ pub(crate) struct Session {
     pub(crate) tokens: Tokens,
     /// While it has no connection: until when it waits for one.
     pub(crate) away_until: Micros,
+    /// Likewise: the network that it was lost from, which it is counted for.
+    pub(crate) away_from: Option<IpAddr>,
     /// Until when nobody hears what it says.
     pub(crate) muted_until: Micros,
 }
@@ -133,7 +136,7 @@ mod tests {
         let identity = Identity { name: "Ada".into(), account: None, since: Micros(0) };
         let tokens = Tokens::new(0, id);
         let (says, muted_until, away_until) = (Rate::default(), Micros(0), Micros(0));
-        Session { identity, link: None, room, player: None, says, tokens, away_until, muted_until }
+        Session { identity, link: None, room, player: None, says, tokens, away_until, away_from: None, muted_until }
     }
 
     #[test]

@@ -160,7 +160,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
         let Some(peer) = self.peers.remove(link) else { return };
         self.tell_closed(&peer.span, reason);
         if let Some(session) = peer.session {
-            self.lose(now, session, reason);
+            self.lose(now, session, peer.address, reason);
         }
     }
 }
