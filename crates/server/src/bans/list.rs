@@ -30,6 +30,12 @@ impl List {
         self.bans.len()
     }
 
+    /// Gives no number away that `earlier` had given.
+    pub(super) fn after(mut self, earlier: &Self) -> Self {
+        self.next_id = self.next_id.max(earlier.next_id);
+        self
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Ban> {
         self.bans.values()
     }

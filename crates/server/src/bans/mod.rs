@@ -133,6 +133,7 @@ impl Bans {
             // A volume that is not mounted pardons nobody.
             return Err(BansError::Read(std::io::ErrorKind::NotFound.into()));
         }
+        let list = list.after(&self.list.load());
         let count = list.len();
         self.publish(list);
         Ok(count)
@@ -140,7 +141,11 @@ impl Bans {
 
     fn change<T>(&self, change: impl FnOnce(&mut List) -> Result<T, BansError>) -> Result<T, BansError> {
         let file = self.lock();
-        let mut list = List::clone(&self.list.load());
+        let mut list = match &*file {
+            // What somebody has just written there is kept, or, where it cannot be read, at least not overwritten.
+            Some(path) if path.exists() => file::read(path, now())?.after(&self.list.load()),
+            _ => List::clone(&self.list.load()),
+        };
         list.forget_ended(now());
         let changed = change(&mut list)?;
         if let Some(path) = &*file {
@@ -285,5 +290,24 @@ mod tests {
         let bans = Bans::open(Path::new("/nowhere/at/all/bans.json")).expect("none is no mistake");
         assert!(matches!(bans.add(account("rude"), None, ""), Err(BansError::Write { .. })));
         assert!(bans.list().is_empty() && bans.check(ELSEWHERE, Some("rude")).is_none());
+    }
+
+    #[test]
+    fn what_an_operator_writes_is_kept_and_no_number_is_given_twice() {
+        let path = std::env::temp_dir().join(format!("downbeat-bans-edit-{}.json", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let bans = Bans::open(&path).expect("none is no mistake");
+        let first = bans.add(account("rude"), None, "").expect("it can be written");
+        assert!(bans.remove(first.id).expect("it can be written"));
+        assert_eq!(bans.reread().expect("it is there"), 0);
+        std::fs::write(&path, r#"{"bans":[{"account":"mallory"}]}"#).expect("it can be written");
+        let second = bans.add(account("eve"), None, "").expect("it can be written");
+        assert!(second.id > first.id);
+        assert!(bans.check(ELSEWHERE, Some("mallory")).is_some() && bans.check(ELSEWHERE, Some("eve")).is_some());
+        std::fs::write(&path, "{,}").expect("it can be written");
+        assert!(bans.add(account("trudy"), None, "").is_err(), "a slip is not overwritten");
+        std::fs::remove_file(&path).expect("it is there");
+        assert!(bans.reread().is_err(), "a list that vanished pardons nobody");
+        assert!(bans.check(ELSEWHERE, Some("mallory")).is_some());
     }
 }

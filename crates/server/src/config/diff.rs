@@ -34,8 +34,12 @@ macro_rules! keys {
                 name: $live,
                 differs: |old, new| old.$live_field != new.$live_field,
                 apply: |old, new| {
-                    old.$live_field.clone_from(&new.$live_field);
-                    true
+                    // Defaults are those of the game, and another one is played after a restart alone.
+                    let follows = old.game == new.game || $live != "players_max";
+                    if follows {
+                        old.$live_field.clone_from(&new.$live_field);
+                    }
+                    follows
                 },
             },)*
             $(Key {

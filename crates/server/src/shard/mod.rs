@@ -23,7 +23,7 @@ mod story;
 mod tokens;
 mod traffic;
 
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -114,7 +114,7 @@ pub(crate) struct Shard<G: Game, S> {
     trips: Trips,
     beats_begun: u64,
     /// Sessions without a connection, and until when they wait; earliest first.
-    away: VecDeque<(Micros, SessionId)>,
+    away: BTreeSet<(Micros, SessionId)>,
     is_draining: bool,
     /// The last look into the sockets left something there.
     is_behind: bool,
@@ -167,7 +167,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
             shown: Shown::default(),
             trips: Trips::default(),
             beats_begun: 0,
-            away: VecDeque::new(),
+            away: BTreeSet::new(),
             is_draining: false,
             is_behind: false,
             strain: Strain::default(),

@@ -35,7 +35,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
         session.away_from = Some(network);
         self.directory.wait_for(network);
         session.away_until = now + Micros(self.config.resume_window.as_micros() as u64);
-        self.away.push_back((session.away_until, id));
+        self.away.insert((session.away_until, id));
         if let Some(account) = &session.identity.account {
             self.directory.accounts.set_away(account, self.index, id, true);
         }
@@ -48,7 +48,8 @@ impl<G: Game, S: Socket> Shard<G, S> {
 
     /// Ends the sessions whose clients did not come back in time.
     pub(super) fn expire_away(&mut self, now: Micros) {
-        while let Some((until, id)) = self.away.pop_front_if(|(until, _)| *until <= now) {
+        while let Some((until, id)) = self.away.first().copied().filter(|(until, _)| *until <= now) {
+            self.away.pop_first();
             let is_it = self.sessions.get(id).is_some_and(|it| it.link.is_none() && it.away_until == until);
             if is_it {
                 self.tallies.expired += 1;
@@ -59,7 +60,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
 
     /// Nobody can come back any more.
     pub(super) fn end_away(&mut self, now: Micros) {
-        while let Some((_, id)) = self.away.pop_front() {
+        while let Some((_, id)) = self.away.pop_first() {
             if self.sessions.get(id).is_some_and(|session| session.link.is_none()) {
                 self.end_session(now, id, CloseCode::ShuttingDown.label());
             }
