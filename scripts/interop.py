@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Does a stock QUIC stack that shares no line of code with us get along with a Downbeat server?
 
-aioquic connects three times: once as a client that plays by the rules and hears snapshots, once to send its hello
-twice, once to send something that is no hello. Where a server of several shards sends it elsewhere, it goes there. What is
+aioquic connects a few times: as a client that plays by the rules and hears snapshots, as one that goes on with its session over
+another connection, to send its hello twice, to send something that is no hello. Where a server of several shards sends it elsewhere, it goes there. What is
 known here of the protocol is what WIRE.md says.
 Exit code 0 if all checks hold, 1 otherwise.
 """
@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives import hashes
 ALPN = "downbeat"
 MAGIC = b"DNBT"
 PROTOCOL_VERSION = 5
-ELSEWHERE, BAD_MAGIC, SECOND_HELLO = 20, 32, 49
+REPLACED, ELSEWHERE, SESSION_OVER, BAD_MAGIC, SECOND_HELLO = 5, 20, 21, 32, 49
 REDIRECTS_MAX = 3
 SNAPSHOTS = 120
 PATIENCE_S = 10
@@ -59,10 +59,11 @@ def text(value):
     return varint(len(value)) + value
 
 
-def hello(arguments):
+def hello(arguments, token=None):
     none = b"\0"
+    resume = none if token is None else b"\1" + token + none
     hashes = varint(arguments.schema_hash) + varint(arguments.model_hash)
-    body = text(arguments.game) + hashes + text("aioquic") + none + b"\0" + none + none
+    body = text(arguments.game) + hashes + text("aioquic") + none + b"\0" + none + resume
     return MAGIC + struct.pack("<HH", PROTOCOL_VERSION, len(body)) + body
 
 
@@ -91,6 +92,8 @@ class Body:
 
 @dataclass
 class Welcome:
+    token: bytes | None
+    is_resumed: bool
     room: int
     player: int | None
     tick_rate_hz: int
@@ -102,11 +105,15 @@ class Welcome:
     def read(cls, data):
         body = Body(data)
         check(body.varint() == 0, "the first message is no welcome")
+        token = None
         if body.take(1) == b"\1":  # how the session can be resumed: a token, and for how many seconds
-            body.take(24)
+            token = body.take(24)
             body.varint()
-        check(body.take(1) == b"\0", "nobody asked to resume a session")
-        fields = [body.varint(), body.option(), body.varint(), body.varint(), body.varint()]
+        is_resumed = body.take(1) == b"\1"
+        if is_resumed:
+            check(body.take(1) == b"\0", "nothing is known from before")
+            body.varint()
+        fields = [token, is_resumed, body.varint(), body.option(), body.varint(), body.varint(), body.varint()]
         welcome = cls(*fields, config=body.take(body.varint()))
         check(body.at == len(data), "bytes follow the welcome")
         return welcome
@@ -185,9 +192,9 @@ class Client(QuicConnectionProtocol):
         self._quic.send_datagram_frame(data)
         self.transmit()
 
-    async def enter(self, arguments):
+    async def enter(self, arguments, token):
         """Says hello and is welcomed; `None` when another shard is to welcome it."""
-        self.send_control(hello(arguments))
+        self.send_control(hello(arguments, token))
         heard = self.heard
 
         def is_sent_elsewhere():
@@ -205,13 +212,13 @@ class Client(QuicConnectionProtocol):
 
 
 @contextlib.asynccontextmanager
-async def enter(arguments):
+async def enter(arguments, token=None):
     """A connection that was welcomed by the shard that it belongs to, its welcome, and how often it was sent elsewhere."""
     first = None
     for redirects in range(1 + REDIRECTS_MAX):
         async with dial(arguments, first) as client:
             await client.until(lambda: client.heard.fingerprint, "handshake")
-            welcome = await client.enter(arguments)
+            welcome = await client.enter(arguments, token)
             if welcome is not None:
                 yield client, welcome, redirects
                 return
@@ -277,6 +284,26 @@ def follow(snapshots, welcome, interval):
     return rate
 
 
+async def goes_on(arguments):
+    """A session goes on over another connection, and its token opens it once."""
+    async with enter(arguments) as (client, welcome, _):
+        check(welcome.token is not None and not welcome.is_resumed, "the session cannot be resumed")
+        client.close(error_code=REPLACED, reason_phrase="")
+    async with enter(arguments, welcome.token) as (client, again, redirects):
+        check(again.is_resumed and again.token != welcome.token, "it is another session, or has the old token")
+        where = [(it.room, it.player) for it in (welcome, again)]
+        check(where[0] == where[1], f"it was {where[0]} and is {where[1]}")
+        before = len(client.heard.snapshots)
+        for sequence in range(5):
+            client.send_datagram(upstream(sequence))
+            await client.until(lambda: len(client.heard.snapshots) > before + sequence, "snapshot")
+        async with dial(arguments, welcome.token[0]) as late:
+            await late.until(lambda: late.heard.fingerprint, "handshake")
+            told = await closes(late, SESSION_OVER, lambda late: late.send_control(hello(arguments, welcome.token)))
+        client.close(error_code=0, reason_phrase="left")
+    return f"room {again.room}, player {again.player}, sent elsewhere {redirects} times; the old token: {told}"
+
+
 async def closes(client, code, misbehave):
     """The server answers `misbehave` with close code `code` and a reason."""
     misbehave(client)
@@ -301,6 +328,7 @@ async def says_something_else(arguments):
 async def run(arguments):
     checks = [
         ("plays by the rules", lambda: plays(arguments)),
+        ("goes on over another connection", lambda: goes_on(arguments)),
         ("second hello", lambda: says_hello_twice(arguments)),
         ("wrong magic", lambda: says_something_else(arguments)),
     ]

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use downbeat_client::Mirror;
 use downbeat_replica::{Coding, Tick, ToldEvent};
-use downbeat_wire::CloseCode;
-use downbeat_wire::control::{ServerMessage, Welcome};
+use downbeat_wire::control::{ClientMessage, ServerMessage, Welcome, frame};
+use downbeat_wire::{CloseCode, Look};
 use quinn::{Connection, Endpoint, SendStream};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::describe::{Described, Line, enter};
-use crate::limits::LEAVE_TIMEOUT;
+use crate::limits::{LEAVE_TIMEOUT, LOOK_PAUSE};
 use crate::pump::{Control, Reliable, close, tell_protocol_error, understand};
 use crate::{ConnectError, Disconnected, Message, Options};
 
@@ -34,8 +34,9 @@ pub struct Watcher {
     connection: Connection,
     control: Control,
     reliable: Reliable,
-    /// Nothing more is said on it; it is held because a control stream lasts as long as its session.
-    _send: SendStream,
+    send: SendStream,
+    /// When the server may be told again where to look.
+    look_at: Instant,
     answer: Vec<u8>,
 }
 
@@ -57,7 +58,8 @@ pub async fn watch(address: &str, options: &Options) -> Result<Watcher, ConnectE
         endpoint,
         connection,
         control,
-        _send: send,
+        send,
+        look_at: Instant::now(),
         answer: Vec::new(),
     })
 }
@@ -112,6 +114,18 @@ impl Watcher {
         // If the connection ended, the next read tells. Nothing else can be wrong with a datagram this small.
         let _ = self.connection.send_datagram(Bytes::copy_from_slice(&self.answer));
         Some(tick)
+    }
+
+    /// Looks elsewhere from now on. Waits until a tenth of a second has passed since the last time; once begun, it is to be
+    /// waited for to its end.
+    ///
+    /// # Errors
+    /// When the session ended.
+    pub async fn look(&mut self, look: Look) -> Result<(), Disconnected> {
+        sleep_until(self.look_at).await;
+        self.look_at = Instant::now() + LOOK_PAUSE;
+        let message = frame(&ClientMessage::Look { look });
+        self.send.write_all(&message).await.map_err(|error| Disconnected::Transport(error.to_string()))
     }
 
     /// What is known of the match.

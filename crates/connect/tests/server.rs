@@ -4,7 +4,7 @@ use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
 use downbeat_connect::{
-    Disconnected, Ended, Fingerprint, Message, Options, Polled, Status, Trust, Watched, describe, watch,
+    Disconnected, Ended, Fingerprint, Look, Message, Options, Polled, Status, Trust, Watched, Watcher, describe, watch,
 };
 use downbeat_field::{Field, Input};
 use downbeat_replica::Schema;
@@ -101,6 +101,18 @@ async fn a_program_without_the_game_watches_a_match() {
     assert!(ticks.is_sorted() && ticks.last() == Some(&watcher.mirror().newest()), "{ticks:?}");
     let known = watcher.mirror().known().count();
     assert!(known > 20, "it is shown {known} of the 32 that each client is");
+    // It goes to a corner, and on the way there to many places.
+    let before: Vec<_> = watcher.mirror().known().map(|known| (known.slot, known.entered)).collect();
+    for x in 0..5 {
+        watcher.look(Look::at([15.0 * x as f32, 0.0, 60.0]).expect("a place")).await.expect("it is connected");
+    }
+    let is_same = |watcher: &Watcher| {
+        watcher.mirror().known().filter(|known| before.contains(&(known.slot, known.entered))).count()
+    };
+    while is_same(&watcher) > before.len() / 2 {
+        let next = tokio::time::timeout(Duration::from_secs(5), watcher.next()).await.expect("it goes on");
+        next.expect("it goes on");
+    }
     watcher.leave().await;
     server.stop.request();
     let report = server.thread.join().expect("the server did not panic");
