@@ -23,6 +23,7 @@ CONTAINER = {
 POD = {
     "metadata": {"labels": {str: str}},
     "spec!": {
+        "enableServiceLinks": bool,
         "terminationGracePeriodSeconds": int,
         "securityContext": {
             "runAsNonRoot!": bool, "runAsUser": int, "runAsGroup": int, "fsGroup": int, "seccompProfile": {"type!": str},
