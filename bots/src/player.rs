@@ -58,6 +58,8 @@ pub(crate) struct Marks {
     pub(crate) client: Counters,
     pub(crate) consumed: u64,
     pub(crate) frames: u64,
+    /// The tick of the newest snapshot.
+    pub(crate) newest: Tick,
     pub(crate) stats: ConnStats,
     /// Datagrams on their way here that the conditioner dropped on purpose.
     pub(crate) dropped: u64,
@@ -224,6 +226,14 @@ impl<G: Game> Player<G> {
             ..stats
         };
         let dropped = dropped + dropped_earlier;
-        Marks { at: now, client: *self.client.counters(), consumed, frames, stats, dropped }
+        Marks {
+            at: now,
+            client: *self.client.counters(),
+            consumed,
+            frames,
+            newest: self.client.newest(),
+            stats,
+            dropped,
+        }
     }
 }

@@ -135,7 +135,7 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
         for bot in &self.bots {
             let (Stage::Playing { player, .. } | Stage::Lost(player)) = bot else { continue };
             if let (Some(base), Some(latest)) = (&player.base, &player.latest) {
-                growth.add(base, latest, send_rate_hz);
+                growth.add(base, latest, tick_rate_hz, send_rate_hz);
             }
         }
         let headers = if self.options.connect.ip().to_canonical().is_ipv4() { 28 } else { 48 };

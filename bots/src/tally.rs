@@ -86,12 +86,18 @@ struct Traffic {
 }
 
 impl Growth {
-    /// Adds a bot that was measured from `base` to `latest`, with `send_rate_hz` snapshots per second due to it.
-    pub(crate) fn add(&mut self, base: &Marks, latest: &Marks, send_rate_hz: u32) {
+    /// Adds a bot that was measured from `base` to `latest`, of a match of `tick_rate_hz` with `send_rate_hz` snapshots
+    /// per second due to it.
+    pub(crate) fn add(&mut self, base: &Marks, latest: &Marks, tick_rate_hz: u32, send_rate_hz: u32) {
         let seconds = latest.at.since(base.at).as_secs_f64();
         let (old, new) = (&base.client, &latest.client);
         self.client_seconds += seconds;
-        let owed = (seconds * f64::from(send_rate_hz)).round() as u64;
+        // Snapshots have numbers, which tell exactly what was owed between the two that were the newest. A server that
+        // sends none is told by the clock, by which the first and the last of a stretch of time are uncertain.
+        let interval = (tick_rate_hz / send_rate_hz.max(1)).max(1);
+        let by_number = u64::from(latest.newest.0.saturating_sub(base.newest.0) / interval);
+        let by_clock = ((seconds * f64::from(send_rate_hz)) as u64).saturating_sub(1);
+        let owed = by_number.max(by_clock);
         self.net_dropped += latest.dropped - base.dropped;
         self.expected += owed.saturating_sub(latest.dropped - base.dropped);
         self.received += new.snapshots - old.snapshots;
@@ -167,5 +173,32 @@ impl Tally {
     pub(crate) fn record_rtt(&mut self, rtt: Micros) {
         self.rtt.record(rtt.0);
         self.second.rtt.record(rtt.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use downbeat_replica::Tick;
+
+    /// What is lost of a second and a bit, at 60 ticks and 30 snapshots per second.
+    fn lost(ticks: u32, received: u64, dropped: u64) -> Option<u64> {
+        let base = Marks { newest: Tick(1_000), ..Marks::default() };
+        let mut latest = Marks { newest: Tick(1_000 + ticks), at: Micros(1_018_000), dropped, ..base };
+        latest.client.snapshots = received;
+        let mut growth = Growth::default();
+        growth.add(&base, &latest, 60, 30);
+        let mut report = Report::default();
+        growth.fill(&mut report, 28);
+        report.snapshots.lost
+    }
+
+    #[test]
+    fn what_is_owed_is_told_by_numbers_and_by_the_clock_where_there_are_none() {
+        assert_eq!(lost(60, 30, 0), Some(0), "the clock alone would owe 31");
+        assert_eq!(lost(62, 30, 0), Some(1));
+        assert_eq!(lost(62, 30, 1), Some(0), "the network dropped it");
+        assert_eq!(lost(0, 0, 0), Some(29), "a server that fell silent");
+        assert_eq!(lost(30, 15, 0), Some(14), "or did so half way");
     }
 }
