@@ -9,9 +9,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use downbeat_client::{Client, Start};
-use downbeat_field::Field;
+use downbeat_field::{Field, Input};
+use downbeat_replica::bits::BitWriter;
 use downbeat_replica::codec::Model;
-use downbeat_replica::{Game, Schema};
+use downbeat_replica::{Game, InputFrame, Schema, neutral};
 use downbeat_server::control::{Control, Hooks};
 use downbeat_server::ticket::{Audience, NewKey, Role, SigningKey, Ticket};
 use downbeat_server::{Config, Listen, Metrics, Notice, Notify, Progress, Server, ServerReport, Stop};
@@ -20,6 +21,7 @@ use downbeat_transport::{
 };
 use downbeat_wire::control::{ControlReader, Hello, ServerMessage, Welcome, decode};
 use downbeat_wire::limits::REDIRECTS_MAX;
+use downbeat_wire::packet::{Acks, UpHead};
 use downbeat_wire::{CloseCode, Micros, Resume, ResumeToken, Resumed, Tick};
 
 /// Nothing here takes anywhere near as long, unless the machine does.
@@ -130,6 +132,17 @@ impl Running {
         });
         Honest { thread, ticks, stop }
     }
+}
+
+/// What a client of `field` sends in its turn.
+pub(crate) fn datagram(sequence: u16, acks: Option<Acks>, frames: &[InputFrame]) -> Vec<u8> {
+    let schema = Schema::of::<Field>().expect("a good schema");
+    let mut bytes = Vec::new();
+    let mut out = BitWriter::new(&mut bytes);
+    UpHead { sequence, acks }.encode(&mut out);
+    InputFrame::encode(frames, &schema.input, &neutral::<Input>(), &mut out);
+    out.finish();
+    bytes
 }
 
 /// A ticket of `account`, good for a minute, signed with this key.
