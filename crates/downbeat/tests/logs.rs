@@ -2,6 +2,8 @@
 //! unless they are asked for.
 #![cfg(unix)]
 
+mod common;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -140,4 +142,23 @@ fn people_read_sentences_and_addresses_where_they_asked_for_them() {
     assert!(refused.ends_with("code=\"UNAUTHORIZED\" ticket=\"used\""), "{told}");
     assert!(draining.ends_with("  INFO draining, 0 clients are connected  clients=0"), "{told}");
     assert_secret(&told, &tickets);
+}
+
+#[test]
+fn the_level_changes_while_it_serves() {
+    let folder = common::Folder::new("level");
+    let path = folder.write("server.toml", "[log]\nlevel = \"error\"\n");
+    let flags = ["serve", "--config", &path, "--listen", "127.0.0.1:0", "--game", "field", "--walkers", "5"];
+    let server = common::Running::start(&mut common::downbeat(&flags));
+    let said = server.line("game=field");
+    folder.write("server.toml", "[log]\nlevel = \"debug\"\n");
+    server.signal("HUP");
+    server.line("was read again: log.level changed");
+    let word = |before: &str| said.split_once(before).expect("it says so").1.split_whitespace().next().expect("a word");
+    let (address, fingerprint) = (word("--connect "), word("--cert-sha256 "));
+    let play = ["--game", "field", "--clients", "1", "--seconds", "1"];
+    run(&[&["bots", "--connect", address, "--cert-sha256", fingerprint], &play[..]].concat());
+    assert!(server.line("let in").contains(" DEBUG admission{"));
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
 }

@@ -320,6 +320,27 @@ fn a_server_that_ends_without_a_spool_says_what_is_lost() {
 }
 
 #[test]
+fn a_receiver_that_does_not_prove_who_it_is_gets_nothing() {
+    let folder = folder("https");
+    // It speaks no TLS at all.
+    let listener = TcpListener::bind(any()).expect("loopback");
+    let mut options = webhook(&folder, listener.local_addr().expect("loopback"), 100);
+    let url = &mut options.webhook.as_mut().expect("it is set").url;
+    *url = url.replace("http://", "https://");
+    let running = Running::start(&options);
+    running.tell(0..1);
+    let (mut stream, _) = listener.accept().expect("it connects");
+    let mut hello = [0; 5];
+    stream.read_exact(&mut hello).expect("it says hello");
+    assert_eq!(hello[..2], [22, 3], "a handshake of TLS");
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").expect("it reads");
+    assert!(until(|| running.counts("webhook").failed > 0));
+    assert_eq!(running.counts("webhook").delivered, 0);
+    drop((stream, listener));
+    running.end();
+}
+
+#[test]
 fn a_file_that_is_moved_away_is_begun_anew() {
     let folder = folder("file");
     let (path, old) = (folder.join("records.jsonl"), folder.join("records.jsonl.1"));

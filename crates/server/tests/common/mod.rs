@@ -72,6 +72,8 @@ pub(crate) fn start_over<G: Game, S: Socket + Send + 'static>(
 
 pub(crate) fn serve<G: Game, S: Socket + Send + 'static>(server: Server<G, S>) -> Running {
     let stop = Stop::new();
+    // Whoever listens to what this thread tells listens to the server, too.
+    let told = tracing::dispatcher::get_default(Clone::clone);
     Running {
         address: server.local_addrs()[0],
         addresses: server.local_addrs(),
@@ -82,7 +84,9 @@ pub(crate) fn serve<G: Game, S: Socket + Send + 'static>(server: Server<G, S>) -
         admin: server.admin().map(|(address, _)| address),
         admin_token: server.admin().and_then(|(_, token)| token.map(Path::to_owned)),
         stop: stop.clone(),
-        thread: std::thread::spawn(move || server.run(&stop).expect("loopback works")),
+        thread: std::thread::spawn(move || {
+            tracing::dispatcher::with_default(&told, || server.run(&stop).expect("loopback works"))
+        }),
     }
 }
 
