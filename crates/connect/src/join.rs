@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use downbeat_client::{Client, Start};
 use downbeat_replica::{Coding, ConfigError, Game, PlayerId, Tick};
-use downbeat_wire::Resume;
 use downbeat_wire::control::{Hello, ServerMessage, Welcome, decode};
 use downbeat_wire::limits::NAME_CHARS_MAX;
+use downbeat_wire::{CloseCode, Resume};
 use quinn::{Connection, SendStream};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::clock::{Clock, micros};
 use crate::inbox::Inbox;
 use crate::limits::{CONNECT_TIMEOUT, MESSAGES_LEAVING_MAX};
-use crate::pump::{Control, Pump, receive_datagrams, tell_protocol_error};
+use crate::pump::{Control, Pump, close, receive_datagrams, tell_protocol_error};
 use crate::reach::{Reached, reach};
 use crate::resume::Route;
 use crate::session::{Line, Session};
@@ -32,7 +32,13 @@ pub(crate) async fn join<G: Game>(address: &str, options: &Options) -> Result<(S
     let Entered { inbox, send, control, welcome } = loop {
         match enter(&reached.connection, &hello, clock, deadline).await {
             Ok(entered) => break entered,
-            Err(error) => reached = reached.follow(error, options, deadline).await?,
+            Err(error) => {
+                // A session that was to go on may have: it is to wait for another try, not to end with this connection.
+                if options.resume.is_some() {
+                    close(&reached.connection, CloseCode::Replaced, "");
+                }
+                reached = reached.follow(error, options, deadline).await?;
+            }
         }
     };
     let world = world::<G>(&welcome).await?;

@@ -19,9 +19,11 @@ impl Looking {
         self.look = Some(look);
     }
 
-    /// Nobody knows whether the last word arrived.
-    pub(crate) const fn repeat(&mut self) {
+    /// Nobody knows whether the last word arrived. Without the entities that it `knew`, an entity's slot means another one:
+    /// the server goes on with the one that it was told of.
+    pub(crate) fn repeat(&mut self, knew: bool) {
         self.is_told = false;
+        self.look = self.look.filter(|look| knew || !matches!(look, Look::Entity(_)));
     }
 
     /// What the server is to be told at `now`.
@@ -63,7 +65,18 @@ mod tests {
         looking.told(end, true);
         looking.set(Look::at([999.0, 0.0, 0.0]).expect("a place"));
         assert_eq!((looking.poll(Micros(u64::MAX)), looking.next_at()), (None, None), "it knows");
-        looking.repeat();
+        looking.repeat(false);
         assert!(looking.poll(Micros(u64::MAX)).is_some());
+    }
+
+    #[test]
+    fn an_entity_is_named_again_only_to_a_server_that_calls_it_the_same() {
+        let mut looking = Looking::default();
+        looking.set(Look::Entity(7));
+        looking.told(Micros(0), true);
+        looking.repeat(true);
+        assert_eq!(looking.poll(Micros(u64::MAX)), Some(Look::Entity(7)));
+        looking.repeat(false);
+        assert_eq!(looking.poll(Micros(u64::MAX)), None);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use downbeat_wire::CloseCode;
 use downbeat_wire::limits::REDIRECTS_MAX;
 use quinn::{Connection, Endpoint};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::limits::ADDRESSES_MAX;
 use crate::trust::Refusal;
@@ -33,7 +33,9 @@ pub(crate) async fn reach(
     let (host, _) = address.rsplit_once(':').ok_or_else(|| bad_address("there is no port".to_owned()))?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let name = options.server_name.as_deref().unwrap_or(host);
-    let found = tokio::net::lookup_host(address).await.map_err(|error| bad_address(error.to_string()))?;
+    let found = timeout(time, tokio::net::lookup_host(address)).await;
+    let found = found.map_err(|_| bad_address("its name was not found in time".to_owned()))?;
+    let found = found.map_err(|error| bad_address(error.to_string()))?;
     let found: Vec<SocketAddr> = found.take(ADDRESSES_MAX).collect();
 
     let mut result = Err(bad_address("the name has no address".to_owned()));

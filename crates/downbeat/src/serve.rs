@@ -26,7 +26,13 @@ pub(crate) fn serve<G: Game>(args: &ServeArgs, settings: &Checked) -> Result<u8,
     let _log = log::start(settings.config.log, own).map_err(CliError::Log)?;
     let mut server = Server::<G>::start(&settings.config, &rules, Box::new(Notice::log))?;
     let reload = server.reload_with(Box::new(settings.again::<G>(args)));
-    reload.also(Box::new(|config| _ = log::set_level(config.log.level)));
+    // One that an operator set meanwhile stays unless the configuration names another.
+    let mut level = settings.config.log.level;
+    reload.also(Box::new(move |config| {
+        if std::mem::replace(&mut level, config.log.level) != config.log.level {
+            let _ = log::set_level(config.log.level);
+        }
+    }));
     reload_on_hangup(reload)?;
     say(&introduce::<G>(&server))?;
     if let Some((address, token)) = server.admin() {

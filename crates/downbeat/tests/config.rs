@@ -18,12 +18,16 @@ fn a_file_that_is_fine_ends_with_0_and_one_that_is_not_with_1_and_its_line() {
     refused("\ntick_rate = 200\n", "FILE:2: `tick_rate` is 200; 20 to 128 are allowed");
     refused("\n\nplayer_max = 2\n[game]\nname = 'arena'\n", &unknown("FILE:3", "player_max"));
     refused("[game.arena.rules]\nhealth_max = 0\n", "FILE:2: rules.health_max is 0; 1 to 200 is allowed");
-    let missing = folder.path().join("none.json").display().to_string();
-    let (code, _, err) = {
-        folder.write("server.toml", "tickets.keys = 'none.json'\n");
-        run(&["check-config", &path])
+    let names = |text: &str, why: &str| {
+        folder.write("server.toml", text);
+        let (code, _, err) = run(&["check-config", &path]);
+        assert!(code == Some(1) && err.contains(why), "{err}");
     };
-    assert!(code == Some(1) && err.contains(&missing), "{err}");
+    names("tickets.keys = 'none.json'\n", &folder.path().join("none.json").display().to_string());
+    folder.write("tokens", "king ada 0123456789abcdef0123\n");
+    names("[admin]\nlisten = '127.0.0.1:0'\ntokens = 'tokens'\n", "viewer, moderator and admin are allowed");
+    folder.write("secret", "short");
+    names("[results]\nwebhook = 'http://127.0.0.1:1/'\nsecret = 'secret'\n", "holds 5 bytes");
     assert_eq!(run(&["check-config"]).0, Some(2), "no file is a mistake of the command line");
     assert_eq!(run(&["check-config", "/nowhere/server.toml"]).0, Some(1));
 }

@@ -175,6 +175,18 @@ pub(crate) fn read_up_to(path: &Path, bytes_max: usize) -> std::io::Result<Vec<u
     Ok(bytes)
 }
 
+/// Whether others on this machine can read a file.
+#[cfg(unix)]
+pub(crate) fn is_open_to_others(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn is_open_to_others(_path: &Path) -> bool {
+    false
+}
+
 /// What changes when a file does: the time of its last change, and its length.
 type Stamp = (SystemTime, u64);
 

@@ -88,6 +88,11 @@ pub enum Notice {
         /// What is wrong with it.
         error: String,
     },
+    /// The configuration was read again, and a shard does not answer: it may go on by the one before.
+    ReloadUnfinished {
+        /// Which.
+        shard: u8,
+    },
     /// The thread could not be bound to its processor.
     NotPinned {
         /// What the system says.
@@ -144,9 +149,9 @@ pub enum Notice {
         /// The address that others reach.
         address: SocketAddr,
     },
-    /// Others on this machine can read the tokens of the admin interface.
-    TokensReadable {
-        /// Their file.
+    /// Others on this machine can read a secret: tokens of the admin interface, or what signs records.
+    SecretReadable {
+        /// Its file.
         path: PathBuf,
     },
     /// Somebody did something through the admin interface.
@@ -213,6 +218,9 @@ impl fmt::Display for Notice {
                 if needs_restart.is_empty() { Ok(()) } else { write!(f, "; {} need a restart", list(needs_restart)) }
             }
             Self::ReloadRefused { error } => write!(f, "the configuration is as it was: {error}"),
+            Self::ReloadUnfinished { shard } => {
+                write!(f, "the configuration was read again, and shard {shard} did not follow: a restart makes it")
+            }
             Self::NotPinned { error } => {
                 write!(f, "the shard is not bound to its processor: {error}; `lscpu` lists those there are")
             }
@@ -234,7 +242,7 @@ impl fmt::Display for Notice {
             Self::AdminUnencrypted { address } => {
                 write!(f, "the admin interface at {address} can be reached from other machines, and is not encrypted")
             }
-            Self::TokensReadable { path } => {
+            Self::SecretReadable { path } => {
                 write!(f, "others on this machine can read {}: chmod 600", path.display())
             }
             Self::Act(act) => act.fmt(f),
@@ -263,6 +271,7 @@ impl Notice {
             Self::BansRefused { .. } => error!(event = "bans_refused", "{self}"),
             Self::Reloaded { .. } => info!(event = "reloaded", "{self}"),
             Self::ReloadRefused { .. } => error!(event = "reload_refused", "{self}"),
+            Self::ReloadUnfinished { .. } => error!(event = "reload_unfinished", "{self}"),
             Self::NotPinned { .. } => warn!(event = "not_pinned", "{self}"),
             // Which room opens or closes is nothing that an operator has to act on.
             Self::RoomOpened { room } => debug!(event = "room_opened", room, "{self}"),
@@ -278,7 +287,7 @@ impl Notice {
                 info!(event = "send_rate_raised", room, send_rate_hz, "{self}");
             }
             Self::AdminUnencrypted { .. } => warn!(event = "admin_unencrypted", "{self}"),
-            Self::TokensReadable { .. } => warn!(event = "tokens_readable", "{self}"),
+            Self::SecretReadable { .. } => warn!(event = "secret_readable", "{self}"),
             Self::Act(Act { by, what, to, room, text }) => {
                 let account = to.as_ref().and_then(|who| who.account.as_deref());
                 info!(event = "act", by, what, account, room, text, "{self}");

@@ -73,8 +73,8 @@ pub enum ReloadError {
     /// A file that it names cannot be used.
     #[error(transparent)]
     Files(#[from] StartError),
-    /// A shard did not take it. Some others may have.
-    #[error("shard {shard} did not follow: {why}")]
+    /// A shard did not take it, and goes on by the configuration before. The others follow.
+    #[error("shard {shard} did not follow, all else did: {why}; a restart makes it follow")]
     Shard {
         /// Which.
         shard: u8,
@@ -104,7 +104,7 @@ impl Reload {
     /// Reads the configuration and the files that it names again, and follows what can change.
     ///
     /// # Errors
-    /// When something cannot be used; then nothing changed.
+    /// When something cannot be used; then nothing changed. When a shard does not answer; then all others have followed.
     pub fn reload(&self) -> Result<Reloaded, ReloadError> {
         let mut state = self.lock();
         let reloaded = self.follow(&mut state);
@@ -112,6 +112,7 @@ impl Reload {
             Ok(Reloaded { changed, needs_restart }) => {
                 Notice::Reloaded { changed: changed.clone(), needs_restart: needs_restart.clone() }
             }
+            Err(ReloadError::Shard { shard, .. }) => Notice::ReloadUnfinished { shard: *shard },
             Err(error) => Notice::ReloadRefused { error: error.to_string() },
         };
         (state.notify)(&notice);
@@ -134,9 +135,10 @@ impl Reload {
         self.followers.directory.set_rooms_max(config.rooms_max.into());
         self.followers.metrics.follow(&config);
         self.followers.turnstile.follow(&state.running, &config);
-        self.configure_shards(&config)?;
         state.also.iter_mut().for_each(|follow| follow(&config));
+        // From here on it is the configuration that is run by, whether or not each shard is quick to follow.
         state.running = config;
+        self.configure_shards(&state.running)?;
         let names = |keys: Vec<&str>| keys.into_iter().map(str::to_owned).collect::<Vec<_>>();
         let mut reloaded = Reloaded { changed: names(changes.live), needs_restart: names(changes.restart) };
         // The rules of another game cannot be compared, and need no word of their own.

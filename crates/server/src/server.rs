@@ -14,12 +14,12 @@ use crate::bans::Bans;
 use crate::config::{Config, Orchestrator};
 use crate::control::{self, Control, Hooks};
 use crate::directory::Directory;
-use crate::files::Files;
+use crate::files::{Files, is_open_to_others};
 use crate::http::{Answered, Api, Facts, Http, Tokens};
 use crate::limits::RULES_BYTES_MAX;
 use crate::log;
 use crate::metrics::Metrics;
-use crate::notice::Notify;
+use crate::notice::{Notice, Notify};
 use crate::orchestrator::{Orchestrated, follow_agones};
 use crate::os;
 use crate::progress::Progress;
@@ -83,6 +83,9 @@ impl<G: Game, S: Socket> Server<G, S> {
         let rules = start::rules::<G>(encoded)?;
         let directory = Arc::new(Directory::new(count, config.rooms_max.into()));
         let (recorder, sinks) = Recorder::new(&config.results)?;
+        if let Some(webhook) = config.results.webhook.as_ref().filter(|webhook| is_open_to_others(&webhook.secret)) {
+            notify(&Notice::SecretReadable { path: webhook.secret.clone() });
+        }
         let metrics = Metrics::new(config, rules.schema_hash, Arc::clone(&directory), Arc::clone(&recorder));
         let common = Common {
             config: config.clone(),

@@ -16,10 +16,10 @@ use crate::bans::BansError;
 use crate::config::{Config, Listen};
 use crate::doorman::KeyFileError;
 use crate::files::Files;
-use crate::http::TokensError;
+use crate::http::{Tokens, TokensError};
 use crate::limits::{CONNECTIONS_SPARE, RULES_BYTES_MAX};
 use crate::notice::{Notice, Notify};
-use crate::records::RecordsError;
+use crate::records::{self, RecordsError};
 use crate::shard::{Rules, Told};
 use crate::turnstile::Turnstile;
 
@@ -276,12 +276,20 @@ pub(crate) fn connections_max(config: &Config) -> usize {
     config.clients_max() + CONNECTIONS_SPARE
 }
 
-/// Reads the files that `config` names, as a server does before it starts: keys of tickets, certificate and key, bans.
+/// Reads the files that `config` names, as a server does before it starts: keys of tickets, certificate and key, bans, tokens
+/// of the admin interface, the secret of the webhook.
 ///
 /// # Errors
 /// When one of them cannot be used.
 pub fn check_files(config: &Config) -> Result<(), StartError> {
-    Files::read(config).map(drop)
+    Files::read(config)?;
+    if let Some(path) = config.admin.as_ref().and_then(|admin| admin.tokens.as_ref()) {
+        Tokens::none().read(path)?;
+    }
+    if let Some(webhook) = &config.results.webhook {
+        records::check(webhook)?;
+    }
+    Ok(())
 }
 
 pub(crate) fn random() -> u64 {

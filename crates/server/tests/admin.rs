@@ -322,6 +322,12 @@ fn who_is_banned_goes_and_comes_back_when_the_ban_is_taken_back() {
     let table = Table::new();
     let mut player = Player::join(table.server.probe(), &hello::<Field>());
     let id = table.id_of(&mut player);
+    // One whose connection is lost waits, from the same network.
+    let mut away = Player::join(table.server.probe(), &hello::<Field>());
+    assert!(away.until(|away| away.ticks() > 3));
+    let now = away.probe.clock.now();
+    away.probe.driver.close(now, away.probe.conn, CloseCode::Replaced, "");
+    assert!(away.probe.until(|probe| probe.driver.is_idle()));
     let wish = json!({ "seconds": 3_600, "reason": "be nice" });
     let ban = table.ask(MODERATOR, "POST", &format!("/v1/players/{id}/ban"), Some(wish)).is(200);
     assert_eq!((&ban["network"], &ban["account"]), (&json!("127.0.0.1/32"), &Value::Null));
@@ -338,6 +344,9 @@ fn who_is_banned_goes_and_comes_back_when_the_ban_is_taken_back() {
     assert_eq!(table.ask(MODERATOR, "DELETE", &path, None).status, 204);
     table.ask(MODERATOR, "DELETE", &path, None).problem(404, "not_found");
     assert_eq!(all(), json!([]));
+    let mut back = table.server.probe();
+    back.knock(&away.hello_again(away.token()));
+    assert_eq!(back.end().0, CloseCode::SessionOver, "it was sent away while it was not there");
     Player::join(table.server.probe(), &hello::<Field>());
     table.server.stop.request();
 }

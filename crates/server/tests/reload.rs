@@ -240,7 +240,7 @@ fn an_account_that_is_banned_is_told_so_and_others_are_not() {
     let server = serve(server);
     let come = |account: &str, jti: &str| {
         let mut probe = server.probe();
-        let ticket = Some(common::sign(&new, account, jti));
+        let ticket = Some(common::sign(&new, &common::ticket(account, jti)));
         probe.write(&downbeat_wire::control::Hello { ticket, ..hello::<Field>() }.to_bytes());
         assert!(probe.until(|probe| probe.welcome().is_some() || probe.closed.is_some()));
         probe

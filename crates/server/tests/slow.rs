@@ -104,7 +104,7 @@ fn a_slow_tick_tells_what_took_how_long() {
     assert!(us(slow, "step_us") >= HICCUP.as_micros() as u64, "{slow:?}");
     assert!(us(slow, "work_us") >= us(slow, "step_us"), "{slow:?}");
     assert_eq!((slow["room"].as_str(), slow["sessions"].as_str()), ("1", "1"));
-    for part in ["receive_us", "capture_us", "interest_us", "encode_us", "flush_us"] {
-        assert!(us(slow, part) < us(slow, "step_us"), "{slow:?}");
-    }
+    let others = ["capture_us", "interest_us", "encode_us", "flush_us"];
+    let others: u64 = others.into_iter().map(|part| us(slow, part)).sum();
+    assert!(others <= us(slow, "work_us") - us(slow, "step_us") + 10, "parts add up: {slow:?}");
 }

@@ -4,12 +4,12 @@ mod common;
 
 use std::path::PathBuf;
 use std::sync::mpsc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use common::{Probe, Running, config, hello, start, start_told};
 use downbeat_field::{Config as Rules, Field};
 use downbeat_server::config::{SecondLogin, TicketKeys};
-use downbeat_server::ticket::{Audience, NewKey, Role, SigningKey, Ticket};
+use downbeat_server::ticket::{NewKey, Role, SigningKey, Ticket};
 use downbeat_server::{Config, Listen, Notice, Server, StartError};
 use downbeat_transport::CloseReason;
 use downbeat_wire::control::{Hello, Welcome};
@@ -46,24 +46,12 @@ fn key() -> NewKey {
 }
 
 fn ticket(jti: &str) -> Ticket {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970").as_secs();
-    Ticket {
-        sub: "account-7".to_owned(),
-        aud: Audience::One("downbeat".to_owned()),
-        exp: now + 60,
-        nbf: None,
-        jti: jti.to_owned(),
-        room: None,
-        role: Role::Player,
-        name: None,
-    }
+    common::ticket("account-7", jti)
 }
 
 /// Says hello with this ticket; the welcome, or the code and reason of the refusal.
 fn come(server: &Running, hello: Hello, key: &NewKey, ticket: &Ticket) -> Result<(Welcome, Probe), (u64, String)> {
-    let key = SigningKey::from_pem(&key.private_pem).expect("its own key");
-    let text = key.sign(ticket, None).expect("ring signs");
-    knock(server, &Hello { ticket: Some(text), ..hello })
+    knock(server, &Hello { ticket: Some(common::sign(key, ticket)), ..hello })
 }
 
 fn knock(server: &Running, hello: &Hello) -> Result<(Welcome, Probe), (u64, String)> {
@@ -166,7 +154,7 @@ fn nobody_listens_to_other_machines_without_asking_unless_told_to() {
 
 /// One room on each of two shards.
 fn two_shards(file: &KeyFile, second_login: SecondLogin) -> Running {
-    start::<Field>(&Config { shards: 2, players_max: 2, second_login, ..file.config() }, &rules())
+    start::<Field>(&Config { shards: 2, rooms_max: 2, players_max: 2, second_login, ..file.config() }, &rules())
 }
 
 /// Fills the first room, so that the next ones come to the other shard.
@@ -195,13 +183,25 @@ fn a_second_login_ends_the_first_wherever_either_is() {
     assert_eq!(ghost.end().0, CloseCode::SessionOver, "who was replaced does not come back");
     // On the same shard, where its own place is the last one.
     let claim = Hello { room: Some(other.room), ..hello::<Field>() };
-    let (third, _probe) = come(&server, claim, &key, &Ticket { sub: "ada".to_owned(), ..ticket("5") }).expect("good");
+    let (third, probe) = come(&server, claim, &key, &Ticket { sub: "ada".to_owned(), ..ticket("5") }).expect("good");
     assert_eq!(third.room, other.room);
     assert_eq!(later.end().0, CloseCode::Replaced);
+    // On a full server, whichever shard it knocks at.
+    let (_, _dan) = seat(&server, &key, "dan", "6").expect("there is a place");
+    let (code, _) = seat(&server, &key, "fay", "7").err().expect("it is refused");
+    assert_eq!(CloseCode::from_code(code), Some(CloseCode::ServerFull));
+    let mut ada = probe;
+    for (shard, jti) in [(0, "8"), (1, "9")] {
+        let text = common::sign(&key, &Ticket { sub: "ada".to_owned(), ..ticket(jti) });
+        let mut again = server.probe_at(shard);
+        again.knock(&Hello { ticket: Some(text), ..hello::<Field>() });
+        assert!(again.welcome().is_some(), "its own place is free");
+        assert_eq!(std::mem::replace(&mut ada, again).end().0, CloseCode::Replaced);
+    }
     // A ticket that was used replaces nobody.
     refused(seat(&server, &key, "eve", "3"), "used before");
     let report = server.stop();
-    assert_eq!(report.totals.closes.by_server["REPLACED"], 2);
+    assert_eq!(report.totals.closes.by_server["REPLACED"], 4);
 }
 
 #[test]

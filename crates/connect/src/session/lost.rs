@@ -54,7 +54,6 @@ impl<G: Game> Session<G> {
         (self.line.endpoint, self.line.connection, self.line.inbox) = (endpoint, connection, inbox);
         self.resumable = welcome.resume;
         self.heard = self.now();
-        self.looking.repeat();
         let is_same = (welcome.room, welcome.player.map(PlayerId)) == (self.room, self.player);
         let read = self.client.held().events_read;
         let resumed = welcome.resumed.filter(|_| is_same).ok_or_else(|| "it resumed another session".to_owned());
@@ -64,6 +63,7 @@ impl<G: Game> Session<G> {
         });
         let resumed = went_on.map_err(Disconnected::Protocol);
         let resumed = resumed.inspect_err(|end| tell_protocol_error(&self.line.connection, end))?;
+        self.looking.repeat(resumed.base.is_some());
         Ok(Event::Resumed { keeps_state: resumed.base.is_some(), lost_events: resumed.events_from != read })
     }
 

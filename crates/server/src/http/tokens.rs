@@ -13,6 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 
 use crate::config::{Admin, is_token};
+use crate::files::is_open_to_others;
 use crate::limits::{ADMIN_TOKEN_BYTES, ADMIN_TOKENS_FILE_BYTES_MAX, ADMIN_TOKENS_MAX};
 use crate::notice::{Notice, Notify};
 use crate::start::StartError;
@@ -105,7 +106,7 @@ impl Tokens {
         let mut tokens = Self::none();
         if let Some(path) = &admin.tokens {
             if is_open_to_others(path) {
-                notify(&Notice::TokensReadable { path: path.clone() });
+                notify(&Notice::SecretReadable { path: path.clone() });
             }
             tokens.read(path)?;
         }
@@ -127,7 +128,8 @@ impl Tokens {
         self.known.push((tag, Bearer { name: name.to_owned(), access }));
     }
 
-    fn read(&mut self, path: &Path) -> Result<(), TokensError> {
+    /// Adds those of a file.
+    pub(crate) fn read(&mut self, path: &Path) -> Result<(), TokensError> {
         let file = |error| TokensError::File { path: path.to_owned(), error };
         let mut text = String::new();
         let most = ADMIN_TOKENS_FILE_BYTES_MAX;
@@ -205,17 +207,6 @@ fn write_secret(path: &Path, text: &str) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)?.write_all(format!("{text}\n").as_bytes())
-}
-
-#[cfg(unix)]
-fn is_open_to_others(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_open_to_others(_path: &Path) -> bool {
-    false
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(crate) use self::record::{Event, Player};
 pub(crate) use self::sink::Sink;
 use self::sink::{Queue, SinkCounts};
-use crate::config::ResultsOptions;
+use crate::config::{ResultsOptions, WebhookOptions};
 
 /// Why a sink cannot be.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +50,11 @@ pub enum RecordsError {
         /// Its length.
         bytes: usize,
     },
+}
+
+/// Looks whether a webhook could be used, as far as its files tell.
+pub(crate) fn check(webhook: &WebhookOptions) -> Result<(), RecordsError> {
+    webhook::Webhook::new(webhook).map(drop)
 }
 
 /// Takes in records, from any thread. It never waits.

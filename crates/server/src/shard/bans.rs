@@ -22,8 +22,12 @@ impl<G: Game, S: Socket> Shard<G, S> {
             }
         }
         for id in self.sessions.ids(None) {
-            let account = self.sessions.get(id).and_then(|session| session.identity.account.clone());
-            if let Some(ban) = account.and_then(|account| self.files.bans.check_account(&account)) {
+            let Some(session) = self.sessions.get(id) else { continue };
+            let by_account =
+                session.identity.account.as_ref().and_then(|account| self.files.bans.check_account(account));
+            // Who waits for a connection is known by the network of its last one.
+            let by_network = || session.away_from.and_then(|network| self.files.bans.check(network, None));
+            if let Some(ban) = by_account.or_else(by_network) {
                 self.send_away(now, id, CloseCode::Kicked, &bans::told(&ban));
             }
         }

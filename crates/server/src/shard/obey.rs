@@ -20,16 +20,17 @@ impl<G: Game, S: Socket> Shard<G, S> {
     /// Takes a few of the commands that wait, the first in any case, further ones while the next beat is not due.
     pub(super) fn obey(&mut self, now: Micros) {
         self.control.note_beat(self.index);
-        let mut answers = Vec::new();
+        let (mut answers, mut is_seen) = (Vec::new(), false);
         // It is empty nearly always; and whoever could fill it may be gone.
         while let Ok(command) = self.commands.try_recv() {
+            is_seen |= !matches!(command, Command::Replace { .. } | Command::Configure { .. });
             answers.push(self.carry_out(now, command));
             if answers.len() >= COMMANDS_PER_BEAT || self.clock.now() >= self.beats.next_at() {
                 break;
             }
         }
         // Whoever has his answer and looks, sees what he did.
-        if !answers.is_empty() && self.control.is_watched() {
+        if is_seen && self.control.is_watched() {
             self.show(now);
         }
         answers.into_iter().for_each(|answer| answer());

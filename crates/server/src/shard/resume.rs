@@ -132,6 +132,10 @@ impl<G: Game, S: Socket> Shard<G, S> {
         if self.config.second_login == SecondLogin::Refuse && !seat.is_away {
             return Err(CloseCode::AlreadyConnected.into());
         }
+        if seat.shard != self.index {
+            // Its place is there, which may be the last one: where the session ends, the account comes in.
+            return Err(Refusal::new(CloseCode::Elsewhere, seat.shard.to_string()));
+        }
         self.replace(now, seat);
         Ok(())
     }

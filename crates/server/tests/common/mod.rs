@@ -149,10 +149,10 @@ pub(crate) fn datagram(sequence: u16, acks: Option<Acks>, frames: &[InputFrame])
     bytes
 }
 
-/// A ticket of `account`, good for a minute, signed with this key.
-pub(crate) fn sign(key: &NewKey, account: &str, jti: &str) -> String {
+/// A ticket of `account`, good for a minute.
+pub(crate) fn ticket(account: &str, jti: &str) -> Ticket {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970").as_secs();
-    let ticket = Ticket {
+    Ticket {
         sub: account.to_owned(),
         aud: Audience::One("downbeat".to_owned()),
         exp: now + 60,
@@ -161,9 +161,13 @@ pub(crate) fn sign(key: &NewKey, account: &str, jti: &str) -> String {
         room: None,
         role: Role::Player,
         name: None,
-    };
+    }
+}
+
+/// A ticket as a client shows it.
+pub(crate) fn sign(key: &NewKey, ticket: &Ticket) -> String {
     let key = SigningKey::from_pem(&key.private_pem).expect("its own key");
-    key.sign(&ticket, None).expect("ring signs")
+    key.sign(ticket, None).expect("ring signs")
 }
 
 pub(crate) fn hello<G: Game>() -> Hello {

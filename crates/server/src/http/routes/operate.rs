@@ -226,7 +226,11 @@ pub(super) async fn ban(
 ) -> Result<Response, Problem> {
     let (bans, given) = (bans_of(api)?, given.to_owned());
     let ban = wait_for(move || bans.add(whom, time, &given)).await??;
-    let text = ban.reason.clone();
+    // Addresses are kept in the list of bans alone, which the number leads to.
+    let text = match &ban.whom {
+        Banned::Account(account) => format!("{} of account {account}: {}", ban.id, ban.reason),
+        Banned::Network(_) => format!("{} of a network: {}", ban.id, ban.reason),
+    };
     api.tell(Act { room: to.as_ref().map(|who| who.room), to, text, ..Act::new(by.name, "ban") });
     Ok(json(&BanView::from(ban)))
 }
