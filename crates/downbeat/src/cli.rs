@@ -267,16 +267,16 @@ pub(crate) struct TokenArgs {
     /// The private key (PEM)
     #[arg(long, value_name = "FILE", default_value = "ticket-key.pem")]
     pub(crate) key: PathBuf,
-    /// What the key is called, where the server has several
+    /// What the key is called, where the server has several [default: what FILE.json calls it]
     #[arg(long, value_name = "KID")]
     pub(crate) kid: Option<String>,
-    /// The account
+    /// The account; with --count N, the accounts TEXT-1 to TEXT-N
     #[arg(long, value_name = "TEXT", default_value = "developer")]
     pub(crate) sub: String,
     /// For whom the ticket is
     #[arg(long, value_name = "TEXT", default_value = downbeat_server::config::AUDIENCE)]
     pub(crate) aud: String,
-    /// How long it is good, in seconds
+    /// How long it is good, in seconds, a day at most
     #[arg(long, value_name = "S", default_value_t = 300)]
     pub(crate) seconds: u64,
     /// The room that it is for [default: any]

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::files::read_up_to;
+use crate::files::read_text_up_to;
 use crate::limits::KEY_SET_BYTES_MAX;
 use crate::ticket::{Keys, KeysError, Role, Ticket, TicketError, Tickets};
 
@@ -77,8 +77,7 @@ impl Doorman {
 /// Reads a key set.
 pub(crate) fn read(path: &Path) -> Result<Keys, KeyFileError> {
     // Whatever the path names, no more is read than a key set may be.
-    let bytes = read_up_to(path, KEY_SET_BYTES_MAX)?;
-    let text = String::from_utf8(bytes).map_err(|_| io::Error::other("it is no text"))?;
+    let text = read_text_up_to(path, KEY_SET_BYTES_MAX)?;
     Ok(Keys::parse(&text)?)
 }
 

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use downbeat_transport::{Fingerprint, Identity, LiveIdentity};
 
-use crate::bans::Bans;
+use crate::bans::{Bans, BansError};
 use crate::config::{Config, TicketKeys, TlsFiles};
 use crate::doorman::{self, Doorman};
 use crate::limits::{FILES_LOOKED_AT_EVERY, PEM_BYTES_MAX};
@@ -56,7 +56,11 @@ impl Files {
         let fresh = Fresh::read(config)?;
         // The last that can fail, and all that follows cannot.
         if let Some(path) = &config.bans {
-            self.bans.reread().map_err(|error| StartError::Bans { path: path.clone(), error })?;
+            match self.bans.reread() {
+                // A list that is gone is kept, and no reason not to follow the rest.
+                Ok(_) | Err(BansError::Gone) => {}
+                Err(error) => return Err(StartError::Bans { path: path.clone(), error }),
+            }
         }
         if let Some((keys, audience)) = fresh.keys {
             self.doorman.set(keys, &audience);
@@ -164,8 +168,11 @@ fn read_identity(tls: &TlsFiles) -> Result<Identity, StartError> {
     Ok(Identity::from_pem(&read(&tls.cert)?, &read(&tls.key)?)?)
 }
 
-/// The content of a file, of so many bytes at most.
+/// The content of a file, of so many bytes at most. What is no file, such as a pipe that nobody writes to, is not waited for.
 pub(crate) fn read_up_to(path: &Path, bytes_max: usize) -> std::io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is no file"));
+    }
     let mut bytes = Vec::new();
     let file = std::io::Read::take(fs::File::open(path)?, bytes_max as u64 + 1);
     std::io::Read::read_to_end(&mut { file }, &mut bytes)?;
@@ -173,6 +180,11 @@ pub(crate) fn read_up_to(path: &Path, bytes_max: usize) -> std::io::Result<Vec<u
         return Err(std::io::Error::other(format!("it is longer than {bytes_max} bytes")));
     }
     Ok(bytes)
+}
+
+/// The same as text.
+pub(crate) fn read_text_up_to(path: &Path, bytes_max: usize) -> std::io::Result<String> {
+    String::from_utf8(read_up_to(path, bytes_max)?).map_err(|_| std::io::Error::other("it is no text"))
 }
 
 /// Whether others on this machine can read a file.
@@ -187,8 +199,8 @@ pub(crate) fn is_open_to_others(_path: &Path) -> bool {
     false
 }
 
-/// What changes when a file does: the time of its last change, and its length.
-type Stamp = (SystemTime, u64);
+/// What changes when a file does: the time of its last change, its length, and which file it is.
+type Stamp = (SystemTime, u64, [u64; 2]);
 
 /// What some files that belong together were like.
 #[derive(Debug)]
@@ -221,5 +233,50 @@ fn stamps(paths: &[&PathBuf]) -> Vec<Option<Stamp>> {
 
 fn stamp(path: &Path) -> Option<Stamp> {
     let metadata = fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
+    Some((metadata.modified().ok()?, metadata.len(), identity_of(&metadata)))
+}
+
+/// Which file it is, and when it was put there: one that was moved into the place of another may be as old and as long.
+#[cfg(unix)]
+fn identity_of(metadata: &fs::Metadata) -> [u64; 2] {
+    use std::os::unix::fs::MetadataExt;
+    [metadata.ino(), (metadata.ctime() as u64).wrapping_mul(1_000_000_000).wrapping_add(metadata.ctime_nsec() as u64)]
+}
+
+#[cfg(not(unix))]
+fn identity_of(_metadata: &fs::Metadata) -> [u64; 2] {
+    [0; 2]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("downbeat-files-{}-{name}", std::process::id()))
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_not_waited_for_and_what_has_no_end_is_not_read() {
+        let pipe = path("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("coreutils").success());
+        assert!(read_up_to(&pipe, 100).is_err(), "nobody writes to it");
+        fs::remove_file(&pipe).expect("it is there");
+        assert!(read_up_to(Path::new("/dev/zero"), 100).is_err());
+        assert!(read_up_to(Path::new("/"), 100).is_err());
+    }
+
+    #[test]
+    fn a_file_that_is_put_in_the_place_of_one_as_old_and_as_long_is_another() {
+        let (first, second) = (path("first"), path("second"));
+        fs::write(&first, "one").expect("it can be written");
+        let before = stamp(&first).expect("it is there");
+        fs::write(&second, "two").expect("it can be written");
+        let file = fs::File::options().write(true).open(&second).expect("it is there");
+        file.set_modified(before.0).expect("it is ours");
+        fs::rename(&second, &first).expect("it is there");
+        assert_ne!(stamp(&first), Some(before));
+        fs::remove_file(&first).expect("it is there");
+    }
 }

@@ -179,11 +179,26 @@ pub const NETWORKS_FORGOTTEN_EVERY: Duration = Duration::from_secs(1);
 /// Bans at a time; more are refused.
 pub const BANS_MAX: usize = 16_384;
 
+/// Numbers of bans: those that any reader of JSON keeps exactly.
+pub const BAN_ID_MAX: u64 = 1 << 53;
+
+/// Bits of the networks that a moderator may ban, at least: IPv4, IPv6. Only an admin locks out more at a time.
+pub const MODERATOR_BAN_BITS_MIN: (u8, u8) = (16, 32);
+
+/// Bytes of a configuration file.
+pub const CONFIG_BYTES_MAX: usize = 1 << 20;
+
+/// Bytes of a file with a secret.
+pub const SECRET_BYTES_MAX: usize = 4_096;
+
 /// Bytes of a ban's reason; longer ones are cut.
 pub const BAN_REASON_BYTES_MAX: usize = 200;
 
 /// Bytes of the file of bans; a longer one is refused.
 pub const BANS_FILE_BYTES_MAX: usize = 8 << 20;
+
+/// How long a connection of the admin interface may read nothing of an answer.
+pub const ADMIN_STALL_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Bytes of a token of the admin interface.
 pub const ADMIN_TOKEN_BYTES: std::ops::RangeInclusive<usize> = 16..=256;

@@ -177,10 +177,8 @@ pub fn bind(config: &Config, notify: &mut Notify) -> Result<Vec<KernelSocket>, S
     }
     for group in &groups {
         let address = group[0].local_addr();
-        if config.tickets.is_none() && !address.ip().to_canonical().is_loopback() {
-            if !config.danger_no_auth {
-                return Err(StartError::Open { address });
-            }
+        if is_open(config, address) {
+            keep_closed(config, address)?;
             notify(&Notice::Unauthenticated { address });
         }
         warn_of_buffer(&group[0], notify);
@@ -190,6 +188,17 @@ pub fn bind(config: &Config, notify: &mut Notify) -> Result<Vec<KernelSocket>, S
     Ok((0..config.shards.max(1))
         .flat_map(|_| groups.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>())
         .collect())
+}
+
+/// Whether anybody could come in over this address.
+fn is_open(config: &Config, address: SocketAddr) -> bool {
+    config.tickets.is_none() && !address.ip().to_canonical().is_loopback()
+}
+
+/// Refuses an address that anybody could come in over, unless that is wanted.
+fn keep_closed(config: &Config, address: SocketAddr) -> Result<(), StartError> {
+    let is_refused = is_open(config, address) && !config.danger_no_auth;
+    if is_refused { Err(StartError::Open { address }) } else { Ok(()) }
 }
 
 /// Both families' loopback on one port, as far as the system has them.
@@ -280,14 +289,17 @@ pub(crate) fn connections_max(config: &Config) -> usize {
 /// of the admin interface, the secret of the webhook.
 ///
 /// # Errors
-/// When one of them cannot be used.
+/// When one of them cannot be used, or anybody could come in.
 pub fn check_files(config: &Config) -> Result<(), StartError> {
+    for listen in &config.listen {
+        if let Listen::Address(address) = *listen {
+            keep_closed(config, address)?;
+        }
+    }
     Files::read(config)?;
+    records::check(&config.results)?;
     if let Some(path) = config.admin.as_ref().and_then(|admin| admin.tokens.as_ref()) {
         Tokens::none().read(path)?;
-    }
-    if let Some(webhook) = &config.results.webhook {
-        records::check(webhook)?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Texts of players, made fit for other players' screens and for logs.
 
+use crate::limits::ACCOUNT_BYTES_MAX;
 use downbeat_wire::limits::{CHAT_BYTES_MAX, NAME_CHARS_MAX};
 
 /// A player's name: at most [`NAME_CHARS_MAX`] characters, none that controls anything. Never empty.
@@ -47,6 +48,11 @@ const fn is_blank(c: char) -> bool {
     let is_joiner =
         matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
     is_hangul_filler || is_tag || is_joiner || matches!(c, '\u{ad}' | '\u{34f}' | '\u{180e}' | '\u{2800}')
+}
+
+/// Whether this can be an account's name.
+pub(crate) fn is_account(text: &str) -> bool {
+    (1..=ACCOUNT_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control)
 }
 
 #[cfg(test)]

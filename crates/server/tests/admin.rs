@@ -245,6 +245,7 @@ fn what_is_no_good_request_is_answered_with_a_problem_that_says_why() {
     table.ask(ADMIN, "PATCH", "/v1/rooms", None).problem(405, "method");
     table.post("/v1/broadcast", json!({})).problem(400, "bad_request");
     table.post("/v1/broadcast", json!({ "text": " \u{200b}" })).problem(400, "bad_request");
+    table.post("/v1/broadcast", json!({ "text": "hello", "room": 77 })).problem(404, "not_found");
     let detail = table.post("/v1/broadcast", json!({ "text": "hi", "rom": 1 })).problem(400, "bad_request");
     assert!(detail.contains("unknown field `rom`"), "{detail}");
     table.post("/v1/players/7/mute", json!({ "seconds": u64::MAX })).problem(400, "bad_request");
@@ -340,6 +341,9 @@ fn who_is_banned_goes_and_comes_back_when_the_ban_is_taken_back() {
     table.post("/v1/bans", json!({})).problem(400, "bad_request");
     table.post("/v1/bans", json!({ "network": "everybody" })).problem(400, "bad_request");
     table.post("/v1/bans", json!({ "account": "" })).problem(400, "bad_request");
+    let everybody = json!({ "network": "0.0.0.0/0", "seconds": 0 });
+    table.ask(MODERATOR, "POST", "/v1/bans", Some(everybody.clone())).problem(403, "forbidden");
+    table.post("/v1/bans", everybody).is(200);
     let path = format!("/v1/bans/{}", ban["id"]);
     assert_eq!(table.ask(MODERATOR, "DELETE", &path, None).status, 204);
     table.ask(MODERATOR, "DELETE", &path, None).problem(404, "not_found");
@@ -470,6 +474,24 @@ fn slow_and_silent_connections_hold_up_nobody_and_end() {
     let mut bytes = [0; 4_096];
     let length = stream.read(&mut bytes).expect("it answers");
     read(&String::from_utf8_lossy(&bytes[..length])).problem(408, "timeout");
+    table.server.stop.request();
+}
+
+#[test]
+fn who_reads_no_answers_keeps_nobody_from_the_probes() {
+    let table = Table::new();
+    let greedy: Vec<_> = (0..70)
+        .map(|_| {
+            let mut stream = TcpStream::connect(table.at()).expect("the kernel takes it");
+            stream.set_nonblocking(true).expect("it can be set");
+            // As much as goes into buffers, of answers that are far longer than their questions.
+            let asks = "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n".repeat(500);
+            let _ = stream.write_all(asks.as_bytes());
+            stream
+        })
+        .collect();
+    assert_eq!(table.ask("", "GET", "/healthz", None).status, 200, "theirs are closed for standing still");
+    drop(greedy);
     table.server.stop.request();
 }
 

@@ -118,7 +118,7 @@ fn who_is_muted_is_not_heard_until_unmuted_and_operators_are_heard_by_all() {
         talker.turn();
         !said(&probe.messages).is_empty()
     }));
-    assert_eq!(broadcast("restart\nat noon"), 2);
+    assert_eq!(broadcast("restart\nat noon"), Some(2));
     assert!(hearer.until(|probe| said(&probe.messages).len() == 2));
     let player = welcome.player.expect("she plays");
     let expected = [(player, "heard".to_owned()), (OPERATOR, "restartat noon".to_owned())];

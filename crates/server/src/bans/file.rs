@@ -1,7 +1,7 @@
 //! Bans as JSON, for operators to read and to edit: `{"bans": [{"account": "…", "until": 1800000000, "reason": "…"}]}`.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::BansError;
 use super::list::{Full, List};
 use crate::control::Banned;
-use crate::limits::BANS_FILE_BYTES_MAX;
+use crate::files::read_text_up_to;
+use crate::limits::{BAN_ID_MAX, BANS_FILE_BYTES_MAX};
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -34,17 +35,11 @@ struct RawBan {
 
 /// The bans of a file that still count; none when it is not there.
 pub(super) fn read(path: &Path, now: u64) -> Result<List, BansError> {
-    let file = match File::open(path) {
-        Ok(file) => file,
+    let text = match read_text_up_to(path, BANS_FILE_BYTES_MAX) {
+        Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(List::default()),
         Err(error) => return Err(BansError::Read(error)),
     };
-    let mut text = String::new();
-    let most = BANS_FILE_BYTES_MAX as u64 + 1;
-    file.take(most).read_to_string(&mut text).map_err(BansError::Read)?;
-    if text.len() > BANS_FILE_BYTES_MAX {
-        return Err(BansError::TooLong);
-    }
     let raw: RawBans = serde_json::from_str(&text).map_err(|error| BansError::Syntax(error.to_string()))?;
     let mut list = List::default();
     for (place, raw) in (1..).zip(raw.bans) {
@@ -64,6 +59,9 @@ pub(super) fn read(path: &Path, now: u64) -> Result<List, BansError> {
             }
         };
         if raw.until.is_none_or(|until| now < until) {
+            if raw.id.is_some_and(|id| id > BAN_ID_MAX) {
+                return Err(BansError::Syntax(format!("ban {place} has an `id` above {BAN_ID_MAX}")));
+            }
             let put = list.put_numbered(raw.id.unwrap_or(0), whom, raw.until, raw.reason);
             put.map_err(|Full| BansError::Full)?;
         }
@@ -89,10 +87,11 @@ pub(super) fn write(path: &Path, list: &List) -> io::Result<()> {
     fs::rename(&beside, path)
 }
 
-/// A file that nobody else may read: accounts and addresses are in it.
+/// A new file that nobody else may read: accounts and addresses are in it. What has its name was left by a run that broke off.
 fn private(path: &Path) -> io::Result<File> {
+    let _ = fs::remove_file(path);
     let mut options = File::options();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)

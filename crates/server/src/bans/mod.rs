@@ -18,7 +18,7 @@ use arc_swap::ArcSwap;
 
 use self::list::{Full, List, counts};
 use crate::control::{self, Ban, Banned, HookError};
-use crate::limits::{ACCOUNT_BYTES_MAX, BAN_REASON_BYTES_MAX, BANS_FILE_BYTES_MAX, BANS_MAX};
+use crate::limits::{ACCOUNT_BYTES_MAX, BAN_REASON_BYTES_MAX, BANS_MAX};
 use crate::text;
 
 /// The bans of a server. All its shards ask the same ones.
@@ -37,6 +37,9 @@ pub enum BansError {
     /// The file cannot be read.
     #[error("cannot be read: {0}")]
     Read(io::Error),
+    /// There was a file, and now there is none.
+    #[error("is not there any more; the bans that were in it stay")]
+    Gone,
     /// The file cannot be written.
     #[error("{path} cannot be written: {error}; the ban is not kept")]
     Write {
@@ -48,14 +51,11 @@ pub enum BansError {
     /// The file does not hold what it should.
     #[error("is no list of bans: {0}")]
     Syntax(String),
-    /// The file is too long.
-    #[error("is longer than {BANS_FILE_BYTES_MAX} bytes")]
-    TooLong,
     /// There are as many as there may be.
     #[error("there are {BANS_MAX} bans already; remove some, or give them an end")]
     Full,
     /// Nobody is called so.
-    #[error("an account has 1 to {ACCOUNT_BYTES_MAX} bytes")]
+    #[error("an account has 1 to {ACCOUNT_BYTES_MAX} bytes, and no control characters")]
     Account,
 }
 
@@ -71,6 +71,9 @@ impl Bans {
     /// # Errors
     /// When it cannot be used.
     pub fn open(path: &Path) -> Result<Self, BansError> {
+        // Without a folder for it none could be kept, and who bans somebody would be the first to hear.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        folder.map_or(Ok(()), |folder| folder.metadata().map(drop)).map_err(BansError::Read)?;
         let bans = Self { file: Mutex::new(Some(path.to_owned())), ..Self::none() };
         bans.reread()?;
         Ok(bans)
@@ -82,7 +85,7 @@ impl Bans {
     /// When it cannot be kept; then it does not count.
     pub fn add(&self, whom: Banned, time: Option<Duration>, reason: &str) -> Result<Ban, BansError> {
         if let Banned::Account(account) = &whom
-            && !(1..=ACCOUNT_BYTES_MAX).contains(&account.len())
+            && !text::is_account(account)
         {
             return Err(BansError::Account);
         }
@@ -131,7 +134,7 @@ impl Bans {
         let list = file::read(path, now())?;
         if list.len() == 0 && self.list.load().len() > 0 && !path.exists() {
             // A volume that is not mounted pardons nobody.
-            return Err(BansError::Read(std::io::ErrorKind::NotFound.into()));
+            return Err(BansError::Gone);
         }
         let list = list.after(&self.list.load());
         let count = list.len();
@@ -250,6 +253,10 @@ mod tests {
         let bans = Bans::none();
         assert!(matches!(bans.add(account(""), None, ""), Err(BansError::Account)));
         assert!(matches!(bans.add(account(&"a".repeat(200)), None, ""), Err(BansError::Account)));
+        assert!(
+            matches!(bans.add(account("a\nb"), None, ""), Err(BansError::Account)),
+            "it would end a line of the log"
+        );
         let ban = bans.add(account("a"), None, &"€\n".repeat(1_000)).expect("there is room");
         assert_eq!(ban.reason, "€".repeat(66));
     }
@@ -274,6 +281,10 @@ mod tests {
                 "is no list of bans: ban 1 names neither an `account` nor a `network`",
             ),
             (
+                r#"{"bans": [{"account": "a", "id": 18446744073709551615}]}"#,
+                "is no list of bans: ban 1 has an `id` above 9007199254740992",
+            ),
+            (
                 r#"{"bans": [{"account": "a"}, {"network": "10.0.0.0/40"}]}"#,
                 "is no list of bans: ban 2 names the network `10.0.0.0/40`; addresses or blocks such as 10.0.0.0/8 are allowed",
             ),
@@ -287,7 +298,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_written_does_not_count() {
-        let bans = Bans::open(Path::new("/nowhere/at/all/bans.json")).expect("none is no mistake");
+        assert!(matches!(Bans::open(Path::new("/nowhere/at/all/bans.json")), Err(BansError::Read(_))));
+        let folder = std::env::temp_dir().join(format!("downbeat-bans-folder-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("it can be made");
+        let bans = Bans::open(&folder.join("bans.json")).expect("none is no mistake");
+        std::fs::remove_dir(&folder).expect("it is empty");
         assert!(matches!(bans.add(account("rude"), None, ""), Err(BansError::Write { .. })));
         assert!(bans.list().is_empty() && bans.check(ELSEWHERE, Some("rude")).is_none());
     }

@@ -87,6 +87,13 @@ impl Loader {
         self.agones(&mut config.agones)?;
         self.results(&mut config.results)?;
         config.tickets = self.tickets()?;
+        if let Some(given) = self.given(|raw| raw.danger_no_auth.as_ref()).filter(|given| *given.value)
+            && config.tickets.is_some()
+        {
+            return Err(
+                given.error("`danger_no_auth` lets anybody in, and `tickets.keys` does not: one of them".to_owned())
+            );
+        }
         config.tls = self.tls()?;
         config.admin = self.admin()?;
         Ok((config, GameTable { game: game.name, layers: self.layers }))

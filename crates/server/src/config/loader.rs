@@ -5,6 +5,8 @@ use std::path::Path;
 
 use super::error::{ConfigError, Origin, Source};
 use super::raw::{KEYS, PREFIX, Raw, variable};
+use crate::files::read_text_up_to;
+use crate::limits::CONFIG_BYTES_MAX;
 
 /// A game that the process can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +50,7 @@ impl Loader {
     /// # Errors
     /// When it cannot be read, or does not hold what it should.
     pub fn file(&mut self, path: &Path) -> Result<(), ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
+        let text = read_text_up_to(path, CONFIG_BYTES_MAX).map_err(|error| ConfigError {
             origin: Origin::File { path: path.to_owned(), line: None },
             message: format!("cannot be read: {error}"),
         })?;

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+
 use std::time::Duration;
 
 use downbeat_host::SessionId;
 
+use super::PlayerKey;
 use crate::config::Config;
 
 /// Something that one shard is to do. All of it is quick: what takes time is done before it is sent.
@@ -55,8 +57,8 @@ pub enum Command {
         room: Option<u64>,
         /// What is said.
         text: String,
-        /// The way back.
-        answer: Answer<usize>,
+        /// The way back; `None` when there is no such room.
+        answer: Answer<Option<usize>>,
     },
     /// Takes over what can change while the server runs.
     Configure {
@@ -70,6 +72,8 @@ pub enum Command {
 /// Who is behind a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Who {
+    /// What names it while it takes part: the client's number in the admin interface.
+    pub id: PlayerKey,
     /// What it is called.
     pub name: Arc<str>,
     /// Its account; `None` where no tickets are asked for.

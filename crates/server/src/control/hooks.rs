@@ -122,8 +122,11 @@ impl fmt::Display for Act {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} did `{}`", self.by, self.what)?;
         // Never what a client wrote, such as its name.
-        if let Some(account) = self.to.as_ref().and_then(|who| who.account.as_deref()) {
-            write!(f, " to the account {account}")?;
+        if let Some(who) = &self.to {
+            write!(f, " to client {}", who.id)?;
+            if let Some(account) = &who.account {
+                write!(f, ", account {account}")?;
+            }
         }
         if let Some(room) = self.room {
             write!(f, ", room {room}")?;

@@ -9,8 +9,11 @@ use hyper_util::service::TowerToHyperService;
 use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 
-use crate::limits::{ADMIN_CONNECTION_TIME_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_BYTES_MAX, ADMIN_HEAD_TIME_MAX};
+use crate::limits::{
+    ADMIN_CONNECTION_TIME_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_BYTES_MAX, ADMIN_HEAD_TIME_MAX, ADMIN_STALL_TIME_MAX,
+};
 
 /// Serves whoever connects, for ever.
 pub(super) async fn accept(listener: &TcpListener, router: Router) {
@@ -32,11 +35,13 @@ pub(super) async fn accept(listener: &TcpListener, router: Router) {
 }
 
 async fn serve(stream: TcpStream, router: Router) {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(ADMIN_STALL_TIME_MAX));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(ADMIN_HEAD_TIME_MAX)
         .max_buf_size(ADMIN_HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(router));
     // How it ends is the client's affair.
     let _ = tokio::time::timeout(ADMIN_CONNECTION_TIME_MAX, connection).await;
 }

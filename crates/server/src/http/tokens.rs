@@ -3,8 +3,8 @@
 //! What is kept of a token is a MAC under a key of this process, and what somebody shows is verified in constant time: how long
 //! that takes says nothing about a token, not even its length.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 
 use crate::config::{Admin, is_token};
-use crate::files::is_open_to_others;
+use crate::files::{is_open_to_others, read_text_up_to};
 use crate::limits::{ADMIN_TOKEN_BYTES, ADMIN_TOKENS_FILE_BYTES_MAX, ADMIN_TOKENS_MAX};
 use crate::notice::{Notice, Notify};
 use crate::start::StartError;
@@ -131,12 +131,7 @@ impl Tokens {
     /// Adds those of a file.
     pub(crate) fn read(&mut self, path: &Path) -> Result<(), TokensError> {
         let file = |error| TokensError::File { path: path.to_owned(), error };
-        let mut text = String::new();
-        let most = ADMIN_TOKENS_FILE_BYTES_MAX;
-        File::open(path).map_err(file)?.take(most as u64 + 1).read_to_string(&mut text).map_err(file)?;
-        if text.len() > most {
-            return Err(file(io::Error::other(format!("it is longer than {most} bytes"))));
-        }
+        let text = read_text_up_to(path, ADMIN_TOKENS_FILE_BYTES_MAX).map_err(file)?;
         for (line, text) in (1..).zip(text.lines()) {
             let error = |message: String| TokensError::Line { path: path.to_owned(), line, message };
             let words: Vec<_> = text.split_whitespace().collect();

@@ -18,7 +18,7 @@ mod tests;
 mod webhook;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -26,7 +26,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(crate) use self::record::{Event, Player};
 pub(crate) use self::sink::Sink;
 use self::sink::{Queue, SinkCounts};
-use crate::config::{ResultsOptions, WebhookOptions};
+use crate::config::ResultsOptions;
 
 /// Why a sink cannot be.
 #[derive(Debug, thiserror::Error)]
@@ -52,9 +52,13 @@ pub enum RecordsError {
     },
 }
 
-/// Looks whether a webhook could be used, as far as its files tell.
-pub(crate) fn check(webhook: &WebhookOptions) -> Result<(), RecordsError> {
-    webhook::Webhook::new(webhook).map(drop)
+/// Looks whether records could be kept, as far as files tell, and makes none.
+pub(crate) fn check(options: &ResultsOptions) -> Result<(), RecordsError> {
+    let folder = options.file.as_deref().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder {
+        folder.metadata().map_err(|error| RecordsError::File { path: folder.to_owned(), error })?;
+    }
+    options.webhook.as_ref().map_or(Ok(()), |webhook| webhook::Webhook::new(webhook).map(drop))
 }
 
 /// Takes in records, from any thread. It never waits.

@@ -1,7 +1,6 @@
 //! Records as an HTTP request, signed so that whoever receives it can tell that this server sent it, and when. A request has the
 //! same id each time that it is repeated, so that a receiver that took it and could not say so takes it once.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,7 +11,8 @@ use ureq::tls::{Certificate, TlsConfig};
 use super::RecordsError;
 use super::sink::Deliver;
 use crate::config::WebhookOptions;
-use crate::limits::{RECORDS_ANSWERED_WITHIN, SECRET_BYTES_MIN};
+use crate::files::read_up_to;
+use crate::limits::{RECORDS_ANSWERED_WITHIN, SECRET_BYTES_MAX, SECRET_BYTES_MIN};
 
 pub(super) struct Webhook {
     url: String,
@@ -24,7 +24,8 @@ pub(super) struct Webhook {
 impl Webhook {
     pub(super) fn new(options: &WebhookOptions) -> Result<Self, RecordsError> {
         let path = &options.secret;
-        let secret = fs::read(path).map_err(|error| RecordsError::File { path: path.clone(), error })?;
+        let secret =
+            read_up_to(path, SECRET_BYTES_MAX).map_err(|error| RecordsError::File { path: path.clone(), error })?;
         let secret = secret.trim_ascii();
         if secret.len() < SECRET_BYTES_MIN {
             return Err(RecordsError::Secret { path: path.clone(), bytes: secret.len() });

@@ -110,11 +110,15 @@ impl<G: Game, S: Socket> Shard<G, S> {
     fn admit(&mut self, now: Micros, link: Link, hello: &Hello) -> Result<(), Refusal> {
         let ticket = self.ticket_of(hello)?;
         self.keep_out(link, ticket.as_ref().map(|ticket| ticket.sub.as_str()))?;
+        let claim = ticket.as_ref().and_then(|ticket| ticket.room).or(hello.room);
+        // Nobody is sent away for a wish that cannot be met.
+        if let Some(room) = claim.filter(|&room| self.rooms.misses(room)) {
+            return Err(Refusal::new(CloseCode::NoSuchRoom, format!("room {room} does not exist")));
+        }
         if let Some(ticket) = &ticket {
             self.meet_second_login(now, &ticket.sub)?;
         }
         self.keep_few(link)?;
-        let claim = ticket.as_ref().and_then(|ticket| ticket.room).or(hello.room);
         let room = self.room_for(claim, hello.spectator)?;
         if let Some(ticket) = &ticket {
             self.files.doorman.take(ticket).map_err(|error| self.turn_away(error))?;

@@ -10,7 +10,7 @@ use downbeat_wire::{CloseCode, Micros};
 
 use super::Shard;
 use crate::config::Config;
-use crate::control::{Command, Refused, Who};
+use crate::control::{Command, PlayerKey, Refused, Who};
 use crate::limits::COMMANDS_PER_BEAT;
 use crate::notice::Notice;
 use crate::start::connections_max;
@@ -99,9 +99,13 @@ impl<G: Game, S: Socket> Shard<G, S> {
         self.who(id)
     }
 
-    fn broadcast(&mut self, now: Micros, room: Option<u64>, text: &str) -> usize {
-        let Some(text) = text::chat(text) else { return 0 };
-        self.tell_all(now, room, &frame(&ServerMessage::Said { player: OPERATOR, text }))
+    /// How many heard it; `None` when there is no such room.
+    fn broadcast(&mut self, now: Micros, room: Option<u64>, text: &str) -> Option<usize> {
+        if room.is_some_and(|room| !self.rooms.is_open(room)) {
+            return None;
+        }
+        let Some(text) = text::chat(text) else { return Some(0) };
+        Some(self.tell_all(now, room, &frame(&ServerMessage::Said { player: OPERATOR, text })))
     }
 
     /// Who is behind a session.
@@ -109,6 +113,7 @@ impl<G: Game, S: Socket> Shard<G, S> {
         let session = self.sessions.get(id)?;
         let remote = session.link.and_then(|link| self.drivers[link.driver].remote(link.conn));
         Some(Who {
+            id: PlayerKey { shard: self.index, session: id },
             name: session.identity.name.clone(),
             account: session.identity.account.clone(),
             address: remote.map(|remote| remote.ip()),

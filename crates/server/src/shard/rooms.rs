@@ -154,8 +154,17 @@ impl<G: Game> Rooms<G> {
         }
     }
 
+    /// Whether a room would be here, and is not.
+    pub(crate) fn misses(&self, id: u64) -> bool {
+        self.shard_of(id) == self.shard && !self.open.contains_key(&id)
+    }
+
+    fn shard_of(&self, id: u64) -> u8 {
+        id.checked_sub(1).map_or(self.shard, |before| (before % self.directory.shards()) as u8)
+    }
+
     fn claimed(&self, id: u64, spectator: bool) -> Result<Place, (CloseCode, String)> {
-        let shard = id.checked_sub(1).map_or(self.shard, |before| (before % self.directory.shards()) as u8);
+        let shard = self.shard_of(id);
         if shard != self.shard {
             return Ok(Place::Elsewhere(shard));
         }
@@ -181,7 +190,11 @@ impl<G: Game> Rooms<G> {
             return Ok(if shard == *own { Place::New } else { Place::Elsewhere(shard) });
         }
         let last = directory.with_place(*own, spectator, true).map(Place::Elsewhere);
-        last.ok_or((CloseCode::ServerFull, CloseCode::ServerFull.reason().to_owned()))
+        last.ok_or_else(|| {
+            let nobody_watches = spectator && self.options.spectators_max == 0;
+            let reason = if nobody_watches { "the server takes no spectators" } else { CloseCode::ServerFull.reason() };
+            (CloseCode::ServerFull, reason.to_owned())
+        })
     }
 
     pub(crate) fn join(

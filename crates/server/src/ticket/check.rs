@@ -6,9 +6,8 @@ use jsonwebtoken::{Validation, decode, decode_header};
 use super::keys::Keys;
 use super::used::{Refused, Used};
 use super::{Ticket, crypto};
-use crate::limits::{
-    ACCOUNT_BYTES_MAX, CLOCK_LEEWAY_S, TICKET_ID_BYTES_MAX, TICKET_LIFE_S_MAX, TICKETS_REMEMBERED_MAX,
-};
+use crate::limits::{CLOCK_LEEWAY_S, TICKET_ID_BYTES_MAX, TICKET_LIFE_S_MAX, TICKETS_REMEMBERED_MAX};
+use crate::text::is_account;
 
 /// Why a ticket lets nobody in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -121,6 +120,10 @@ impl Tickets {
     pub fn check(&self, text: &str, now: u64) -> Result<Ticket, TicketError> {
         // The library knows no `none`, and no algorithms that it was not told of.
         let header = decode_header(text).map_err(|_| TicketError::Malformed)?;
+        // What it says is critical is not understood here (RFC 7515, 4.1.11).
+        if header.crit.is_some() {
+            return Err(TicketError::Malformed);
+        }
         let key = self.keys.find(header.kid.as_deref()).ok_or(TicketError::UnknownKey)?;
         if header.alg != key.algorithm {
             return Err(TicketError::WrongAlgorithm);
@@ -139,8 +142,7 @@ impl Tickets {
     }
 
     fn judge(&self, ticket: Ticket, now: u64) -> Result<Ticket, TicketError> {
-        let is_named = (1..=ACCOUNT_BYTES_MAX).contains(&ticket.sub.len());
-        if !is_named || !(1..=TICKET_ID_BYTES_MAX).contains(&ticket.jti.len()) {
+        if !is_account(&ticket.sub) || !(1..=TICKET_ID_BYTES_MAX).contains(&ticket.jti.len()) {
             return Err(TicketError::Malformed);
         }
         if !ticket.aud.includes(&self.audience) {

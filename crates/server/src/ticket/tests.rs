@@ -178,5 +178,7 @@ fn texts_that_are_no_tickets_are_malformed() {
     {
         assert!(tickets.check(&forged(&header, &claims, &[0; 32]), NOW).is_err(), "{claims}");
     }
+    let critical = json!({ "alg": "EdDSA", "kid": "k1", "crit": ["exp2"], "exp2": 1 });
+    assert_eq!(tickets.check(&forged(&critical, &json!({}), &[0; 64]), NOW), Err(TicketError::Malformed));
     assert!(SigningKey::from_pem("nothing").is_err() && NewKey::generate("RS256", "k").is_err());
 }

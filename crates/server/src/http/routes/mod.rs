@@ -12,6 +12,7 @@ use axum::http::{StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum::{Extension, Router};
+use serde_json::{Value, json};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
@@ -30,6 +31,8 @@ type By = Extension<Bearer>;
 /// All routes.
 pub(super) fn router(api: Arc<Api>) -> Router {
     let (router, document) = documented(&api).split_for_parts();
+    let mut document = serde_json::to_value(&document).expect("a document is plain data, which always encodes");
+    tell_problems(&mut document);
     let document = serde_json::to_vec_pretty(&document).expect("a document is plain data, which always encodes");
     let document = axum::body::Bytes::from(document);
     let tell = move || async move { ([("content-type", "application/json")], document) };
@@ -81,6 +84,33 @@ fn documented(api: &Arc<Api>) -> OpenApiRouter<Arc<Api>> {
         .merge(only(moderators, Access::Moderator))
         .merge(only(admins, Access::Admin))
 }
+
+/// What all routes have in common: how problems are told, and that tokens are looked at first.
+fn tell_problems(document: &mut Value) {
+    let operations = document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
+    let operations = operations.filter_map(Value::as_object_mut).flat_map(|path| path.values_mut());
+    for operation in operations {
+        let asks = operation.get("security").is_some();
+        let Some(answers) = operation["responses"].as_object_mut() else { continue };
+        let problem = |description: &str| json!({ "description": description, "content": { "application/json": { "schema": { "$ref": PROBLEM } } } });
+        if asks {
+            answers.insert("401".to_owned(), problem("without a token, or with one that is not known"));
+            answers.insert("403".to_owned(), problem("the token's role may not do this"));
+        }
+        answers.insert("4XX".to_owned(), problem("the request cannot be understood, or is too large or too slow"));
+        answers.insert("5XX".to_owned(), problem("it could not be done, and the log says why"));
+        for answer in answers.values_mut().filter_map(|answer| answer.get_mut("content")?.as_object_mut()) {
+            if answer.get("application/json").is_some_and(|body| body["schema"]["$ref"] == PROBLEM)
+                && let Some(body) = answer.remove("application/json")
+            {
+                answer.insert("application/problem+json".to_owned(), body);
+            }
+        }
+    }
+}
+
+/// What a problem document holds.
+const PROBLEM: &str = "#/components/schemas/Problem";
 
 /// What the document says besides the routes.
 fn about() -> OpenApi {

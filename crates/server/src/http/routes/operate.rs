@@ -1,5 +1,6 @@
 //! What is done to the server as a whole.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,12 +11,13 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::rooms::no_such_room;
 use super::{By, Shared};
 use crate::control::{Act, Ban, Banned, Bans, Command, Who};
 use crate::http::api::{Api, Id, Json, json, seconds};
 use crate::http::problem::Problem;
-use crate::http::tokens::Bearer;
-use crate::limits::DRAIN_S_MAX;
+use crate::http::tokens::{Access, Bearer};
+use crate::limits::{DRAIN_S_MAX, MODERATOR_BAN_BITS_MIN};
 use crate::text;
 
 /// What is to be said.
@@ -39,6 +41,7 @@ struct Heard {
 #[utoipa::path(post, path = "/v1/broadcast", tag = "server", security(("token" = [])), request_body = Broadcast, responses(
     (status = 200, description = "it is said", body = Heard),
     (status = 400, description = "nothing of the text shows", body = Problem),
+    (status = 404, description = "there is no such room", body = Problem),
     (status = 503, description = "not at the moment", body = Problem),
 ))]
 pub(super) async fn broadcast(
@@ -50,8 +53,8 @@ pub(super) async fn broadcast(
     let room = wish.room;
     let say = |answer| Command::Broadcast { room, text: text.clone(), answer };
     let clients = match room {
-        Some(room) => api.ask(api.control.shard_of(room), say).await?,
-        None => api.ask_all(say).await?.into_iter().sum(),
+        Some(id) => api.ask(api.control.shard_of(id), say).await?.ok_or_else(|| no_such_room(id))?,
+        None => api.ask_all(say).await?.into_iter().flatten().sum(),
     };
     api.tell(Act { room, text, ..Act::new(by.name, "broadcast") });
     Ok(json(&Heard { clients }))
@@ -92,7 +95,7 @@ pub(super) async fn drain(State(api): Shared, Extension(by): By, Json(wish): Jso
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LogLevel {
-    /// `error`, `warn`, `info`, `debug` or `trace`, or such filters by module.
+    /// `error`, `warn`, `info`, `debug` or `trace`.
     level: String,
 }
 
@@ -117,7 +120,7 @@ pub(super) async fn log_level(
 #[utoipa::path(post, path = "/v1/config/reload", tag = "server", security(("token" = [])), responses(
     (status = 200, description = "what changed, and what could not", body = Object),
     (status = 400, description = "it is not allowed, and where it is wrong", body = Problem),
-    (status = 501, description = "this server was started without a file", body = Problem),
+    (status = 501, description = "this server cannot read it again", body = Problem),
 ))]
 pub(super) async fn reload(State(api): Shared, Extension(by): By) -> Result<Response, Problem> {
     let reload = api.hooks.reload.clone().ok_or_else(|| Problem::missing("configuration that can be read again"))?;
@@ -212,7 +215,20 @@ pub(super) async fn add_ban(
         })?),
         _ => return Err(Problem::bad_request("either `account` or `network` is to be given")),
     };
+    if let Banned::Network(network) = &whom
+        && by.access < Access::Admin
+        && network.bits() < least_bits(network.network())
+    {
+        let detail = format!("{network} is more than a moderator may ban at a time; an admin may");
+        return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
+    }
     ban(&api, by, whom, wish.seconds.map(Duration::from_secs), &wish.reason, None).await
+}
+
+/// Bits of a network that a moderator may ban.
+const fn least_bits(address: IpAddr) -> u8 {
+    let (v4, v6) = MODERATOR_BAN_BITS_MIN;
+    if address.is_ipv4() { v4 } else { v6 }
 }
 
 /// Keeps a ban. The shards send away whom it means.

@@ -239,5 +239,5 @@ fn whom(api: &Api, id: PlayerKey) -> Option<Who> {
     let views = api.views();
     let player = views.iter().flat_map(|view| &view.players).find(|player| player.id == id)?;
     let PlayerView { name, account, address, room, .. } = player.clone();
-    Some(Who { name, account, address, room })
+    Some(Who { id, name, account, address, room })
 }

@@ -64,7 +64,7 @@ fn find(api: &Api, id: u64) -> Result<RoomView, Problem> {
     room.cloned().ok_or_else(|| no_such_room(id))
 }
 
-fn no_such_room(id: u64) -> Problem {
+pub(super) fn no_such_room(id: u64) -> Problem {
     Problem::not_found(format!("room {id} does not exist"))
 }
 
