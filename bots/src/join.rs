@@ -5,17 +5,16 @@ use std::sync::Arc;
 
 use downbeat_client::Start;
 use downbeat_replica::{ConfigError, DecodeError, PlayerId};
-use downbeat_transport::{CloseReason, ConnId};
+use downbeat_transport::CloseReason;
 use downbeat_wire::control::{ControlReader, Hello, ServerMessage, Welcome, decode};
 use downbeat_wire::limits::REDIRECTS_MAX;
 use downbeat_wire::{CloseCode, Micros, Tick};
 
 use crate::Bots;
 use crate::brains::{IDLE, Wander};
-use crate::dice::mix;
 use crate::herd::{Herd, Stage};
 use crate::light::Light;
-use crate::line::Line;
+use crate::line::LineConn;
 use crate::options::{BotsError, Options};
 use crate::player::Player;
 use crate::recorder::Recorder;
@@ -26,9 +25,6 @@ const JOIN_WITHIN: Micros = Micros::from_millis(10_000);
 
 /// Bytes of reliable events that may come before the welcome; with more the bot gives up.
 const EARLY_BYTES_MAX: usize = 64 * 1_024;
-
-/// When nobody has got in, this many failures say enough.
-const FAILURES_ENOUGH: u64 = 8;
 
 /// Why a connection ended, for people.
 pub(crate) fn told(reason: &CloseReason) -> String {
@@ -77,25 +73,24 @@ pub(crate) fn next_step(code: Option<u64>, why: &str) -> &'static str {
     }
 }
 
-impl<G: Bots, S: Line> Herd<'_, G, S> {
+impl<G: Bots> Herd<'_, G> {
     /// Gives up connections that take too long.
     pub(crate) fn give_up_joining(&mut self, now: Micros) {
-        for index in 0..self.next_bot {
+        for index in 0..self.bots.len() {
             let Stage::Joining { conn, since, .. } = &self.bots[index] else { continue };
             let (conn, since) = (*conn, *since);
             if now.since(since) > JOIN_WITHIN {
                 let why = format!("no welcome came within {} s", JOIN_WITHIN.as_secs_f64());
                 self.end(index, None, why);
-                self.driver.close(now, conn, CloseCode::Bye, "");
+                self.lines.close(now, conn, CloseCode::Bye, "");
             }
         }
     }
 
     /// Begins further connections, as many as may be under way.
     pub(crate) fn connect(&mut self, now: Micros) -> Result<(), BotsError> {
-        while self.joining < self.options.joining.max(1) && self.next_bot < self.bots.len() && !self.is_hopeless() {
-            self.dial(now, self.next_bot, (now, 0), None, None)?;
-            self.next_bot += 1;
+        while let Some(index) = self.next_to_join() {
+            self.dial(now, index, (now, 0), None, None)?;
             self.joining += 1;
         }
         Ok(())
@@ -113,48 +108,40 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
     ) -> Result<(), BotsError> {
         let Options { connect, server_name, .. } = self.options;
         let server_name = server_name.clone().unwrap_or_else(|| connect.ip().to_string());
-        let conn = self.driver.connect_to_shard(now, *connect, &server_name, first)?;
-        if self.by_conn.len() <= conn.index() {
-            self.by_conn.resize(conn.index() + 1, None);
-        }
-        self.by_conn[conn.index()] = Some(bot);
+        let line = self.seats[bot].line;
+        let conn = self.lines.connect(now, (line, bot), (*connect, &server_name), first)?;
         let (reader, early) = (ControlReader::default(), Vec::new());
         self.bots[bot] = Stage::Joining { conn, since, redirects, reader, early, back };
         self.flush_now = true;
         Ok(())
     }
 
-    /// Whether nobody is in and nobody will be.
-    pub(crate) fn is_hopeless(&self) -> bool {
-        let refused = self.reasons.count(false);
-        refused >= FAILURES_ENOUGH.min(self.bots.len() as u64) && refused == (self.next_bot - self.joining) as u64
-    }
-
     /// Says hello on a fresh connection.
-    pub(crate) fn greet(&mut self, conn: ConnId) {
+    pub(crate) fn greet(&mut self, conn: LineConn) {
         let Some(index) = self.bot_of(conn) else { return };
         let resume = match &self.bots[index] {
             Stage::Joining { back: Some(back), .. } => Some(back.resume()),
             _ => None,
         };
         let tickets = &self.options.tokens;
-        let ticket = tickets.get(index % tickets.len().max(1)).filter(|_| resume.is_none());
+        let seat = &self.seats[index];
+        let ticket = tickets.get(seat.number % tickets.len().max(1)).filter(|_| resume.is_none());
         let hello = Hello {
             game: G::NAME.to_owned(),
             schema_hash: self.coding.schema.hash(),
             model_hash: self.coding.model_hash,
-            name: format!("{}-{index}", self.options.name),
+            name: seat.name(self.scenario, &self.options.name),
             room: self.options.room,
-            spectator: false,
+            spectator: self.scenario.groups[seat.group].is_watching(),
             ticket: ticket.cloned(),
             resume,
         };
         // A connection that ended meanwhile says so by its own event.
-        let _ = self.driver.write_control(self.clock.now(), conn, &hello.to_bytes());
+        let _ = self.lines.write_control(self.clock.now(), conn, &hello.to_bytes());
         self.flush_now = true;
     }
 
-    pub(crate) fn take_control(&mut self, conn: ConnId, bytes: &[u8]) -> Result<(), BotsError> {
+    pub(crate) fn take_control(&mut self, conn: LineConn, bytes: &[u8]) -> Result<(), BotsError> {
         let Some(index) = self.bot_of(conn) else { return Ok(()) };
         if let Stage::Joining { reader, .. } | Stage::Playing { reader, .. } = &mut self.bots[index] {
             reader.push(bytes);
@@ -168,7 +155,7 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
                 Ok(Some(_)) => {}
                 Err(error) => {
                     self.end(index, None, format!("the server's control stream cannot be read: {error}"));
-                    self.driver.close(self.clock.now(), conn, error.close_code(), &error.to_string());
+                    self.lines.close(self.clock.now(), conn, error.close_code(), &error.to_string());
                 }
             }
         }
@@ -176,7 +163,7 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
     }
 
     /// Takes in the next bytes of a bot's stream of reliable events.
-    pub(crate) fn take_reliable(&mut self, conn: ConnId, bytes: &[u8]) {
+    pub(crate) fn take_reliable(&mut self, conn: LineConn, bytes: &[u8]) {
         let Some(index) = self.bot_of(conn) else { return };
         let taken = match &mut self.bots[index] {
             Stage::Joining { early, .. } if early.len() + bytes.len() > EARLY_BYTES_MAX => {
@@ -191,12 +178,12 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
         };
         if let Err(error) = taken {
             self.end(index, None, format!("the server's stream of reliable events cannot be read: {error}"));
-            self.driver.close(self.clock.now(), conn, CloseCode::MalformedControl, &error.to_string());
+            self.lines.close(self.clock.now(), conn, CloseCode::MalformedControl, &error.to_string());
         }
     }
 
     /// A bot is let in.
-    fn enter(&mut self, index: usize, conn: ConnId, welcome: &Welcome) -> Result<(), BotsError> {
+    fn enter(&mut self, index: usize, conn: LineConn, welcome: &Welcome) -> Result<(), BotsError> {
         if self.bots[index].is_coming_back() {
             self.come_back(index, conn, welcome);
             return Ok(());
@@ -216,29 +203,36 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
             Ok(world) => world,
             Err(error) => {
                 self.end(index, None, format!("the match cannot be played: {error}"));
-                self.driver.close(self.clock.now(), conn, CloseCode::Internal, &error.to_string());
+                self.lines.close(self.clock.now(), conn, CloseCode::Internal, &error.to_string());
                 return Ok(());
             }
         };
-        let Stage::Joining { reader, early, .. } = &mut self.bots[index] else { return Ok(()) };
+        let now = self.clock.now();
+        let Stage::Joining { reader, early, since, .. } = &mut self.bots[index] else { return Ok(()) };
         let start = Start {
             player: welcome.player.map(PlayerId),
             tick_rate_hz,
             send_rate_hz,
             tick: Tick(welcome.tick),
-            rtt: self.driver.stats(conn).map_or(Micros::default(), |stats| stats.rtt),
+            rtt: self.lines.stats(conn).map_or(Micros::default(), |stats| stats.rtt),
         };
-        let seed = mix(self.options.seed, index as u64);
         self.joining -= 1;
-        if index >= self.options.full() {
+        let seat = &mut self.seats[index];
+        let (scenario, tally) = (self.scenario, &mut self.tallies[seat.group]);
+        tally.join.record(now.since(*since).0);
+        tally.returns.rejoined += u64::from(std::mem::replace(&mut seat.entered, true));
+        seat.since = now;
+        let (group, seed) = (&scenario.groups[seat.group], seat.seed(scenario, self.options.seed));
+        if seat.is_light {
             // Whatever else the others do, it knows inputs by their table alone.
-            let wander = (self.options.brain != IDLE).then(|| Wander::new::<G::Input>(seed, tick_rate_hz));
-            let light = Box::new(Light::new(&start, index, &self.neutral, wander));
+            let wander = (group.brain != IDLE).then(|| Wander::new::<G::Input>(seed, tick_rate_hz));
+            let light = Box::new(Light::new(now, &start, seat.index, &self.neutral, wander));
             self.bots[index] = Stage::Light { conn, light };
             return Ok(());
         }
-        let brain = G::brain(&self.options.brain, seed, tick_rate_hz).expect("the name was checked before the run");
-        let player = Player::new(world, Arc::clone(&self.coding), start, (welcome.room, welcome.resume), brain);
+        let brain = G::brain(&group.brain, seed, tick_rate_hz).expect("the name was checked before the run");
+        let mut player = Player::new(world, Arc::clone(&self.coding), start, (welcome.room, welcome.resume), brain);
+        player.settled = now + self.course.warm_up;
         if let Some(path) = self.options.record_lanes.as_ref().filter(|_| self.recorder.is_none()) {
             let head = (&self.coding.schema, self.options.seed, tick_rate_hz);
             self.recorder = Some(Recorder::create(path, index, player.client.newest(), head));
@@ -261,7 +255,7 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
         Ok(world)
     }
 
-    pub(crate) fn take_close(&mut self, conn: ConnId, reason: &CloseReason) -> Result<(), BotsError> {
+    pub(crate) fn take_close(&mut self, conn: LineConn, reason: &CloseReason) -> Result<(), BotsError> {
         let Some(index) = self.bot_of(conn) else { return Ok(()) };
         if let Some(first) = elsewhere(reason)
             && let Stage::Joining { since, redirects, back, .. } = &mut self.bots[index]
@@ -286,22 +280,24 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
 
     /// A bot's way ends before its time.
     fn end(&mut self, index: usize, code: Option<u64>, why: String) {
+        let now = self.clock.now();
         match std::mem::replace(&mut self.bots[index], Stage::Refused) {
             Stage::Playing { player, .. } => {
-                self.reasons.add(true, code, why);
+                self.reasons.add(now, true, code, why);
                 self.bots[index] = Stage::Lost(player);
             }
             Stage::Light { .. } => {
-                self.reasons.add(true, code, why);
+                self.reasons.add(now, true, code, why);
+                self.stop_counting(index, now);
                 self.bots[index] = Stage::LightLost;
             }
             Stage::Joining { back: Some(back), .. } => {
-                self.reasons.add(true, code, why);
+                self.reasons.add(now, true, code, why);
                 self.bots[index] = Stage::Lost(back.into_player());
             }
             Stage::Joining { .. } => {
                 self.joining -= 1;
-                self.reasons.add(false, code, why);
+                self.reasons.add(now, false, code, why);
             }
             other => self.bots[index] = other,
         }
@@ -311,22 +307,21 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
     pub(crate) fn say_bye(&mut self) -> std::io::Result<()> {
         for bot in &self.bots {
             if let Stage::Playing { conn, .. } | Stage::Light { conn, .. } | Stage::Joining { conn, .. } = bot {
-                self.driver.close(self.clock.now(), *conn, CloseCode::Bye, "");
+                self.lines.close(self.clock.now(), *conn, CloseCode::Bye, "");
             }
         }
         // A slow network must let the last words through, and what the peers still send is answered.
-        let net = &self.options.net;
-        let until = self.clock.now() + net.latency + net.jitter + Micros::from_millis(50);
+        let until = self.clock.now() + self.lines.delay_max() + Micros::from_millis(50);
         loop {
             let now = self.clock.now();
-            self.driver.flush(now)?;
-            self.driver.receive(now)?;
-            self.driver.handle_timeouts(now)?;
-            while self.driver.poll_event().is_some() {}
-            if now >= until || self.driver.is_idle() {
+            self.lines.flush(now)?;
+            self.lines.receive(now)?;
+            self.lines.handle_timeouts(now)?;
+            while self.lines.poll_event().is_some() {}
+            if now >= until || self.lines.is_idle() {
                 return Ok(());
             }
-            self.driver.wait(std::time::Duration::from_millis(5))?;
+            self.lines.wait(std::time::Duration::from_millis(5))?;
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Headless bots: real clients that play and tell what a player would feel.
 //!
 //! A bot is the client core that games embed, on the transport that the server runs on, and a [`Brain`] in place of a
-//! person. One thread drives hundreds of them over one socket; a conditioner can stand in for a bad network.
+//! person. One thread drives hundreds of them; a conditioner can stand in for a bad network.
 //!
 //! | module | holds |
 //! |---|---|
 //! | [`run`], [`run_watched`] | a run from [`Options`] to [`Report`], and one that somebody looks at |
 //! | [`Brain`], [`Bots`] | how a game is played |
-//! | `herd`, `join`, `line` | the loop over all bots; how they get in and out; their socket |
+//! | [`Scenario`], [`Share`], [`Gate`] | who plays when; a part of the bots; what must come of it |
+//! | `herd`, `course`, `join`, `line` | the loop over all bots; how a run goes; how they get in and out; their sockets |
 //! | `player` | one bot and what is measured on it |
 //! | `light` | one that only loads the server |
 //! | `recorder` | what it was told, for training models |
@@ -17,11 +18,14 @@
 //! | [`report`], `table` | what came of it, for programs and for people |
 #![forbid(unsafe_code)]
 
+mod account;
 mod agenda;
 mod brain;
 mod brains;
+mod course;
 mod describe;
 mod dice;
+mod gates;
 mod herd;
 mod join;
 mod light;
@@ -37,6 +41,9 @@ mod recorder;
 pub mod report;
 mod resume;
 mod run;
+pub mod scenario;
+mod seats;
+mod specimen;
 mod table;
 mod tally;
 mod watch;
@@ -44,6 +51,7 @@ mod watch;
 pub use brain::{Bots, Brain};
 pub use brains::standard;
 pub use describe::describe;
+pub use gates::{Gate, Limit, NoLimit};
 pub use machine::reference_ns;
 pub use options::{BotsError, CLIENTS_MAX, Options};
 pub use output::{OutputError, check_output, write_output};
@@ -52,4 +60,5 @@ pub use ping::{PINGS_MAX, Ping, ping};
 pub use progress::{Progress, RunStage};
 pub use report::{Report, Verdict};
 pub use run::{check, run, run_watched};
+pub use scenario::{Scenario, Share};
 pub use watch::{Sight, Watch};

@@ -35,6 +35,7 @@ pub(crate) struct Light {
     sequence: u16,
     seen: Option<Acks>,
     newest: Tick,
+    heard: Micros,
 }
 
 /// Moments of a tick at which light clients send.
@@ -53,8 +54,8 @@ const SETTLES_WITHIN: u32 = 8;
 const FRAMES: usize = 2;
 
 impl Light {
-    /// The light client number `index`. `wander` chooses its inputs; without, it does nothing.
-    pub(crate) fn new(start: &Start, index: usize, neutral: &[i32], wander: Option<Wander>) -> Self {
+    /// The light client number `index`, let in at `now`. `wander` chooses its inputs; without, it does nothing.
+    pub(crate) fn new(now: Micros, start: &Start, index: usize, neutral: &[i32], wander: Option<Wander>) -> Self {
         Self {
             tick_rate_hz: start.tick_rate_hz.max(1),
             interval: (start.tick_rate_hz / start.send_rate_hz.max(1)).max(1),
@@ -68,6 +69,7 @@ impl Light {
             sequence: 0,
             seen: None,
             newest: start.tick,
+            heard: now,
         }
     }
 
@@ -81,6 +83,7 @@ impl Light {
         }
         Acks::note(&mut self.seen, number);
         self.newest = self.newest.max(head.tick);
+        self.heard = at;
         if let Some(Arrivals { margin, .. }) = head.inputs.and_then(|inputs| inputs.arrivals) {
             self.keep_margin(margin.into());
         }
@@ -99,6 +102,11 @@ impl Light {
             self.lead += (MARGIN_WANTED - margin + 8).div_euclid(16);
             self.settle = SETTLES_WITHIN;
         }
+    }
+
+    /// When something of the server arrived last.
+    pub(crate) const fn heard(&self) -> Micros {
+        self.heard
     }
 
     /// When it wants to be woken; `None` before its first snapshot.
@@ -165,7 +173,7 @@ mod tests {
     fn light(index: usize) -> Light {
         let start =
             Start { player: None, tick_rate_hz: HZ, send_rate_hz: HZ / 2, tick: Tick(900), rtt: Micros::default() };
-        Light::new(&start, index, &neutral::<Input>(), Some(Wander::new::<Input>(3, HZ)))
+        Light::new(Micros(0), &start, index, &neutral::<Input>(), Some(Wander::new::<Input>(3, HZ)))
     }
 
     /// A snapshot's head, with nothing behind it that could be read.

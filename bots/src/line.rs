@@ -1,31 +1,265 @@
-//! What bots play over: the kernel's socket as it is, or behind a conditioner that imitates a network.
+//! What bots play over: one socket for each network that some of them are behind, all looked after by one thread. Where
+//! nothing is imitated, nothing stands between a driver and the kernel.
 
-use downbeat_transport::{Conditioner, ConnId, Driver, KernelSocket, Socket};
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
 
-/// A socket that bots play over.
-pub(crate) trait Line: Socket + Sized {
-    /// Datagrams to `conn` that the conditioner dropped on purpose.
-    fn dropped(driver: &Driver<Self>, conn: ConnId) -> u64;
-    /// Datagrams that the conditioner had to drop because too many were under way.
-    fn overflowed(&self) -> u64;
+use downbeat_link::LinkSpec;
+use downbeat_transport::{
+    ClientOptions, Conditioner, ConnId, ConnStats, ConnectError, ControlError, Driver, DriverCounters, Event, Flow,
+    FlowKey, IdentityError, KernelSocket, Outgoing, Received, SendError, Socket, SocketCounters, SocketOptions,
+};
+use downbeat_wire::{CloseCode, Micros};
+
+use crate::options::BotsError;
+
+/// A connection of one of the lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LineConn {
+    line: usize,
+    conn: ConnId,
 }
 
-impl Line for KernelSocket {
-    fn dropped(_: &Driver<Self>, _: ConnId) -> u64 {
-        0
+/// The kernel's socket as it is, or behind a conditioner that imitates a network.
+enum Line {
+    Plain(Box<KernelSocket>),
+    Conditioned(Box<Conditioner<KernelSocket>>),
+}
+
+/// All lines of a run.
+pub(crate) struct Lines {
+    drivers: Vec<Driver<Line>>,
+    /// Which bot a connection belongs to, by line and [`ConnId::index`].
+    owners: Vec<Vec<Option<usize>>>,
+    /// The slowest way of a datagram that bots send.
+    delay_max: Micros,
+}
+
+impl Lines {
+    /// A line for each of `nets`; what these do to datagrams is drawn from `seed`.
+    pub(crate) fn open(
+        nets: &[LinkSpec],
+        address: SocketAddr,
+        client: &ClientOptions,
+        seed: u64,
+    ) -> Result<Self, BotsError> {
+        let drivers = nets.iter().zip(seed..).map(|(net, seed)| open_line(net, address, client, seed));
+        let drivers = drivers.collect::<Result<Vec<_>, BotsError>>()?;
+        let delay_max = nets.iter().map(|net| net.latency + net.jitter).max().unwrap_or_default();
+        Ok(Self { owners: vec![Vec::new(); drivers.len()], drivers, delay_max })
     }
 
-    fn overflowed(&self) -> u64 {
-        0
+    pub(crate) const fn delay_max(&self) -> Micros {
+        self.delay_max
+    }
+
+    pub(crate) fn set_receive_time(&mut self, time: Duration) {
+        self.drivers.iter_mut().for_each(|driver| driver.set_receive_time(time));
+    }
+
+    /// Begins a connection of `bot` over `line`.
+    pub(crate) fn connect(
+        &mut self,
+        now: Micros,
+        (line, bot): (usize, usize),
+        (remote, server_name): (SocketAddr, &str),
+        first: Option<u8>,
+    ) -> Result<LineConn, ConnectError> {
+        let conn = self.drivers[line].connect_to_shard(now, remote, server_name, first)?;
+        let owners = &mut self.owners[line];
+        if owners.len() <= conn.index() {
+            owners.resize(conn.index() + 1, None);
+        }
+        owners[conn.index()] = Some(bot);
+        Ok(LineConn { line, conn })
+    }
+
+    /// The bot that made a connection last at this one's place.
+    pub(crate) fn owner(&self, conn: LineConn) -> Option<usize> {
+        self.owners[conn.line].get(conn.conn.index()).copied().flatten()
+    }
+
+    pub(crate) fn receive(&mut self, now: Micros) -> io::Result<()> {
+        self.drivers.iter_mut().try_for_each(|driver| driver.receive(now).map(drop))
+    }
+
+    pub(crate) fn handle_timeouts(&mut self, now: Micros) -> io::Result<()> {
+        self.drivers.iter_mut().try_for_each(|driver| driver.handle_timeouts(now))
+    }
+
+    pub(crate) fn flush(&mut self, now: Micros) -> io::Result<()> {
+        self.drivers.iter_mut().try_for_each(|driver| driver.flush(now))
+    }
+
+    /// The next event of any line, and whose it is.
+    pub(crate) fn poll_event(&mut self) -> Option<(LineConn, Event)> {
+        self.drivers.iter_mut().enumerate().find_map(|(line, driver)| {
+            let event = driver.poll_event()?;
+            let (Event::Connected { conn, .. }
+            | Event::Datagram { conn, .. }
+            | Event::Control { conn, .. }
+            | Event::Reliable { conn, .. }
+            | Event::Closed { conn, .. }) = event;
+            Some((LineConn { line, conn }, event))
+        })
+    }
+
+    pub(crate) fn next_timeout(&self) -> Option<Micros> {
+        self.drivers.iter().filter_map(Driver::next_timeout).min()
+    }
+
+    /// When datagrams that a conditioner holds are due.
+    pub(crate) fn next_at(&self) -> Option<Micros> {
+        self.drivers.iter().filter_map(|driver| driver.socket().next_at()).min()
+    }
+
+    /// Sleeps until a datagram waits on any line or `timeout` is over.
+    pub(crate) fn wait(&mut self, timeout: Duration) -> io::Result<()> {
+        match self.drivers.as_mut_slice() {
+            [only] => only.wait(timeout),
+            several => wait_for_any(several, timeout),
+        }
+    }
+
+    pub(crate) fn stats(&self, conn: LineConn) -> Option<ConnStats> {
+        self.drivers[conn.line].stats(conn.conn)
+    }
+
+    /// Datagrams to this end of `conn` that the conditioner dropped on purpose.
+    pub(crate) fn dropped(&self, conn: LineConn) -> u64 {
+        let driver = &self.drivers[conn.line];
+        let Line::Conditioned(line) = driver.socket() else { return 0 };
+        let path = driver.flow(conn.conn).zip(driver.remote(conn.conn));
+        path.map_or(0, |(flow, remote)| line.conditioned(flow, remote).inward.dropped())
+    }
+
+    pub(crate) fn send_datagram(&mut self, conn: LineConn, payload: &[u8]) -> Result<(), SendError> {
+        self.drivers[conn.line].send_datagram(conn.conn, payload)
+    }
+
+    pub(crate) fn write_control(&mut self, now: Micros, conn: LineConn, bytes: &[u8]) -> Result<(), ControlError> {
+        self.drivers[conn.line].write_control(now, conn.conn, bytes)
+    }
+
+    pub(crate) fn close(&mut self, now: Micros, conn: LineConn, code: CloseCode, reason: &str) {
+        self.drivers[conn.line].close(now, conn.conn, code, reason);
+    }
+
+    pub(crate) fn abandon(&mut self, conn: LineConn) {
+        self.drivers[conn.line].abandon(conn.conn);
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.drivers.iter().all(Driver::is_idle)
+    }
+
+    /// What all lines counted together.
+    pub(crate) fn counters(&self) -> DriverCounters {
+        let mut all = DriverCounters::default();
+        self.drivers.iter().for_each(|driver| all.add(&driver.counters()));
+        all
+    }
+
+    /// Datagrams that conditioners had to drop because too many were under way.
+    pub(crate) fn overflowed(&self) -> u64 {
+        let overflowed = |driver: &Driver<Line>| match driver.socket() {
+            Line::Plain(_) => 0,
+            Line::Conditioned(line) => line.overflowed(),
+        };
+        self.drivers.iter().map(overflowed).sum()
     }
 }
 
-impl Line for Conditioner<KernelSocket> {
-    fn dropped(driver: &Driver<Self>, conn: ConnId) -> u64 {
-        driver.conditioned(conn).map_or(0, |both| both.inward.dropped())
+fn open_line(
+    net: &LinkSpec,
+    address: SocketAddr,
+    client: &ClientOptions,
+    seed: u64,
+) -> Result<Driver<Line>, BotsError> {
+    let socket = KernelSocket::bind(address, SocketOptions::default())?;
+    let line = if net.is_perfect() {
+        Line::Plain(Box::new(socket))
+    } else {
+        Line::Conditioned(Box::new(Conditioner::new(socket, net, seed, FlowKey::ConnectionId)))
+    };
+    let driver: Result<_, IdentityError> = Driver::client(client, line);
+    Ok(driver?)
+}
+
+#[cfg(target_os = "linux")]
+fn wait_for_any(drivers: &mut [Driver<Line>], timeout: Duration) -> io::Result<()> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let timeout = Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: timeout.subsec_nanos().into() };
+    let mut sockets: Vec<_> =
+        drivers.iter().map(|driver| PollFd::new(driver.socket().kernel(), PollFlags::IN)).collect();
+    match poll(&mut sockets, Some(&timeout)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Without a call that waits for several sockets, each is looked into in turn.
+#[cfg(not(target_os = "linux"))]
+fn wait_for_any(drivers: &mut [Driver<Line>], timeout: Duration) -> io::Result<()> {
+    let turn = Duration::from_micros(200).min(timeout / drivers.len().max(1) as u32);
+    drivers.iter_mut().try_for_each(|driver| driver.wait(turn))
+}
+
+impl Line {
+    const fn kernel(&self) -> &KernelSocket {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Conditioned(line) => line.socket(),
+        }
+    }
+}
+
+impl Socket for Line {
+    fn local_addr(&self) -> SocketAddr {
+        self.kernel().local_addr()
     }
 
-    fn overflowed(&self) -> u64 {
-        Self::overflowed(self)
+    fn recv_batch(&mut self, now: Micros, sink: &mut dyn FnMut(Received<'_>)) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.recv_batch(now, sink),
+            Self::Conditioned(line) => line.recv_batch(now, sink),
+        }
+    }
+
+    fn send_batch(&mut self, now: Micros, batch: &mut Outgoing) -> io::Result<()> {
+        match self {
+            Self::Plain(socket) => socket.send_batch(now, batch),
+            Self::Conditioned(line) => line.send_batch(now, batch),
+        }
+    }
+
+    fn wait(&mut self, timeout: Duration) -> io::Result<()> {
+        match self {
+            Self::Plain(socket) => socket.wait(timeout),
+            Self::Conditioned(line) => line.wait(timeout),
+        }
+    }
+
+    fn counters(&self) -> SocketCounters {
+        self.kernel().counters()
+    }
+
+    fn next_at(&self) -> Option<Micros> {
+        match self {
+            Self::Plain(socket) => socket.next_at(),
+            Self::Conditioned(line) => line.next_at(),
+        }
+    }
+
+    fn may_fragment(&self) -> bool {
+        self.kernel().may_fragment()
+    }
+
+    fn open_flow(&mut self, flow: Flow) {
+        match self {
+            Self::Plain(socket) => socket.open_flow(flow),
+            Self::Conditioned(line) => line.open_flow(flow),
+        }
     }
 }

@@ -8,6 +8,7 @@ use downbeat_link::LinkSpec;
 use downbeat_transport::{ConnectError, IdentityError, Trust};
 
 use crate::output::OutputError;
+use crate::scenario::{Scenario, ScenarioError, Share};
 
 /// What bots are to do.
 #[derive(Clone, Debug)]
@@ -45,6 +46,11 @@ pub struct Options {
     pub room: Option<u64>,
     /// The tickets that let them in, where the server asks for them: each bot shows the next. A ticket lets one in.
     pub tokens: Vec<String>,
+    /// Groups and phases. Takes the place of [`Self::clients`], [`Self::light`], [`Self::brain`], [`Self::net`],
+    /// [`Self::net_name`] and [`Self::break_every`], and, if it has phases, of [`Self::seconds`].
+    pub scenario: Option<Scenario>,
+    /// Which part of the bots this process runs.
+    pub share: Share,
     /// How often the connection of each bot breaks without a word, in seconds; it resumes its session then. Light bots keep
     /// theirs.
     pub break_every: Option<f64>,
@@ -80,6 +86,8 @@ impl Options {
             name: "bot".to_owned(),
             room: None,
             tokens: Vec::new(),
+            scenario: None,
+            share: Share::WHOLE,
             break_every: None,
             cpu: None,
             profile: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
@@ -88,21 +96,19 @@ impl Options {
         }
     }
 
-    /// How many bots are not light.
-    pub(crate) const fn full(&self) -> usize {
-        self.clients - self.light
-    }
-
     /// Refuses what cannot be run.
     pub(crate) fn check(&self) -> Result<(), BotsError> {
+        if !(SECONDS_MIN..=SECONDS_MAX).contains(&self.seconds) {
+            return Err(BotsError::Seconds(self.seconds));
+        }
+        if let Some(scenario) = &self.scenario {
+            return Ok(scenario.check()?);
+        }
         if !(1..=CLIENTS_MAX).contains(&self.clients) {
             return Err(BotsError::Clients(self.clients));
         }
         if self.light >= self.clients {
             return Err(BotsError::Light { light: self.light, clients: self.clients });
-        }
-        if !(SECONDS_MIN..=SECONDS_MAX).contains(&self.seconds) {
-            return Err(BotsError::Seconds(self.seconds));
         }
         if let Some(every) = self.break_every.filter(|every| !(BREAK_EVERY_MIN..=SECONDS_MAX).contains(every)) {
             return Err(BotsError::BreakEvery(every));
@@ -119,10 +125,10 @@ const JOINING: usize = 8;
 
 /// Shortest and longest run, in seconds.
 const SECONDS_MIN: f64 = 0.1;
-const SECONDS_MAX: f64 = 86_400.0;
+pub(crate) const SECONDS_MAX: f64 = 86_400.0;
 
 /// A connection lasts so many seconds at least.
-const BREAK_EVERY_MIN: f64 = 0.5;
+pub(crate) const BREAK_EVERY_MIN: f64 = 0.5;
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -144,9 +150,25 @@ pub enum BotsError {
     /// Connections that would break all the time, or never.
     #[error("connections break every {0} seconds: {BREAK_EVERY_MIN} to {SECONDS_MAX} are allowed")]
     BreakEvery(f64),
+    /// Nobody of this share would measure anything.
+    #[error("share {share} of {clients} clients: none of them plays in full; take fewer shares")]
+    Share {
+        /// Which share.
+        share: Share,
+        /// Of so many clients.
+        clients: usize,
+    },
+    /// Who watches has no inputs to load a server with.
+    #[error("light clients play: they cannot be spectators")]
+    LightSpectators,
+    /// The scenario cannot be run.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
     /// A brain that the game does not have.
     #[error("`{game}` has no brain called `{name}`; there are: {known}")]
     Brain {
+        /// The group that asked for it, where there is a scenario.
+        group: Option<usize>,
         /// What was asked for.
         name: String,
         /// The game.

@@ -51,6 +51,11 @@ impl Recorder {
         (!self.samples.is_empty()).then(|| self.samples.value_at_quantile(0.5) as f64 / per_unit)
     }
 
+    /// Adds the samples of another one.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.samples.add(&other.samples).expect("the histogram grows as far as the largest sample");
+    }
+
     pub(crate) fn clear(&mut self) {
         self.samples.reset();
     }

@@ -26,6 +26,8 @@ pub(crate) struct Player<G: Game> {
     pub(crate) id: Option<PlayerId>,
     /// How its session can be resumed.
     pub(crate) resumable: Option<Resumable>,
+    /// From when on it counts what is measured on it: a clock needs its time to find its pace.
+    pub(crate) settled: Micros,
     /// When it breaks its connection.
     pub(crate) break_at: Option<Micros>,
     /// What its earlier connections counted.
@@ -34,10 +36,10 @@ pub(crate) struct Player<G: Game> {
     ticks: Vec<Tick>,
     inputs: Vec<(Tick, G::Input)>,
     consumed: Tick,
-    last_snapshot: Option<Micros>,
+    pub(crate) last_snapshot: Option<Micros>,
     arrivals: Vec<(Tick, Micros)>,
-    /// Inputs of other bots that this one has yet to see: the tick that consumed each, and when it was sampled.
-    awaited: Vec<(Tick, Micros)>,
+    /// Inputs of other bots that this one has yet to see, and the groups of those.
+    awaited: Vec<(usize, Consumed)>,
     counts: Counts,
     /// What stood when the measurement began, and what stands now.
     pub(crate) base: Option<Marks>,
@@ -72,6 +74,14 @@ pub(crate) struct Consumed {
     pub(crate) sampled: Micros,
 }
 
+/// What a bot of a group did was shown to another one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    pub(crate) group: usize,
+    /// So long after it was sampled.
+    pub(crate) after: Micros,
+}
+
 impl<G: Game> Player<G> {
     /// A bot that was let in.
     pub(crate) fn new(
@@ -87,6 +97,7 @@ impl<G: Game> Player<G> {
             room,
             id: start.player,
             resumable,
+            settled: Micros::default(),
             break_at: None,
             carried: (ConnStats::default(), 0),
             frame_at: Micros::default(),
@@ -151,10 +162,10 @@ impl<G: Game> Player<G> {
         }
     }
 
-    /// Waits to see what another bot did.
-    pub(crate) fn await_sight(&mut self, input: Consumed) {
+    /// Waits to see what another bot, one of `group`, did.
+    pub(crate) fn await_sight(&mut self, group: usize, input: Consumed) {
         if self.awaited.len() < AWAITED_MAX {
-            self.awaited.push((input.tick, input.sampled));
+            self.awaited.push((group, input));
         }
     }
 
@@ -166,8 +177,9 @@ impl<G: Game> Player<G> {
         Some(input_at.min(frame_at))
     }
 
-    /// Draws a frame and plays the inputs that are due at `now`. Returns whether there is something to send.
-    pub(crate) fn wake(&mut self, now: Micros, tally: &mut Tally) -> bool {
+    /// Draws a frame and plays the inputs that are due at `now`; adds what it shows of the awaited to `seen`. Returns whether
+    /// there is something to send.
+    pub(crate) fn wake(&mut self, now: Micros, tally: &mut Tally, seen: &mut Vec<Seen>) -> bool {
         self.ticks.clear();
         while let Some(tick) = self.client.poll_input(now) {
             self.ticks.push(tick);
@@ -189,22 +201,22 @@ impl<G: Game> Player<G> {
         if let Some(delay) = self.client.interpolation_delay() {
             tally.delay.record(delay.0);
         }
-        self.look(now, shown, tally);
+        self.look(now, shown, seen);
         plays
     }
 
     /// Finds what of the awaited is seen in a frame that shows the moment `shown`.
-    fn look(&mut self, now: Micros, shown: f64, tally: &mut Tally) {
+    fn look(&mut self, now: Micros, shown: f64, seen: &mut Vec<Seen>) {
         let Self { client, arrivals, awaited, .. } = self;
-        awaited.retain(|&(tick, sampled)| {
+        awaited.retain(|&(group, Consumed { tick, sampled })| {
             if f64::from(tick.0) > shown || tick > client.newest() {
                 return true;
             }
             // The view clock passes the tick between two frames; the clock knows when.
             let passed = client.shown_at(tick).map_or(now, |passed| passed.min(now));
             let (told, arrived) = arrivals[tick.0 as usize % ARRIVALS];
-            let seen = if told == tick { passed.max(arrived) } else { passed };
-            tally.visible.record(seen.since(sampled).0);
+            let at = if told == tick { passed.max(arrived) } else { passed };
+            seen.push(Seen { group, after: at.since(sampled) });
             false
         });
     }

@@ -71,6 +71,12 @@ pub(crate) struct Second {
 }
 
 impl Second {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.rtt.add(&other.rtt);
+        self.ack.add(&other.ack);
+        self.snapshots += other.snapshots;
+    }
+
     pub(crate) fn clear(&mut self) {
         self.rtt.clear();
         self.ack.clear();

@@ -29,8 +29,12 @@ pub struct Report {
     pub brain: String,
     /// The network, by name or spelled out.
     pub net: String,
+    /// The scenario, where there was one.
+    pub scenario: Option<String>,
     /// What decided everything random.
     pub seed: u64,
+    /// Which part of the bots this is about, such as `1/4`, where several processes shared them.
+    pub share: Option<String>,
     /// Ticks per second.
     pub tick_rate_hz: Option<u32>,
     /// Snapshots per second.
@@ -39,12 +43,17 @@ pub struct Report {
     pub seconds: f64,
     /// How long was measured.
     pub measured_seconds: f64,
+    /// Why the run ended.
+    #[serde(default)]
+    pub ended: Ended,
     /// Median time of sealing 1,200 bytes with AES-128-GCM, in nanoseconds.
     pub reference_ns: Option<f64>,
     /// How many played, light ones apart.
     pub clients: Clients,
     /// The light ones, where there were any. No other figure is about them, but `bots` and `server`.
     pub light: Option<Light>,
+    /// From the first packet to the welcome, for everybody who came, also before the measurement.
+    pub join_ms: Option<Percentiles>,
     /// Round trip by QUIC's own estimate.
     pub rtt_ms: Option<Percentiles>,
     /// From sampling an input to the first snapshot that consumed it.
@@ -77,6 +86,108 @@ pub struct Report {
     pub server: Server,
     /// Whether the bots kept up.
     pub bots: BotsFigures,
+    /// The same figures for each group of a scenario; empty without one.
+    #[serde(default)]
+    pub groups: Vec<GroupReport>,
+    /// The phases of a scenario, in order.
+    #[serde(default)]
+    pub phases: Vec<PhaseReport>,
+    /// What the scenario asked for, and what came of it.
+    #[serde(default)]
+    pub gates: Vec<GateResult>,
+}
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// Its time was over.
+    #[default]
+    Time,
+    /// Somebody stopped it.
+    Stopped,
+    /// Nobody was in the game any more.
+    AllLost,
+    /// More were lost than the scenario allows.
+    TooManyLost,
+}
+
+/// What came of one group.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GroupReport {
+    /// What the scenario calls it.
+    pub name: String,
+    /// Who plays.
+    pub brain: String,
+    /// The network, by name or spelled out.
+    pub net: String,
+    /// How many played, light ones apart. Why some did not is told for all groups together.
+    pub clients: GroupClients,
+    /// The light ones, where there were any.
+    pub light: Option<Light>,
+    /// As in [`Report::join_ms`].
+    pub join_ms: Option<Percentiles>,
+    /// As in [`Report::rtt_ms`].
+    pub rtt_ms: Option<Percentiles>,
+    /// As in [`Report::input_to_ack_ms`].
+    pub input_to_ack_ms: Option<Percentiles>,
+    /// From sampling an input in this group to the moment at which a bot of any group is shown what it did.
+    pub input_to_visible_ms: Option<Percentiles>,
+    /// As in [`Report::snapshot_interval_ms`].
+    pub snapshot_interval_ms: Option<Percentiles>,
+    /// As in [`Report::interpolation_delay_ms`].
+    pub interpolation_delay_ms: Option<Percentiles>,
+    /// As in [`Report::prediction_error_m`].
+    pub prediction_error_m: Option<Percentiles>,
+    /// What arrived of what was owed.
+    pub snapshots: Snapshots,
+    /// How smooth the others moved.
+    pub interpolation: Interpolation,
+    /// How well the clients knew their own future.
+    pub prediction: Prediction,
+    /// What became of inputs.
+    pub inputs: Inputs,
+    /// As in [`Report::visible_entities_mean`].
+    pub visible_entities_mean: Option<f64>,
+    /// Bytes on the network.
+    pub bandwidth: Bandwidth,
+}
+
+/// How many of a group played.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupClients {
+    /// As many as were asked for.
+    pub asked: u64,
+    /// As many as got into the game.
+    pub connected: u64,
+    /// Those of them whose connection was closed before its time.
+    pub lost: u64,
+}
+
+/// A phase of a scenario, as it was planned.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PhaseReport {
+    /// What the scenario calls it.
+    pub name: String,
+    /// What happens: `ramp`, `plateau`, `spike`, `storm` or `churn`.
+    pub kind: String,
+    /// When it began, in seconds since the bots were started.
+    pub begin_s: f64,
+    /// When it ended.
+    pub end_s: f64,
+}
+
+/// What came of a gate.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GateResult {
+    /// The figure, such as `input_to_visible_ms.p99`.
+    pub path: String,
+    /// What it had to be, such as `< 100`.
+    pub limit: String,
+    /// What it was; nothing if it was not measured.
+    pub measured: Option<f64>,
+    /// Whether it was as it had to be. What was not measured was not.
+    pub held: bool,
 }
 
 /// How many played.
@@ -90,6 +201,9 @@ pub struct Clients {
     pub lost: u64,
     /// Connections that were lost and whose sessions could go on.
     pub broken: u64,
+    /// How often clients that had left as planned came again.
+    #[serde(default)]
+    pub rejoined: u64,
     /// Sessions that went on over another connection.
     pub resumed: u64,
     /// Of these, sessions of which all was told anew.
@@ -116,7 +230,7 @@ pub struct Light {
 }
 
 /// Why clients ended before their time.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Reason {
     /// Whether they had got in.
     pub joined: bool,
@@ -126,6 +240,10 @@ pub struct Reason {
     pub why: String,
     /// How many.
     pub clients: u64,
+    /// When that happened first and last, in seconds since the bots were started.
+    pub first_s: Option<f64>,
+    /// Likewise.
+    pub last_s: Option<f64>,
 }
 
 /// What arrived of what was owed.
@@ -248,6 +366,8 @@ pub enum Verdict {
     Served,
     /// Some were not: why.
     NotServed(Vec<String>),
+    /// Everybody was served, but figures are not what the scenario asks for: which.
+    GatesFailed(Vec<String>),
     /// The bots or a kernel fell behind, so the figures say little about the server: how.
     Invalid(Vec<String>),
 }
@@ -259,8 +379,17 @@ impl Verdict {
         match self {
             Self::Served => 0,
             Self::NotServed(_) => 1,
+            Self::GatesFailed(_) => 3,
             Self::Invalid(_) => 4,
         }
+    }
+}
+
+impl GateResult {
+    /// What went wrong.
+    fn words(&self) -> String {
+        let measured = self.measured.map_or("not measured".to_owned(), |measured| format!("{measured:.3}"));
+        format!("{} is {measured}, not {}", self.path, self.limit)
     }
 }
 
@@ -275,6 +404,7 @@ impl Report {
             self.inputs = Inputs { sent: self.inputs.sent, ..side.inputs };
         }
         self.bots.valid = self.faults().is_empty();
+        self.judge_gates();
     }
 
     /// What makes the run invalid.
@@ -300,7 +430,7 @@ impl Report {
     }
 
     /// What the run was worth. Whether clients got in and stayed counts first, then whether the bots kept up, then
-    /// whether enough snapshots arrived: bots that are late lose some by themselves.
+    /// whether enough snapshots arrived (bots that are late lose some by themselves), then the gates.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         let Clients { asked, connected, lost, .. } = self.clients;
@@ -335,7 +465,8 @@ impl Report {
                 )]);
             }
         }
-        Verdict::Served
+        let failed: Vec<String> = self.gates.iter().filter(|gate| !gate.held).map(GateResult::words).collect();
+        if failed.is_empty() { Verdict::Served } else { Verdict::GatesFailed(failed) }
     }
 
     /// What light clients received, and what was owed to them.

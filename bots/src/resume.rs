@@ -1,14 +1,14 @@
 //! Bots whose connections are lost, be it that they break them themselves, come back over other ones and go on as who they were.
 
 use downbeat_replica::Tick;
-use downbeat_transport::{CloseReason, ConnId};
+use downbeat_transport::CloseReason;
 use downbeat_wire::control::{ControlReader, Welcome};
 use downbeat_wire::{CloseCode, Micros, Resumable, Resume};
 
 use crate::Bots;
 use crate::herd::{Herd, Stage};
 use crate::join::{code_of, told};
-use crate::line::Line;
+use crate::line::LineConn;
 use crate::options::BotsError;
 use crate::player::Player;
 
@@ -32,6 +32,18 @@ pub(crate) struct Returns {
     pub(crate) resumed: u64,
     /// Of these, sessions of which all was told anew.
     pub(crate) anew: u64,
+    /// How often bots that had left as planned came again.
+    pub(crate) rejoined: u64,
+}
+
+impl Returns {
+    pub(crate) fn add(&mut self, other: &Self) {
+        let Self { lost, resumed, anew, rejoined } = other;
+        self.lost += lost;
+        self.resumed += resumed;
+        self.anew += anew;
+        self.rejoined += rejoined;
+    }
 }
 
 impl<G: Bots> Back<G> {
@@ -40,23 +52,30 @@ impl<G: Bots> Back<G> {
         Resume { token: self.resumable.token, held: Some(self.player.client.held()) }
     }
 
+    /// When something of the server arrived last.
+    pub(crate) fn heard(&self) -> Micros {
+        self.player.last_snapshot.unwrap_or(self.lost)
+    }
+
     pub(crate) fn into_player(self) -> Box<Player<G>> {
         self.player
     }
 }
 
-impl<G: Bots, S: Line> Herd<'_, G, S> {
+impl<G: Bots> Herd<'_, G> {
     /// Breaks the connections whose time has come.
     pub(crate) fn break_lines(&mut self, now: Micros) {
-        let Some(every) = self.options.break_every else { return };
         for index in 0..self.bots.len() {
+            let seat = &self.seats[index];
+            let group = &self.scenario.groups[seat.group];
+            let Some(every) = group.break_every else { continue };
             let Stage::Playing { conn, player, .. } = &mut self.bots[index] else { continue };
             let conn = *conn;
             // Not all of them at once.
-            let first = now + Micros((every * 1e6 * (0.5 + index as f64 / self.options.clients as f64)) as u64);
+            let first = now + Micros((every * 1e6 * (0.5 + seat.index as f64 / group.clients as f64)) as u64);
             if *player.break_at.get_or_insert(first) <= now {
                 player.break_at = Some(now + Micros((every * 1e6) as u64));
-                self.driver.abandon(conn);
+                self.lines.abandon(conn);
                 self.go_away(index, now);
             }
         }
@@ -78,7 +97,7 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
             Stage::Playing { mut player, .. } if player.resumable.is_some() => {
                 let resumable = player.resumable.expect("it was just looked at");
                 player.carry();
-                self.tally.returns.lost += 1;
+                self.tallies[self.seats[index].group].returns.lost += 1;
                 let back = Box::new(Back { player, resumable, lost: now, pause: PAUSE_MIN });
                 self.bots[index] = Stage::Away { back, at: now };
             }
@@ -106,7 +125,7 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
         let is_final = refused.is_some_and(|code| !matches!(code, CloseCode::Overloaded | CloseCode::Elsewhere));
         let over = back.lost + Micros(u64::from(back.resumable.window_s) * 1_000_000);
         if is_final || now + back.pause >= over {
-            self.reasons.add(true, code_of(reason), told(reason));
+            self.reasons.add(self.clock.now(), true, code_of(reason), told(reason));
             self.bots[index] = Stage::Lost(back.into_player());
             return;
         }
@@ -116,7 +135,7 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
     }
 
     /// A bot is welcomed again.
-    pub(crate) fn come_back(&mut self, index: usize, conn: ConnId, welcome: &Welcome) {
+    pub(crate) fn come_back(&mut self, index: usize, conn: LineConn, welcome: &Welcome) {
         let Stage::Joining { reader, early, back, .. } = &mut self.bots[index] else { return };
         let (reader, early): (ControlReader, Vec<u8>) = (std::mem::take(reader), std::mem::take(early));
         let Some(Back { mut player, .. }) = back.take().map(|back| *back) else { return };
@@ -124,14 +143,15 @@ impl<G: Bots, S: Line> Herd<'_, G, S> {
         let went_on = resumed.is_some_and(|resumed| player.client.resume(&resumed, Tick(welcome.tick)).is_ok());
         if !went_on {
             let why = "the server resumed another session".to_owned();
-            self.driver.close(self.clock.now(), conn, CloseCode::MalformedControl, &why);
-            self.reasons.add(true, None, why);
+            self.lines.close(self.clock.now(), conn, CloseCode::MalformedControl, &why);
+            self.reasons.add(self.clock.now(), true, None, why);
             self.bots[index] = Stage::Lost(player);
             return;
         }
         player.resumable = welcome.resume;
-        self.tally.returns.resumed += 1;
-        self.tally.returns.anew += u64::from(resumed.is_some_and(|resumed| resumed.base.is_none()));
+        self.tallies[self.seats[index].group].returns.resumed += 1;
+        self.tallies[self.seats[index].group].returns.anew +=
+            u64::from(resumed.is_some_and(|resumed| resumed.base.is_none()));
         let due = player.due_at();
         self.bots[index] = Stage::Playing { conn, reader, player };
         due.into_iter().for_each(|due| self.agenda.add(due.max(self.clock.now()), index));

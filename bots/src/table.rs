@@ -178,6 +178,7 @@ fn verdict(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
                 writeln!(text, "  That may be the bots' own fault: {}.", faults.join("; "))?;
             }
         }
+        Verdict::GatesFailed(why) => writeln!(text, "GATES FAILED: {}.", why.join("; "))?,
         Verdict::Invalid(why) => writeln!(
             text,
             "INVALID: {}. The figures above are not the server's fault: other programs use the processors, or there are \

@@ -1,19 +1,20 @@
 //! What is measured while bots play, and how it becomes a report.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use downbeat_wire::Micros;
 
-use crate::percentiles::Recorder;
+use crate::percentiles::{Percentiles, Recorder};
 use crate::player::Marks;
 use crate::progress::Second;
 use crate::report::{Bandwidth, Inputs, Interpolation, Prediction, Reason, Report, Snapshots};
 use crate::resume::Returns;
 
-/// Samples of all bots. Durations in microseconds, distances in micrometres.
+/// Samples of the bots of a group. Durations in microseconds, distances in micrometres.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
+    /// From the first packet to the welcome, for the whole run.
+    pub(crate) join: Recorder,
     pub(crate) rtt: Recorder,
     pub(crate) ack: Recorder,
     pub(crate) visible: Recorder,
@@ -23,28 +24,38 @@ pub(crate) struct Tally {
     pub(crate) late: Recorder,
     /// Inputs that the connection could not take at their time.
     pub(crate) blocked: u64,
-    /// Light clients when the measurement began, and snapshots that they received since.
-    pub(crate) light_clients: u64,
+    /// How long light clients played that play no longer, all together and in microseconds, and snapshots that light ones
+    /// received.
+    pub(crate) light_us: u64,
     pub(crate) light_snapshots: u64,
     /// Connections that were lost, and sessions that went on.
     pub(crate) returns: Returns,
-    /// CPU time of the loop when the measurement began.
-    pub(crate) cpu_base: Option<Duration>,
+    /// Growth of those who left as planned.
+    pub(crate) left: Growth,
     /// The second under way.
     pub(crate) second: Second,
 }
 
 /// Why clients ended before their time, and how many.
 #[derive(Debug, Default)]
-pub(crate) struct Reasons(BTreeMap<(bool, Option<u64>, String), u64>);
+pub(crate) struct Reasons(BTreeMap<(bool, Option<u64>, String), Cases>);
+
+/// How many, and when first and last.
+#[derive(Clone, Copy, Debug)]
+struct Cases {
+    count: u64,
+    first: Micros,
+    last: Micros,
+}
 
 impl Reasons {
-    pub(crate) fn add(&mut self, joined: bool, code: Option<u64>, why: String) {
-        *self.0.entry((joined, code, why)).or_default() += 1;
+    pub(crate) fn add(&mut self, at: Micros, joined: bool, code: Option<u64>, why: String) {
+        let cases = self.0.entry((joined, code, why)).or_insert(Cases { count: 0, first: at, last: at });
+        *cases = Cases { count: cases.count + 1, first: cases.first.min(at), last: cases.last.max(at) };
     }
 
     pub(crate) fn count(&self, joined: bool) -> u64 {
-        self.0.iter().filter(|((was, ..), _)| *was == joined).map(|(_, count)| count).sum()
+        self.0.iter().filter(|((was, ..), _)| *was == joined).map(|(_, cases)| cases.count).sum()
     }
 
     /// All of them, the most frequent first.
@@ -52,12 +63,26 @@ impl Reasons {
         let mut list: Vec<_> = self
             .0
             .iter()
-            .map(|((joined, code, why), &clients)| Reason { joined: *joined, code: *code, why: why.clone(), clients })
+            .map(|((joined, code, why), cases)| Reason {
+                joined: *joined,
+                code: *code,
+                why: why.clone(),
+                clients: cases.count,
+                first_s: Some(seconds(cases.first)),
+                last_s: Some(seconds(cases.last)),
+            })
             .collect();
         list.sort_by_key(|reason| std::cmp::Reverse(reason.clients));
         list
     }
 }
+
+/// In seconds, to the millisecond.
+fn seconds(at: Micros) -> f64 {
+    (at.as_secs_f64() * 1e3).round() / 1e3
+}
+
+const US_PER_MS: f64 = 1e3;
 
 /// Growth of one bot's counters over the measurement, added up over bots.
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,6 +108,13 @@ pub(crate) struct Growth {
 struct Traffic {
     datagrams: u64,
     bytes: u64,
+}
+
+impl Traffic {
+    fn add(&mut self, other: &Self) {
+        self.datagrams += other.datagrams;
+        self.bytes += other.bytes;
+    }
 }
 
 impl Growth {
@@ -114,6 +146,43 @@ impl Growth {
         self.down.bytes += latest.stats.bytes_in - base.stats.bytes_in;
         self.up.datagrams += latest.stats.datagrams_out - base.stats.datagrams_out;
         self.up.bytes += latest.stats.bytes_out - base.stats.bytes_out;
+    }
+
+    /// Adds what was added up elsewhere.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        // Each by its name, so that none is forgotten.
+        let Self {
+            client_seconds,
+            expected,
+            net_dropped,
+            received,
+            sent,
+            consumed,
+            substituted,
+            reconciled,
+            mispredicted,
+            confirmed,
+            frames,
+            shown,
+            starved,
+            down,
+            up,
+        } = other;
+        self.client_seconds += client_seconds;
+        self.expected += expected;
+        self.net_dropped += net_dropped;
+        self.received += received;
+        self.sent += sent;
+        self.consumed += consumed;
+        self.substituted += substituted;
+        self.reconciled += reconciled;
+        self.mispredicted += mispredicted;
+        self.confirmed += confirmed;
+        self.frames += frames;
+        self.shown += shown;
+        self.starved += starved;
+        self.down.add(down);
+        self.up.add(up);
     }
 
     /// Writes what grew into the report. `headers` is the length of IP and UDP headers in bytes.
@@ -156,9 +225,55 @@ impl Growth {
 }
 
 impl Tally {
+    /// Forgets what was measured before the measurement, but what is about the whole run.
+    pub(crate) fn restart(&mut self) {
+        let Self { join, second, returns, .. } = std::mem::take(self);
+        *self = Self { join, second, returns, ..Self::default() };
+    }
+
+    /// Adds what was measured on others.
+    pub(crate) fn add(&mut self, other: &Self) {
+        // Each by its name, so that none is forgotten.
+        let Self {
+            join,
+            rtt,
+            ack,
+            visible,
+            interval,
+            delay,
+            error,
+            late,
+            blocked,
+            light_us,
+            light_snapshots,
+            returns,
+            left,
+            second,
+        } = other;
+        self.join.add(join);
+        self.rtt.add(rtt);
+        self.ack.add(ack);
+        self.visible.add(visible);
+        self.interval.add(interval);
+        self.delay.add(delay);
+        self.error.add(error);
+        self.late.add(late);
+        self.blocked += blocked;
+        self.light_us += light_us;
+        self.light_snapshots += light_snapshots;
+        self.returns.add(returns);
+        self.left.merge(left);
+        self.second.add(second);
+    }
+
+    /// How long joining took.
+    pub(crate) fn join_ms(&self) -> Option<Percentiles> {
+        self.join.percentiles(US_PER_MS)
+    }
+
     /// Writes the percentiles into the report.
     pub(crate) fn fill(&self, report: &mut Report) {
-        const US_PER_MS: f64 = 1e3;
+        report.join_ms = self.join_ms();
         report.rtt_ms = self.rtt.percentiles(US_PER_MS);
         report.input_to_ack_ms = self.ack.percentiles(US_PER_MS);
         report.input_to_visible_ms = self.visible.percentiles(US_PER_MS);

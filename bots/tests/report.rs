@@ -110,7 +110,7 @@ fn the_table_says_what_happened_in_words() {
     assert!(table.lines().all(|line| line.len() < 140 && !line.ends_with(' ')), "{table}");
     report.clients.connected = 15;
     let why = "SERVER_FULL (16): the server is full; try again later or elsewhere".to_owned();
-    report.clients.reasons = vec![Reason { joined: false, code: Some(16), why, clients: 1 }];
+    report.clients.reasons = vec![Reason { joined: false, code: Some(16), why, clients: 1, ..Reason::default() }];
     let table = report.table().to_string();
     assert!(table.contains("NOT SERVED") && table.contains("1 did not get in: SERVER_FULL"), "{table}");
 }

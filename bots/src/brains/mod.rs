@@ -21,6 +21,9 @@ pub(crate) const STANDARD: &[&str] = &["wander", IDLE];
 /// The one that does nothing.
 pub(crate) const IDLE: &str = "idle";
 
+/// The one that watches.
+pub(crate) const SPECTATE: &str = "spectate";
+
 /// The brains that any game can be played by: `wander` draws inputs by the table of the game's inputs and changes them
 /// at least once a second, `idle` does nothing. `None` for other names.
 #[must_use]

@@ -23,6 +23,7 @@ pub(crate) fn bots<G: Bots>(args: &BotsArgs) -> Result<u8, CliError> {
     options.tick_rate_hz = args.tick_rate;
     options.send_rate_hz = args.send_rate;
     options.cpu = args.cpu;
+    options.share = args.share;
     let interrupted = interrupted()?;
     let report = run::<G>(&options, &mut |progress| eprintln!("{progress}"), &interrupted)?;
     conclude(&report, &args.play)

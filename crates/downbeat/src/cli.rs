@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use downbeat_bots::Share;
 use downbeat_link::LinkSpec;
 use downbeat_server::ticket::Role;
 use downbeat_transport::Fingerprint;
@@ -192,6 +193,9 @@ pub(crate) struct BotsArgs {
     /// The processor to stay on [default: any]
     #[arg(long, value_name = "N", value_parser = whole::<usize>)]
     pub(crate) cpu: Option<usize>,
+    /// Run only this part of the bots, such as 1/4: other processes run the others at the same time
+    #[arg(long, value_name = "I/N", default_value = "1/1")]
+    pub(crate) share: Share,
 }
 
 /// Which server is believed.

@@ -4,6 +4,9 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crate::files::read_text_up_to;
+use crate::limits::CONFIG_BYTES_MAX;
+
 /// Where something was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -50,6 +53,7 @@ fn plain(message: &str) -> String {
         ("expected i64", "expected a whole number"),
         ("expected f32", "expected a number"),
         ("expected f64", "expected a number"),
+        ("expected a sequence", "expected a list"),
         ("expected a boolean", "expected true or false"),
     ];
     types.iter().fold(message.trim_end().to_owned(), |message, (rust, plain)| message.replace(rust, plain))
@@ -57,13 +61,45 @@ fn plain(message: &str) -> String {
 
 /// A text that settings were read from.
 #[derive(Clone, Debug)]
-pub(super) enum Source {
-    File { path: PathBuf, text: String },
+pub enum Source {
+    /// A file.
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What it holds.
+        text: String,
+    },
+    /// The flag or the environment variable of this name.
     Named(String),
 }
 
 impl Source {
-    pub(super) fn origin(&self, span: Option<Range<usize>>) -> Origin {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        match read_text_up_to(path, CONFIG_BYTES_MAX) {
+            Ok(text) => Ok(Self::File { path: path.to_owned(), text }),
+            Err(error) => Err(ConfigError {
+                origin: Origin::File { path: path.to_owned(), line: None },
+                message: format!("cannot be read: {error}"),
+            }),
+        }
+    }
+
+    /// What the file holds; nothing of a flag or a variable.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Self::File { text, .. } => text,
+            Self::Named(_) => "",
+        }
+    }
+
+    /// What `span` of the text, in bytes, is called.
+    #[must_use]
+    pub fn origin(&self, span: Option<Range<usize>>) -> Origin {
         match self {
             Self::File { path, text } => {
                 let line = span.map(|span| 1 + text.bytes().take(span.start).filter(|&byte| byte == b'\n').count());
@@ -73,17 +109,21 @@ impl Source {
         }
     }
 
-    pub(super) fn error(&self, span: Option<Range<usize>>, message: impl Into<String>) -> ConfigError {
+    /// An error in `span` of the text, in bytes.
+    #[must_use]
+    pub fn error(&self, span: Option<Range<usize>>, message: impl Into<String>) -> ConfigError {
         ConfigError { origin: self.origin(span), message: message.into() }
     }
 
     /// An error of the parser.
-    pub(super) fn syntax(&self, error: &toml::de::Error) -> ConfigError {
+    #[must_use]
+    pub fn syntax(&self, error: &toml::de::Error) -> ConfigError {
         self.error(error.span(), plain(error.message()))
     }
 
     /// What relative paths in it start from.
-    pub(super) fn folder(&self) -> &Path {
+    #[must_use]
+    pub fn folder(&self) -> &Path {
         match self {
             Self::File { path, .. } => path.parent().unwrap_or(Path::new("")),
             Self::Named(_) => Path::new(""),

@@ -5,8 +5,6 @@ use std::path::Path;
 
 use super::error::{ConfigError, Origin, Source};
 use super::raw::{KEYS, PREFIX, Raw, variable};
-use crate::files::read_text_up_to;
-use crate::limits::CONFIG_BYTES_MAX;
 
 /// A game that the process can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,11 +48,7 @@ impl Loader {
     /// # Errors
     /// When it cannot be read, or does not hold what it should.
     pub fn file(&mut self, path: &Path) -> Result<(), ConfigError> {
-        let text = read_text_up_to(path, CONFIG_BYTES_MAX).map_err(|error| ConfigError {
-            origin: Origin::File { path: path.to_owned(), line: None },
-            message: format!("cannot be read: {error}"),
-        })?;
-        self.text(path, &text)
+        self.source(Source::read(path)?)
     }
 
     /// Takes `text` for the content of the file `path`.
@@ -62,8 +56,11 @@ impl Loader {
     /// # Errors
     /// When it does not hold what it should.
     pub fn text(&mut self, path: &Path, text: &str) -> Result<(), ConfigError> {
-        let source = Source::File { path: path.to_owned(), text: text.to_owned() };
-        let raw = toml::from_str(text).map_err(|error| source.syntax(&error))?;
+        self.source(Source::File { path: path.to_owned(), text: text.to_owned() })
+    }
+
+    fn source(&mut self, source: Source) -> Result<(), ConfigError> {
+        let raw = toml::from_str(source.text()).map_err(|error| source.syntax(&error))?;
         self.push(Rank::File, raw, source)
     }
 

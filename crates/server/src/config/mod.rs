@@ -21,7 +21,7 @@ pub use admin::{Admin, Secret};
 pub use agones::{Agones, Orchestrator, WhenEmpty};
 pub(crate) use check::is_token;
 pub use diff::{Changes, diff};
-pub use error::{ConfigError, Origin};
+pub use error::{ConfigError, Origin, Source};
 pub use game::GameTable;
 pub use listen::Listen;
 pub use loader::{GameDefaults, Loader};

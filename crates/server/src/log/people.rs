@@ -55,7 +55,7 @@ mod tests {
     fn a_message_is_one_line_whatever_is_in_it() {
         let mut text = String::new();
         let mut out = Writer::new(&mut text);
-        write!(Clean(&mut out), "{}", "kicked \u{1b}[31mada\n2026-01-01 ERROR forged").expect("memory");
+        write!(Clean(&mut out), "kicked \u{1b}[31mada\n2026-01-01 ERROR forged").expect("memory");
         assert_eq!(text, "kicked [31mada2026-01-01 ERROR forged");
     }
 }

@@ -88,6 +88,11 @@ impl<S: Socket> Conditioner<S> {
     }
 
     /// The socket underneath.
+    pub const fn socket(&self) -> &S {
+        &self.socket
+    }
+
+    /// The socket underneath, to change it under way.
     pub const fn socket_mut(&mut self) -> &mut S {
         &mut self.socket
     }

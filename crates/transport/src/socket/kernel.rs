@@ -5,7 +5,7 @@
 use std::io;
 use std::mem;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use downbeat_wire::Micros;
@@ -52,6 +52,13 @@ impl Buffers {
             controls: vec![Control::new(); BATCH_DATAGRAMS],
             headers: vec![header; BATCH_DATAGRAMS],
         }
+    }
+}
+
+/// For whoever waits for several sockets at once.
+impl AsFd for KernelSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

@@ -1,0 +1,301 @@
+//! How a run goes: who is to come or to go now, when the measurement begins, and when all is over.
+
+use std::collections::VecDeque;
+
+use downbeat_wire::{CloseCode, Micros};
+
+use crate::herd::{Herd, Stage};
+use crate::options::Options;
+use crate::progress::{Progress, RunStage};
+use crate::report::Ended;
+use crate::scenario::{Scenario, Schedule};
+use crate::seats::Seat;
+use crate::tally::Growth;
+use crate::{Bots, machine};
+
+/// When nobody has got in, this many failures say enough.
+const FAILURES_ENOUGH: usize = 8;
+
+/// Whoever hears nothing for so long before the end has lost its server.
+const SILENT: Micros = Micros::from_millis(2_000);
+
+/// What a run is at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Window {
+    Joining,
+    WarmUp { joined: Micros },
+    Measuring { joined: Micros, since: Micros },
+}
+
+/// How far a run has come. Times are since its beginning.
+pub(crate) struct Course {
+    schedule: Schedule,
+    /// Who is to join, in turn, and how many may be on their way in.
+    waiting: VecDeque<usize>,
+    joining_max: usize,
+    pub(crate) window: Window,
+    pub(crate) ended: Ended,
+    /// Before this, those with whom the measurement begins are still asked to join.
+    opened: Micros,
+    /// What is played before anything counts.
+    pub(crate) warm_up: Micros,
+    /// How long the run goes on: since its beginning, or since the last has joined.
+    ends: Ends,
+    too_many_lost: bool,
+    /// CPU time of the loop when the measurement began.
+    pub(crate) cpu_base: Option<std::time::Duration>,
+    /// Mispredictions up to the last look, and of those who have left.
+    mispredicted: u64,
+    mispredicted_left: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Ends {
+    AfterBeginning(Micros),
+    AfterJoining(Micros),
+}
+
+impl Course {
+    pub(crate) fn new(options: &Options, scenario: &Scenario, seats: &[Seat]) -> Self {
+        let us = |seconds: f64| Micros((seconds * 1e6) as u64);
+        let opened_s = scenario.opened_s();
+        let played_s = scenario.phases_s().map_or(options.seconds, |all| all - opened_s);
+        Self {
+            schedule: Schedule::new(scenario, options.seed),
+            waiting: VecDeque::with_capacity(seats.len()),
+            // Phases say themselves who comes when.
+            joining_max: if scenario.phases.is_empty() { options.joining.max(1) } else { usize::MAX },
+            window: Window::Joining,
+            ended: Ended::Time,
+            opened: us(opened_s),
+            warm_up: us(warm_up_s(played_s)),
+            ends: match scenario.phases_s() {
+                Some(seconds) => Ends::AfterBeginning(us(seconds)),
+                None => Ends::AfterJoining(us(options.seconds)),
+            },
+            too_many_lost: false,
+            cpu_base: None,
+            mispredicted: 0,
+            mispredicted_left: 0,
+        }
+    }
+
+    /// When somebody may have to come or to go.
+    pub(crate) fn next_at(&self) -> Option<Micros> {
+        self.schedule.next_at()
+    }
+}
+
+impl<G: Bots> Herd<'_, G> {
+    /// Has those come and go whose time it is.
+    pub(crate) fn follow_schedule(&mut self, now: Micros) {
+        while let Some(turn) = self.course.schedule.poll(now) {
+            let Some(index) = self.options.share.place(turn.bot) else { continue };
+            if !turn.joins {
+                self.leave(index, now);
+            } else if matches!(self.bots[index], Stage::Waiting) {
+                self.course.waiting.push_back(index);
+            }
+        }
+    }
+
+    /// Who may begin to connect now.
+    pub(crate) fn next_to_join(&mut self) -> Option<usize> {
+        if self.course.waiting.is_empty() || self.joining >= self.course.joining_max || self.is_nobody_left() {
+            return None;
+        }
+        self.course.waiting.pop_front()
+    }
+
+    /// A bot leaves as planned.
+    fn leave(&mut self, index: usize, now: Micros) {
+        let conn = match &self.bots[index] {
+            Stage::Playing { conn, .. } | Stage::Light { conn, .. } | Stage::Joining { conn, .. } => Some(*conn),
+            _ => None,
+        };
+        match std::mem::replace(&mut self.bots[index], Stage::Waiting) {
+            Stage::Playing { conn, mut player, .. } => {
+                if let Some(stats) = self.lines.stats(conn) {
+                    player.latest = Some(player.marks(now, stats, self.lines.dropped(conn)));
+                }
+                self.take_leave(index, &player);
+            }
+            Stage::Away { back, .. } | Stage::Joining { back: Some(back), .. } => {
+                self.take_leave(index, &back.into_player());
+            }
+            Stage::Light { .. } => self.stop_counting(index, now),
+            Stage::Joining { back: None, .. } => self.joining -= 1,
+            Stage::Waiting => self.course.waiting.retain(|&other| other != index),
+            ended => self.bots[index] = ended,
+        }
+        if let Some(conn) = conn {
+            self.lines.close(now, conn, CloseCode::Bye, "");
+            self.flush_now = true;
+        }
+    }
+
+    /// What was measured on a bot that leaves is kept.
+    fn take_leave(&mut self, index: usize, player: &crate::player::Player<G>) {
+        if let Some(mates) = self.rooms.get_mut(&player.room) {
+            mates.retain(|&mate| mate != index);
+        }
+        self.course.mispredicted_left += player.client.counters().mispredicted;
+        let (tick_rate_hz, send_rate_hz) = self.rates.unwrap_or_default();
+        if let (Some(base), Some(latest)) = (&player.base, &player.latest) {
+            let mut growth = Growth::default();
+            growth.add(base, latest, tick_rate_hz, send_rate_hz);
+            self.tallies[self.seats[index].group].left.merge(&growth);
+        }
+    }
+
+    /// A light bot plays no longer.
+    pub(crate) fn stop_counting(&mut self, index: usize, now: Micros) {
+        let seat = &self.seats[index];
+        self.tallies[seat.group].light_us += now.since(seat.since).0;
+    }
+
+    /// Reads round trips and counters of all bots.
+    pub(crate) fn sample(&mut self, now: Micros) {
+        let is_measured = matches!(self.course.window, Window::Measuring { .. });
+        let (mut lost, mut entered) = (0, 0);
+        for (seat, bot) in self.seats.iter().zip(&mut self.bots) {
+            entered += usize::from(seat.entered);
+            lost += usize::from(bot.is_lost());
+            let Stage::Playing { conn, player, .. } = bot else { continue };
+            let Some(stats) = self.lines.stats(*conn) else { continue };
+            let is_settled = now >= player.settled;
+            let tally = if is_settled { &mut self.tallies[seat.group] } else { &mut self.unsettled };
+            tally.record_rtt(stats.rtt);
+            player.latest = Some(player.marks(now, stats, self.lines.dropped(*conn)));
+            if is_measured && is_settled && player.base.is_none() {
+                player.base = player.latest;
+            }
+        }
+        self.course.too_many_lost = lost as f64 > self.scenario.lost_share_max * entered as f64;
+    }
+
+    /// Moves from one window to the next when its time has come. Returns why all is over, if it is.
+    pub(crate) fn end_of_run(&mut self, now: Micros, is_stopped: bool) -> Option<Ended> {
+        if is_stopped {
+            return Some(Ended::Stopped);
+        }
+        if self.is_nobody_left() {
+            return Some(Ended::AllLost);
+        }
+        if self.course.too_many_lost {
+            return Some(Ended::TooManyLost);
+        }
+        let course = &mut self.course;
+        match course.window {
+            Window::Joining if now >= course.opened && self.joining == 0 && course.waiting.is_empty() => {
+                course.window = Window::WarmUp { joined: now };
+            }
+            Window::WarmUp { joined } if now.since(joined) >= course.warm_up => {
+                course.window = Window::Measuring { joined, since: now };
+                self.begin_measurement(now);
+            }
+            _ => {}
+        }
+        let is_over = match (self.course.ends, self.course.window) {
+            (Ends::AfterBeginning(time), _) => now >= time,
+            (Ends::AfterJoining(time), Window::Measuring { joined, .. }) => now.since(joined) >= time,
+            _ => false,
+        };
+        is_over.then_some(Ended::Time)
+    }
+
+    /// Whether nobody is in and nobody will be.
+    fn is_nobody_left(&self) -> bool {
+        let is_in = |bot: &Stage<G>| matches!(bot, Stage::Playing { .. } | Stage::Light { .. }) || bot.is_coming_back();
+        if self.bots.iter().any(is_in) {
+            return false;
+        }
+        let failed = self.bots.iter().filter(|bot| bot.is_lost() || matches!(bot, Stage::Refused)).count();
+        let is_all = self.joining == 0 && self.course.waiting.is_empty() && self.course.next_at().is_none();
+        failed >= FAILURES_ENOUGH.min(self.bots.len()) || (failed > 0 && is_all)
+    }
+
+    fn begin_measurement(&mut self, now: Micros) {
+        for tally in self.tallies.iter_mut().chain([&mut self.unsettled]) {
+            tally.restart();
+        }
+        for (seat, bot) in self.seats.iter_mut().zip(&self.bots) {
+            if matches!(bot, Stage::Light { .. }) {
+                seat.since = now;
+            }
+        }
+        self.sample(now);
+        self.course.cpu_base = machine::thread_cpu();
+    }
+
+    /// The run is over: who heard nothing of the server for a while has lost it, although nobody said so.
+    pub(crate) fn note_silence(&mut self, now: Micros) {
+        for index in 0..self.bots.len() {
+            let heard = match &self.bots[index] {
+                Stage::Playing { player, .. } => player.last_snapshot.unwrap_or(player.settled),
+                Stage::Away { back, .. } | Stage::Joining { back: Some(back), .. } => back.heard(),
+                Stage::Light { light, .. } => light.heard(),
+                _ => continue,
+            };
+            if now.since(heard) < SILENT {
+                continue;
+            }
+            self.reasons.add(heard, true, None, "nothing was heard of the server any more".to_owned());
+            self.bots[index] = match std::mem::replace(&mut self.bots[index], Stage::Refused) {
+                Stage::Playing { conn, player, .. } => {
+                    self.lines.close(now, conn, CloseCode::Bye, "");
+                    Stage::Lost(player)
+                }
+                Stage::Light { conn, .. } => {
+                    self.lines.close(now, conn, CloseCode::Bye, "");
+                    self.stop_counting(index, now);
+                    Stage::LightLost
+                }
+                Stage::Away { back, .. } | Stage::Joining { back: Some(back), .. } => Stage::Lost(back.into_player()),
+                other => other,
+            };
+        }
+    }
+
+    /// The last second.
+    pub(crate) fn progress(&mut self, now: Micros, took: Micros) -> Progress {
+        let is_in = |bot: &&Stage<G>| matches!(bot, Stage::Playing { .. } | Stage::Light { .. });
+        let playing = self.bots.iter().filter(is_in).count();
+        let mispredicted = self.bots.iter().filter_map(|bot| match bot {
+            Stage::Playing { player, .. } | Stage::Lost(player) => Some(player.client.counters().mispredicted),
+            _ => None,
+        });
+        let mispredicted = self.course.mispredicted_left + mispredicted.sum::<u64>();
+        let before = std::mem::replace(&mut self.course.mispredicted, mispredicted);
+        // Those who are away for a moment are not counted.
+        let mispredictions = mispredicted.saturating_sub(before);
+        let mut second = std::mem::take(&mut self.unsettled.second);
+        for tally in &mut self.tallies {
+            second.add(&tally.second);
+            tally.second.clear();
+        }
+        let progress = Progress {
+            elapsed_s: now.as_secs_f64(),
+            stage: match self.course.window {
+                Window::Joining => RunStage::Joining,
+                Window::WarmUp { .. } => RunStage::WarmUp,
+                Window::Measuring { .. } => RunStage::Measuring,
+            },
+            asked: self.bots.len(),
+            playing,
+            failed: (self.reasons.count(true) + self.reasons.count(false)) as usize,
+            rtt_ms: second.rtt.median(1e3),
+            input_to_ack_ms: second.ack.median(1e3),
+            snapshots_per_s: second.snapshots as f64 / took.as_secs_f64(),
+            mispredictions,
+        };
+        second.clear();
+        self.unsettled.second = second;
+        progress
+    }
+}
+
+/// What is played before anything counts: two seconds, or half of a short run.
+pub(crate) fn warm_up_s(seconds: f64) -> f64 {
+    if seconds > 4.0 { 2.0 } else { seconds / 2.0 }
+}

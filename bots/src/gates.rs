@@ -1,0 +1,187 @@
+//! Service levels: what figures of a report must be, for whoever must decide without looking at it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde_json::Value;
+
+use crate::report::{GateResult, Report};
+use crate::scenario::{Part, Scenario, ScenarioError};
+use crate::specimen::specimen;
+
+/// A limit on a figure of the report.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gate {
+    /// Which figure: its names in the JSON, with dots between them. In lists, the `name` of an element stands for it, such
+    /// as in `groups.wifi.rtt_ms.p99`.
+    pub path: String,
+    /// What it must be.
+    pub limit: Limit,
+}
+
+/// What a figure must be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limit {
+    comparison: Comparison,
+    value: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Comparison {
+    Below,
+    AtMost,
+    Above,
+    AtLeast,
+    Equal,
+}
+
+/// Longer ones first: `<` is how `<=` begins.
+const COMPARISONS: [(&str, Comparison); 5] = [
+    ("<=", Comparison::AtMost),
+    (">=", Comparison::AtLeast),
+    ("<", Comparison::Below),
+    (">", Comparison::Above),
+    ("=", Comparison::Equal),
+];
+
+impl Limit {
+    /// Whether `measured` is within it.
+    #[must_use]
+    pub fn holds(&self, measured: f64) -> bool {
+        match self.comparison {
+            Comparison::Below => measured < self.value,
+            Comparison::AtMost => measured <= self.value,
+            Comparison::Above => measured > self.value,
+            Comparison::AtLeast => measured >= self.value,
+            Comparison::Equal => measured == self.value,
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = COMPARISONS.iter().find(|(_, comparison)| *comparison == self.comparison);
+        let (sign, _) = known.expect("all comparisons are listed");
+        write!(f, "{sign} {}", self.value)
+    }
+}
+
+/// What is no limit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no limit; <, <=, >, >= or = and a number are allowed, such as `< 100`")]
+pub struct NoLimit(String);
+
+impl FromStr for Limit {
+    type Err = NoLimit;
+
+    fn from_str(text: &str) -> Result<Self, NoLimit> {
+        let trimmed = text.trim();
+        let found = COMPARISONS.iter().find_map(|(sign, comparison)| Some((trimmed.strip_prefix(sign)?, *comparison)));
+        let (number, comparison) = found.ok_or_else(|| NoLimit(text.to_owned()))?;
+        let value = number.trim().parse().ok().filter(|value: &f64| value.is_finite());
+        Ok(Self { comparison, value: value.ok_or_else(|| NoLimit(text.to_owned()))? })
+    }
+}
+
+impl Scenario {
+    /// Refuses gates on what is no figure of a report of this scenario.
+    pub(crate) fn check_gates(&self) -> Result<(), ScenarioError> {
+        let report = self.specimen();
+        for (index, gate) in self.gates.iter().enumerate() {
+            let message = match find(&report, &gate.path) {
+                Ok(Value::Number(_)) => continue,
+                Ok(Value::Object(inside)) => {
+                    format!("`{}` is not one figure but several: add one of {}", gate.path, list(inside.keys()))
+                }
+                Ok(_) => format!("`{}` is no number", gate.path),
+                Err(message) => message,
+            };
+            return Err(ScenarioError { part: Part::Gate(index), key: None, message });
+        }
+        Ok(())
+    }
+
+    /// A report in which everything was measured, and every group and phase of the scenario has its place.
+    fn specimen(&self) -> Value {
+        let mut report: Report = specimen().expect("a report is made of what specimens are made of");
+        let group = report.groups.pop().expect("a specimen has one of each");
+        report.groups = self
+            .groups
+            .iter()
+            .map(|of| crate::report::GroupReport { name: of.name.clone(), ..group.clone() })
+            .collect();
+        serde_json::to_value(report).expect("a report is plain data, which always encodes")
+    }
+}
+
+impl Report {
+    /// Looks at all gates again.
+    pub(crate) fn judge_gates(&mut self) {
+        if self.gates.is_empty() {
+            return;
+        }
+        let mut gates = std::mem::take(&mut self.gates);
+        let report = serde_json::to_value(&*self).expect("a report is plain data, which always encodes");
+        for gate in &mut gates {
+            gate.measured = find(&report, &gate.path).ok().and_then(Value::as_f64);
+            let limit: Result<Limit, _> = gate.limit.parse();
+            gate.held = gate.measured.zip(limit.ok()).is_some_and(|(measured, limit)| limit.holds(measured));
+        }
+        self.gates = gates;
+    }
+}
+
+impl GateResult {
+    /// A gate that nobody looked at yet.
+    pub(crate) fn of(gate: &Gate) -> Self {
+        Self { path: gate.path.clone(), limit: gate.limit.to_string(), measured: None, held: false }
+    }
+}
+
+/// What stands at `path`; if nothing does, what could.
+fn find<'a>(report: &'a Value, path: &str) -> Result<&'a Value, String> {
+    let mut at = report;
+    for name in path.split('.') {
+        let missing = |known: String| format!("`{path}` is no figure of the report: there is no `{name}`; {known}");
+        at = match at {
+            Value::Object(inside) => {
+                inside.get(name).ok_or_else(|| missing(format!("{} are there", list(inside.keys()))))?
+            }
+            Value::Array(elements) => {
+                let named = |element: &&Value| element.get("name").and_then(Value::as_str) == Some(name);
+                let names = || elements.iter().filter_map(|element| element.get("name")?.as_str());
+                elements.iter().find(named).ok_or_else(|| missing(format!("{} are there", list(names()))))?
+            }
+            _ => return Err(missing("what is before it is a number or a text".to_owned())),
+        };
+    }
+    Ok(at)
+}
+
+fn list(names: impl Iterator<Item = impl fmt::Display>) -> String {
+    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_hold_on_the_right_side_and_read_back() {
+        let holds = |limit: &str, measured: f64| limit.parse::<Limit>().expect("a limit").holds(measured);
+        assert!(holds("< 100", 99.9) && !holds("< 100", 100.0) && holds("<=100", 100.0) && !holds("<= 100", 100.1));
+        assert!(
+            holds("> 0.5", 0.6)
+                && !holds(">0.5", 0.5)
+                && holds(">= 0.5", 0.5)
+                && holds("= 0", 0.0)
+                && !holds("=0", 1.0)
+        );
+        for text in ["< 100", "<= -2.5", "> 0", ">= 1000", "= 3"] {
+            assert_eq!(text.parse::<Limit>().expect("a limit").to_string(), text);
+        }
+        for text in ["", "100", "<", "< x", "< nan", "< inf", "! 3", "< 1 2"] {
+            assert!(text.parse::<Limit>().is_err(), "{text}");
+        }
+    }
+}

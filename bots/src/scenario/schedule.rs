@@ -1,0 +1,198 @@
+//! Who comes and who goes when. All of it follows from the scenario and the seed, and nothing from what happens on the
+//! way, so that several processes that share a run agree without a word.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use downbeat_wire::Micros;
+
+use super::check::shared_out;
+use super::{Phase, PhaseKind, Scenario};
+use crate::dice::Dice;
+
+/// A bot comes or goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Turn {
+    /// Since the beginning of the run.
+    pub(crate) at: Micros,
+    /// The number of the bot, over all groups and shares.
+    pub(crate) bot: usize,
+    /// Whether it comes.
+    pub(crate) joins: bool,
+}
+
+/// The turns of a run, in order.
+pub(crate) struct Schedule {
+    /// The first bot of each group, and the number of all.
+    firsts: Vec<usize>,
+    groups: Vec<String>,
+    phases: std::vec::IntoIter<Phase>,
+    /// When the phase after the one under way begins.
+    next_phase: Micros,
+    /// How many of each group there are at the end of the phase under way, those apart who are away for a moment.
+    levels: Vec<usize>,
+    changes: BinaryHeap<Reverse<(Micros, usize, Change)>>,
+    churn: Option<Churn>,
+    bots: Vec<Presence>,
+    dice: Dice,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Change {
+    Join,
+    Leave,
+    Return,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Presence {
+    wanted: bool,
+    away: bool,
+}
+
+/// Bots that leave for a moment.
+struct Churn {
+    at: f64,
+    every: f64,
+    until: Micros,
+    away: Micros,
+    /// The first of those who may leave, and the first who may not.
+    bots: (usize, usize),
+}
+
+impl Schedule {
+    /// The turns of `scenario`, which was checked.
+    pub(crate) fn new(scenario: &Scenario, seed: u64) -> Self {
+        let mut firsts = vec![0];
+        firsts.extend(scenario.groups.iter().scan(0, |bots, group| {
+            *bots += group.clients;
+            Some(*bots)
+        }));
+        let phases = if scenario.phases.is_empty() {
+            let everybody = PhaseKind::Storm { to: scenario.clients() };
+            vec![Phase { name: String::new(), kind: everybody, seconds: 0.0, group: None }]
+        } else {
+            scenario.phases.clone()
+        };
+        Self {
+            groups: scenario.groups.iter().map(|group| group.name.clone()).collect(),
+            phases: phases.into_iter(),
+            next_phase: Micros(0),
+            levels: vec![0; scenario.groups.len()],
+            changes: BinaryHeap::new(),
+            churn: None,
+            bots: vec![Presence::default(); scenario.clients()],
+            dice: Dice::new(seed ^ CHURN_STREAM),
+            firsts,
+        }
+    }
+
+    fn begin(&mut self, phase: &Phase) {
+        let (begin, length) = (self.next_phase, Micros((phase.seconds * 1e6) as u64));
+        self.next_phase = begin + length;
+        let group = phase.group.as_ref().and_then(|name| self.groups.iter().position(|group| group == name));
+        match phase.kind {
+            PhaseKind::Plateau => {}
+            PhaseKind::Ramp { to } => self.change_to(&self.shared_out(to, group), begin, length),
+            PhaseKind::Storm { to } => self.change_to(&self.shared_out(to, group), begin, Micros(0)),
+            PhaseKind::Spike { to } => {
+                let before = self.levels.clone();
+                self.change_to(&self.shared_out(to, group), begin, Micros(0));
+                self.change_to(&before, self.next_phase, Micros(0));
+            }
+            PhaseKind::Churn { per_s, away_s } => {
+                let groups = group.map_or(0..self.groups.len(), |group| group..group + 1);
+                let bots = (self.firsts[groups.start], self.firsts[groups.end]);
+                let (every, away) = (1e6 / per_s, Micros((away_s * 1e6) as u64));
+                self.churn = Some(Churn { at: begin.0 as f64 + every, every, until: self.next_phase, away, bots });
+            }
+        }
+    }
+
+    /// How many of each group there are, when there are `to` in all or in one `group`.
+    fn shared_out(&self, to: usize, group: Option<usize>) -> Vec<usize> {
+        let mut levels = self.levels.clone();
+        if let Some(group) = group {
+            levels[group] = to;
+            return levels;
+        }
+        let clients: Vec<usize> = self.firsts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        shared_out(&clients, to)
+    }
+
+    /// Spreads what brings about `levels` over `length`.
+    fn change_to(&mut self, levels: &[usize], begin: Micros, length: Micros) {
+        for (group, &level) in levels.iter().enumerate() {
+            let (before, first) = (self.levels[group], self.firsts[group]);
+            let count = before.abs_diff(level) as u64;
+            for n in 0..before.abs_diff(level) {
+                let at = begin + Micros(length.0 * (n as u64 + 1) / count);
+                // Who came last goes first.
+                let (bot, change) =
+                    if level > before { (before + n, Change::Join) } else { (before - 1 - n, Change::Leave) };
+                self.changes.push(Reverse((at, first + bot, change)));
+            }
+            self.levels[group] = level;
+        }
+    }
+
+    /// When something may happen next.
+    pub(crate) fn next_at(&self) -> Option<Micros> {
+        let phase = self.phases.as_slice().first().map(|_| self.next_phase);
+        let change = self.changes.peek().map(|Reverse((at, ..))| *at);
+        let churn = self.churn.as_ref().map(|churn| Micros(churn.at as u64));
+        [phase, change, churn].into_iter().flatten().min()
+    }
+
+    /// The next turn at or before `now`.
+    pub(crate) fn poll(&mut self, now: Micros) -> Option<Turn> {
+        while let Some(at) = self.next_at().filter(|&at| at <= now) {
+            // What ends with a phase does so before the next one begins.
+            let turn = if self.changes.peek().is_some_and(|Reverse((due, ..))| *due <= at) {
+                self.change()
+            } else if self.churn.as_ref().is_some_and(|churn| churn.at as u64 <= at.0) {
+                self.churn()
+            } else {
+                let phase = self.phases.next().expect("nothing else is due");
+                self.begin(&phase);
+                None
+            };
+            if turn.is_some() {
+                return turn;
+            }
+        }
+        None
+    }
+
+    fn change(&mut self) -> Option<Turn> {
+        let Reverse((at, bot, change)) = self.changes.pop()?;
+        let presence = &mut self.bots[bot];
+        let was_in = presence.wanted && !presence.away;
+        match change {
+            Change::Join => presence.wanted = true,
+            Change::Leave => presence.wanted = false,
+            Change::Return => presence.away = false,
+        }
+        let is_in = presence.wanted && !presence.away;
+        (was_in != is_in).then_some(Turn { at, bot, joins: is_in })
+    }
+
+    fn churn(&mut self) -> Option<Turn> {
+        let churn = self.churn.as_mut()?;
+        let (at, (first, end)) = (Micros(churn.at as u64), churn.bots);
+        if at > churn.until {
+            self.churn = None;
+            return None;
+        }
+        churn.at += churn.every;
+        let away = churn.away;
+        let present: Vec<usize> = (first..end).filter(|&bot| self.bots[bot].wanted && !self.bots[bot].away).collect();
+        let bot = *present.get(self.dice.below(present.len() as u32) as usize)?;
+        self.bots[bot].away = true;
+        self.changes.push(Reverse((at + away, bot, Change::Return)));
+        Some(Turn { at, bot, joins: false })
+    }
+}
+
+/// Tells who is drawn here from other uses of the seed.
+const CHURN_STREAM: u64 = 0x63_6875_726e;
