@@ -2,6 +2,7 @@
 
 use downbeat_client::View;
 use downbeat_replica::{Game, Tick};
+use downbeat_wire::Look;
 
 use crate::brains;
 
@@ -9,11 +10,19 @@ use crate::brains;
 pub trait Brain<G: Game> {
     /// What the player does in `tick`, seeing `view`. Called once for each tick, in ascending order.
     fn decide(&mut self, view: &View<'_, G>, tick: Tick) -> G::Input;
+
+    /// Where a spectator looks from now on, seeing `view`; `None` to go on as before. Called ten times a second, and not for
+    /// players: these look from where they are.
+    fn look(&mut self, view: &View<'_, G>) -> Option<Look> {
+        let _ = view;
+        None
+    }
 }
 
 /// A game that bots can play. `impl Bots for MyGame {}` is enough: the standard brains know inputs by their table.
 pub trait Bots: Game {
-    /// What [`Self::brain`] knows; the first is used when nothing is said.
+    /// What [`Self::brain`] knows; the first is used when nothing is said. Bots with the brain `spectate` come as spectators,
+    /// all others as players.
     const BRAINS: &'static [&'static str] = brains::STANDARD;
 
     /// A brain called `name` for a match of `tick_rate_hz`, all its chance drawn from `seed`; `None` for a name it

@@ -13,7 +13,7 @@ use std::time::Duration;
 use downbeat_replica::{Coding, PlayerId, Role, neutral};
 use downbeat_transport::{Clock, Event};
 use downbeat_wire::Micros;
-use downbeat_wire::control::ControlReader;
+use downbeat_wire::control::{ClientMessage, ControlReader, frame};
 
 use crate::Bots;
 use crate::agenda::Agenda;
@@ -304,6 +304,11 @@ impl<'a, G: Bots> Herd<'a, G> {
                     let sends = player.wake(now, tally, &mut self.seen);
                     if sends {
                         player.client.transmit(&mut self.datagram);
+                    }
+                    if let Some(look) = player.take_look() {
+                        let message = frame(&ClientMessage::Look { look });
+                        // A connection that is gone says so by its own event.
+                        let _ = self.lines.write_control(now, *conn, &message);
                     }
                     (*conn, sends, player.due_at())
                 }

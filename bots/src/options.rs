@@ -130,6 +130,24 @@ pub(crate) const SECONDS_MAX: f64 = 86_400.0;
 /// A connection lasts so many seconds at least.
 pub(crate) const BREAK_EVERY_MIN: f64 = 0.5;
 
+impl BotsError {
+    /// Whether the options themselves are impossible, whatever server there is.
+    #[must_use]
+    pub const fn is_misuse(&self) -> bool {
+        matches!(
+            self,
+            Self::Clients(_)
+                | Self::Light { .. }
+                | Self::Seconds(_)
+                | Self::BreakEvery(_)
+                | Self::Share { .. }
+                | Self::LightSpectators
+                | Self::Scenario(_)
+                | Self::Brain { .. }
+        )
+    }
+}
+
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub enum BotsError {

@@ -5,13 +5,17 @@ use std::sync::Arc;
 use downbeat_client::{Client, Counters, Start};
 use downbeat_replica::{Coding, Game, PlayerId, Tick};
 use downbeat_transport::ConnStats;
-use downbeat_wire::{Micros, Resumable};
+use downbeat_wire::limits::LOOKS_PER_S;
+use downbeat_wire::{Look, Micros, Resumable};
 
 use crate::Brain;
 use crate::tally::Tally;
 
 /// Frames come this often, or as often as inputs if those come more often.
 const FRAME: Micros = Micros(16_667);
+
+/// Spectators are asked so often where they look.
+const LOOK_EVERY: Micros = Micros(1_000_000 / LOOKS_PER_S as u64);
 
 /// Ticks whose arrival is remembered, and inputs of others that wait to be seen.
 const ARRIVALS: usize = 128;
@@ -33,6 +37,9 @@ pub(crate) struct Player<G: Game> {
     /// What its earlier connections counted.
     carried: (ConnStats, u64),
     frame_at: Micros,
+    /// When a spectator is asked again where it looks, and what it said.
+    look_at: Micros,
+    looks: Option<Look>,
     ticks: Vec<Tick>,
     inputs: Vec<(Tick, G::Input)>,
     consumed: Tick,
@@ -101,6 +108,8 @@ impl<G: Game> Player<G> {
             break_at: None,
             carried: (ConnStats::default(), 0),
             frame_at: Micros::default(),
+            look_at: Micros::default(),
+            looks: None,
             ticks: Vec::new(),
             inputs: Vec::new(),
             consumed: Tick::ZERO,
@@ -171,6 +180,9 @@ impl<G: Game> Player<G> {
 
     /// When the bot wants to be woken; `None` before its first snapshot.
     pub(crate) fn due_at(&self) -> Option<Micros> {
+        if self.id.is_none() {
+            return self.last_snapshot.map(|first| self.frame_at.max(first));
+        }
         let input_at = self.client.next_input_at()?;
         // A frame that an input will soon bring along is not worth its own.
         let frame_at = if input_at.0 < self.frame_at.0 + FRAME.0 / 2 { input_at } else { self.frame_at };
@@ -192,6 +204,10 @@ impl<G: Game> Player<G> {
         for &tick in &self.ticks {
             self.inputs.push((tick, self.brain.decide(&view, tick)));
         }
+        if self.id.is_none() && now >= self.look_at {
+            self.look_at = now + LOOK_EVERY;
+            self.looks = self.brain.look(&view).or(self.looks);
+        }
         let plays = !self.inputs.is_empty();
         for (tick, input) in self.inputs.drain(..) {
             self.client.input(now, tick, &input);
@@ -203,6 +219,11 @@ impl<G: Game> Player<G> {
         }
         self.look(now, shown, seen);
         plays
+    }
+
+    /// Where a spectator has chosen to look from now on.
+    pub(crate) fn take_look(&mut self) -> Option<Look> {
+        self.looks.take()
     }
 
     /// Finds what of the awaited is seen in a frame that shows the moment `shown`.

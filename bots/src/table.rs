@@ -26,6 +26,8 @@ impl fmt::Display for Table<'_> {
         distributions(f, report)?;
         writeln!(f)?;
         counts(f, report)?;
+        groups(f, report)?;
+        gates(f, report)?;
         writeln!(f)?;
         verdict(f, report)
     }
@@ -140,6 +142,39 @@ fn counts(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
     row(f, "machine", [sealing])
 }
 
+/// A row for each group.
+fn groups(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
+    if report.groups.is_empty() {
+        return Ok(());
+    }
+    writeln!(f, "\n{:17}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}", "group", "clients", "lost", "rtt", "ack", "visible", "p99")?;
+    for group in &report.groups {
+        let light = group.light.unwrap_or_default();
+        let (asked, lost) = (group.clients.asked + light.asked, group.clients.lost + light.lost);
+        write!(f, "{:17}{asked:>9}{lost:>9}", group.name)?;
+        let [rtt, ack, visible] = [group.rtt_ms, group.input_to_ack_ms, group.input_to_visible_ms];
+        for value in [rtt.map(|p| p.p50), ack.map(|p| p.p50), visible.map(|p| p.p50), visible.map(|p| p.p99)] {
+            write!(f, "{:>9}", value.map_or(NONE.to_owned(), |ms| format!("{ms:.1}")))?;
+        }
+        writeln!(f, "   ms; {}, network {}", group.brain, group.net)?;
+    }
+    Ok(())
+}
+
+/// A row for each gate.
+fn gates(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
+    if report.gates.is_empty() {
+        return Ok(());
+    }
+    writeln!(f, "\n{:46}{:>14}{:>12}", "gate", "limit", "measured")?;
+    for gate in &report.gates {
+        let measured = gate.measured.map_or(NONE.to_owned(), |measured| format!("{measured:.3}"));
+        let word = if gate.held { "held" } else { "FAILED" };
+        writeln!(f, "{:46}{:>14}{measured:>12}   {word}", gate.path, gate.limit)?;
+    }
+    Ok(())
+}
+
 /// What is probably wrong with the game, although everybody was served.
 fn mistakes(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
     let server = &report.server;
@@ -188,7 +223,9 @@ fn verdict(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
     }
     for reason in &clients.reasons {
         let what = if reason.joined { "lost" } else { "did not get in" };
-        writeln!(text, "  {} {what}: {}", reason.clients, reason.why)?;
+        let when = reason.first_s.zip(reason.last_s);
+        let when = when.map_or_else(String::new, |(first, last)| format!(", from {first:.1} s to {last:.1} s"));
+        writeln!(text, "  {} {what}{when}: {}", reason.clients, reason.why)?;
     }
     if let Some(late) = report.bots.late_us.filter(|late| late.p99 <= LATE_US_MAX) {
         writeln!(

@@ -3,20 +3,23 @@
 //! | module | holds |
 //! |---|---|
 //! | [`generic`] | `wander` and `idle` for any game, by the table of its inputs |
+//! | [`spectate`] | `spectate` for any game |
 //! | `arena` | `fight` and `wander` for the arena |
 
 mod arena;
 mod generic;
+mod spectate;
 
 use downbeat_arena::Arena;
 use downbeat_field::Field;
 use downbeat_replica::Game;
 
 pub(crate) use self::generic::Wander;
+use self::spectate::Spectate;
 use crate::{Bots, Brain};
 
 /// Names of the standard brains.
-pub(crate) const STANDARD: &[&str] = &["wander", IDLE];
+pub(crate) const STANDARD: &[&str] = &["wander", IDLE, SPECTATE];
 
 /// The one that does nothing.
 pub(crate) const IDLE: &str = "idle";
@@ -25,18 +28,19 @@ pub(crate) const IDLE: &str = "idle";
 pub(crate) const SPECTATE: &str = "spectate";
 
 /// The brains that any game can be played by: `wander` draws inputs by the table of the game's inputs and changes them
-/// at least once a second, `idle` does nothing. `None` for other names.
+/// at least once a second, `idle` does nothing, `spectate` watches from one place after the other. `None` for other names.
 #[must_use]
 pub fn standard<G: Game>(name: &str, seed: u64, tick_rate_hz: u32) -> Option<Box<dyn Brain<G>>> {
     match name {
         "wander" => Some(Box::new(Wander::new::<G::Input>(seed, tick_rate_hz))),
         IDLE => Some(Box::new(generic::Idle)),
+        SPECTATE => Some(Box::new(Spectate::new(seed, tick_rate_hz))),
         _ => None,
     }
 }
 
 impl Bots for Arena {
-    const BRAINS: &'static [&'static str] = &["fight", "wander", IDLE];
+    const BRAINS: &'static [&'static str] = &["fight", "wander", IDLE, SPECTATE];
 
     fn brain(name: &str, seed: u64, tick_rate_hz: u32) -> Option<Box<dyn Brain<Self>>> {
         match name {

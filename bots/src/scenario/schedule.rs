@@ -196,3 +196,128 @@ impl Schedule {
 
 /// Tells who is drawn here from other uses of the seed.
 const CHURN_STREAM: u64 = 0x63_6875_726e;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Options;
+    use crate::scenario::{Group, Share};
+    use crate::seats::Seat;
+    use downbeat_transport::Trust;
+
+    fn scenario(clients: &[usize], phases: &[(PhaseKind, f64, Option<usize>)]) -> Scenario {
+        let options = Options::new(([127, 0, 0, 1], 1).into(), Trust::danger_anybody());
+        let like = Scenario::of(&options);
+        let group = |(index, &clients): (usize, &usize)| Group {
+            name: format!("g{index}"),
+            clients,
+            light: clients / 4,
+            ..like.groups[0].clone()
+        };
+        let phase = |(index, &(kind, seconds, group)): (usize, &(PhaseKind, f64, Option<usize>))| Phase {
+            name: format!("p{index}"),
+            kind,
+            seconds,
+            group: group.map(|group| format!("g{group}")),
+        };
+        let groups = clients.iter().enumerate().map(group).collect();
+        let phases = phases.iter().enumerate().map(phase).collect();
+        Scenario { groups, phases, ..like }
+    }
+
+    fn turns(scenario: &Scenario, seed: u64) -> Vec<Turn> {
+        let mut schedule = Schedule::new(scenario, seed);
+        std::iter::from_fn(|| schedule.poll(Micros::from_millis(3_600_000))).collect()
+    }
+
+    /// How many there are after `ms`, of each group of `clients`.
+    fn levels(turns: &[Turn], clients: &[usize], ms: u64) -> Vec<i64> {
+        let mut first = 0;
+        let level = |count: &usize| {
+            let bots = first..first + count;
+            first += count;
+            let so_far = turns.iter().filter(|turn| turn.at <= Micros::from_millis(ms) && bots.contains(&turn.bot));
+            so_far.map(|turn| if turn.joins { 1 } else { -1 }).sum()
+        };
+        clients.iter().map(level).collect()
+    }
+
+    #[test]
+    fn without_phases_everybody_comes_at_once_in_turn() {
+        let turns = turns(&scenario(&[3, 2], &[]), 1);
+        assert!(turns.iter().enumerate().all(|(n, turn)| *turn == Turn { at: Micros(0), bot: n, joins: true }));
+        assert_eq!(turns.len(), 5);
+    }
+
+    #[test]
+    fn ramps_are_even_and_groups_keep_their_proportions() {
+        let clients = [60, 30];
+        let phases = [(PhaseKind::Ramp { to: 90 }, 30.0, None), (PhaseKind::Ramp { to: 30 }, 10.0, None)];
+        let turns = turns(&scenario(&clients, &phases), 1);
+        assert!(turns.windows(2).all(|pair| pair[0].at <= pair[1].at), "in order");
+        for (ms, expected) in
+            [(0, [0, 0]), (15_000, [30, 15]), (30_000, [60, 30]), (35_000, [40, 20]), (40_000, [20, 10])]
+        {
+            assert_eq!(levels(&turns, &clients, ms), expected, "{ms}");
+        }
+    }
+
+    #[test]
+    fn a_spike_ends_where_it_began_and_a_phase_of_a_group_leaves_the_others_alone() {
+        let clients = [10, 10];
+        let phases = [
+            (PhaseKind::Storm { to: 8 }, 2.0, None),
+            (PhaseKind::Spike { to: 10 }, 3.0, Some(1)),
+            (PhaseKind::Ramp { to: 20 }, 5.0, None),
+        ];
+        let turns = turns(&scenario(&clients, &phases), 1);
+        for (ms, expected) in [(0, [4, 4]), (2_000, [4, 10]), (4_999, [4, 10]), (5_000, [4, 4]), (10_000, [10, 10])] {
+            assert_eq!(levels(&turns, &clients, ms), expected, "{ms}");
+        }
+    }
+
+    #[test]
+    fn whoever_churns_is_back_in_time_unless_the_level_fell_meanwhile() {
+        let clients = [20];
+        let churn = PhaseKind::Churn { per_s: 10.0, away_s: 2.0 };
+        let phases =
+            [(PhaseKind::Storm { to: 20 }, 1.0, None), (churn, 10.0, None), (PhaseKind::Storm { to: 5 }, 5.0, None)];
+        let scenario = scenario(&clients, &phases);
+        let turns = turns(&scenario, 7);
+        assert_eq!(levels(&turns, &clients, 8_000), [0], "all of 20 are away for two seconds at ten a second");
+        assert_eq!(levels(&turns, &clients, 16_000), [5]);
+        for bot in 0..20 {
+            let own: Vec<_> = turns.iter().filter(|turn| turn.bot == bot).collect();
+            assert!(own.iter().enumerate().all(|(n, turn)| turn.joins == (n % 2 == 0)), "it comes and goes in turn");
+        }
+        let away = turns.iter().filter(|turn| !turn.joins && turn.at < Micros::from_millis(11_000)).count();
+        assert!((85..=100).contains(&away), "{away}");
+        assert_eq!(turns, self::turns(&scenario, 7), "equal seeds");
+        assert_ne!(turns, self::turns(&scenario, 8));
+    }
+
+    #[test]
+    fn the_shares_of_a_run_are_the_whole_run() {
+        let scenario = scenario(&[13, 7], &[(PhaseKind::Ramp { to: 20 }, 4.0, None)]);
+        let describe = |seat: &Seat| {
+            (seat.number, seat.group, seat.index, seat.is_light, seat.seed(&scenario, 9), seat.name(&scenario, "bot"))
+        };
+        let whole: Vec<_> = Seat::all(&scenario, Share::WHOLE).iter().map(describe).collect();
+        let shares: Vec<Share> = (1..=3).map(|n| format!("{n}/3").parse().expect("a share")).collect();
+        let mut parts: Vec<_> =
+            shares.iter().flat_map(|share| Seat::all(&scenario, *share)).map(|seat| describe(&seat)).collect();
+        parts.sort();
+        assert_eq!(parts, whole);
+        for share in shares {
+            let seats = Seat::all(&scenario, share);
+            for turn in turns(&scenario, 9) {
+                let place = share.place(turn.bot);
+                assert_eq!(place.map(|place| seats[place].number), share.has(turn.bot).then_some(turn.bot));
+            }
+        }
+        let mut seeds: Vec<_> = whole.iter().map(|seat| seat.4).collect();
+        seeds.sort_unstable();
+        seeds.dedup();
+        assert_eq!(seeds.len(), 13, "groups of equal offsets draw alike");
+    }
+}

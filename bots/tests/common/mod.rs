@@ -1,7 +1,9 @@
 //! A real server on a thread of the test.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -60,5 +62,52 @@ impl Drop for TestServer {
             let ended = thread.join();
             assert!(ended.is_ok() || std::thread::panicking(), "the test's server failed");
         }
+    }
+}
+
+/// Carries datagrams to a server and back, until it is shut: then neither end hears of the other any more.
+pub(crate) struct Gate {
+    pub(crate) address: SocketAddr,
+    shut: Arc<AtomicBool>,
+}
+
+impl Gate {
+    pub(crate) fn to(server: SocketAddr) -> Self {
+        let (front, back) = (UdpSocket::bind("127.0.0.1:0"), UdpSocket::bind("127.0.0.1:0"));
+        let (front, back) = (front.expect("loopback"), back.expect("loopback"));
+        back.connect(server).expect("loopback");
+        let (address, shut) = (front.local_addr().expect("it is bound"), Arc::new(AtomicBool::new(false)));
+        let client = Arc::new(Mutex::new(address));
+        let (front_out, back_out) = (front.try_clone().expect("a socket"), back.try_clone().expect("a socket"));
+        let (known, is_shut) = (Arc::clone(&client), Arc::clone(&shut));
+        std::thread::spawn(move || {
+            let mut datagram = [0; 2_048];
+            while let Ok((length, from)) = front.recv_from(&mut datagram) {
+                *known.lock().expect("nobody panics with it") = from;
+                if !is_shut.load(Ordering::Relaxed) {
+                    let _ = back_out.send(&datagram[..length]);
+                }
+            }
+        });
+        let is_shut = Arc::clone(&shut);
+        std::thread::spawn(move || {
+            let mut datagram = [0; 2_048];
+            while let Ok(length) = back.recv(&mut datagram) {
+                let to = *client.lock().expect("nobody panics with it");
+                if !is_shut.load(Ordering::Relaxed) {
+                    let _ = front_out.send_to(&datagram[..length], to);
+                }
+            }
+        });
+        Self { address, shut }
+    }
+
+    /// Shuts it after a while.
+    pub(crate) fn shut_after(&self, time: Duration) {
+        let shut = Arc::clone(&self.shut);
+        std::thread::spawn(move || {
+            std::thread::sleep(time);
+            shut.store(true, Ordering::Relaxed);
+        });
     }
 }

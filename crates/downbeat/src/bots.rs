@@ -1,10 +1,12 @@
 //! `bots`: a load test against a server that runs elsewhere.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use downbeat_bots::{Bots, Options, Report, describe, run};
+use downbeat_bots::report::Ended;
+use downbeat_bots::{Bots, BotsError, Options, Report, Scenario, check, describe, run};
 use downbeat_replica::{Game, Schema};
 use downbeat_transport::Trust;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -13,20 +15,85 @@ use crate::PROFILE;
 use crate::cli::{BotsArgs, PlayArgs, SchemaArgs, TrustArgs, net};
 use crate::error::CliError;
 use crate::output::say;
+use crate::scenario::ScenarioFile;
+use crate::settings::Checked;
 
-pub(crate) fn bots<G: Bots>(args: &BotsArgs) -> Result<u8, CliError> {
-    let mut options = options(&args.play, Options::new(resolve("--connect", &args.connect)?, trust(&args.trust)?))?;
-    options.seed = args.seed;
+pub(crate) fn bots<G: Bots>(args: &BotsArgs, settings: &Checked) -> Result<u8, CliError> {
+    let file = settings.scenario.as_ref();
+    let mut options = options(&args.play, Options::new(address(args, file)?, trust(&args.trust)?))?;
+    options.seed = args.seed.or(file.and_then(|file| file.seed)).unwrap_or(1);
     options.server_name.clone_from(&args.trust.server_name);
     options.room = args.room;
     options.tokens = tokens(args.token.as_deref())?;
-    options.tick_rate_hz = args.tick_rate;
-    options.send_rate_hz = args.send_rate;
+    options.tick_rate_hz = args.tick_rate.or(file.and_then(|file| file.tick_rate_hz));
+    options.send_rate_hz = args.send_rate.or(file.and_then(|file| file.send_rate_hz));
     options.cpu = args.cpu;
     options.share = args.share;
+    if let Some(file) = file {
+        play_scenario(&mut options, file, &args.play)?;
+        check::<G>(&options).map_err(|error| explain(file, error))?;
+    }
     let interrupted = interrupted()?;
     let report = run::<G>(&options, &mut |progress| eprintln!("{progress}"), &interrupted)?;
-    conclude(&report, &args.play)
+    conclude(&report, options.report.as_deref())
+}
+
+/// Where the server is, by the flag, the scenario, or as usual.
+fn address(args: &BotsArgs, file: Option<&ScenarioFile>) -> Result<SocketAddr, CliError> {
+    if let Some((file, address)) =
+        file.and_then(|file| Some((file, file.connect.as_ref()?))).filter(|_| args.connect.is_none())
+    {
+        return resolve("`connect`", address)
+            .map_err(|error| CliError::Scenario(file.error("connect", error.to_string())));
+    }
+    resolve("--connect", args.connect.as_deref().unwrap_or(CONNECT))
+}
+
+/// Where a server is that nobody moved.
+const CONNECT: &str = "127.0.0.1:4433";
+
+/// What a scenario says, and what flags leave to it.
+fn play_scenario(options: &mut Options, file: &ScenarioFile, args: &PlayArgs) -> Result<(), CliError> {
+    if args.seconds.is_some() && file.scenario.phases_s().is_some() {
+        let why = "--seconds says nothing beside a scenario with phases, which say how long they last";
+        return Err(CliError::Usage(why.to_owned()));
+    }
+    options.seconds = args.seconds.or(file.seconds).unwrap_or_else(|| args.seconds());
+    options.report = args.report.clone().or_else(|| file.report.clone());
+    options.scenario = Some(file.scenario.clone());
+    Ok(())
+}
+
+/// What is wrong with a scenario, with its line.
+fn explain(file: &ScenarioFile, error: BotsError) -> CliError {
+    file.explain(error).map_or_else(CliError::Bots, CliError::Scenario)
+}
+
+/// Says that a scenario is fine; what is wrong but for its brains was said before.
+pub(crate) fn check_scenario<G: Bots>(settings: &Checked) -> Result<u8, CliError> {
+    let file = settings.scenario.as_ref().expect("the command line has a file");
+    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let mut options = Options::new(anywhere, Trust::danger_anybody());
+    options.seconds = file.seconds.unwrap_or(options.seconds);
+    options.report.clone_from(&file.report);
+    options.scenario = Some(file.scenario.clone());
+    check::<G>(&options).map_err(|error| explain(file, error))?;
+    if let Some(address) = &file.connect {
+        resolve("`connect`", address).map_err(|error| CliError::Scenario(file.error("connect", error.to_string())))?;
+    }
+    let Scenario { name, groups, phases, gates, .. } = &file.scenario;
+    let clients = file.scenario.clients();
+    let seconds = file.scenario.phases_s().unwrap_or(options.seconds);
+    let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    say(&format!(
+        "{name}: fine: {}, {}, {}, {}, {seconds} s of {}",
+        count(clients, "client"),
+        count(groups.len(), "group"),
+        count(phases.len(), "phase"),
+        count(gates.len(), "gate"),
+        G::NAME
+    ))?;
+    Ok(0)
 }
 
 /// The tickets of `--token`: one, or those of a file, one a line.
@@ -65,7 +132,7 @@ pub(crate) fn options(args: &PlayArgs, mut options: Options) -> Result<Options, 
     options.clients = args.clients;
     options.light = args.light;
     options.break_every = args.break_every;
-    options.seconds = args.seconds;
+    options.seconds = args.seconds();
     options.brain = args.brain.clone().unwrap_or_default();
     options.net = net(&args.net)?;
     options.net_name = Some(args.net.clone());
@@ -76,19 +143,18 @@ pub(crate) fn options(args: &PlayArgs, mut options: Options) -> Result<Options, 
 }
 
 /// Prints and writes the report, and says how it ends.
-pub(crate) fn conclude(report: &Report, args: &PlayArgs) -> Result<u8, CliError> {
+pub(crate) fn conclude(report: &Report, path: Option<&Path>) -> Result<u8, CliError> {
     say(&report.table().to_string())?;
-    if let Some(path) = &args.report {
+    if let Some(path) = path {
         report.write(path)?;
     }
-    if stopped_early(report, args) {
-        eprintln!("the run was stopped before its time");
+    match report.ended {
+        Ended::Time => {}
+        Ended::Stopped => eprintln!("the run was stopped before its time"),
+        Ended::AllLost => eprintln!("the run ended before its time: nobody was in the game any more"),
+        Ended::TooManyLost => eprintln!("the run ended before its time: more clients were lost than `stop` allows"),
     }
     Ok(report.verdict().exit_code())
-}
-
-fn stopped_early(report: &Report, args: &PlayArgs) -> bool {
-    report.seconds + 0.5 < args.seconds
 }
 
 pub(crate) fn trust(args: &TrustArgs) -> Result<Trust, CliError> {

@@ -34,7 +34,8 @@ impl Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 fine; 1 could not run, or not everybody was served; 2 wrong flags or variables; 4 the run is invalid (the bots were late, \
+Exit codes: 0 fine; 1 could not run, or not everybody was served; 2 wrong flags, variables or scenario; \
+3 a gate of the scenario failed; 4 the run is invalid (the bots were late, \
 or a kernel dropped datagrams: other programs use the processors, or there are too many bots).";
 
 #[derive(Debug, Subcommand)]
@@ -144,9 +145,9 @@ pub(crate) struct PlayArgs {
     /// Break each bot's connection without a word every so many seconds: it resumes its session
     #[arg(long, value_name = "S")]
     pub(crate) break_every: Option<f64>,
-    /// How long they play, in seconds
-    #[arg(long, value_name = "S", default_value_t = 10.0, allow_negative_numbers = true)]
-    pub(crate) seconds: f64,
+    /// How long they play, in seconds [default: 10]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    pub(crate) seconds: Option<f64>,
     /// Who plays: `fight` (arena alone), `wander` or `idle` [default: the game's first]
     #[arg(long, value_name = "NAME")]
     pub(crate) brain: Option<String>,
@@ -162,19 +163,32 @@ pub(crate) struct PlayArgs {
     pub(crate) record_lanes: Option<PathBuf>,
 }
 
+impl PlayArgs {
+    /// How long is played where nothing else says it.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.seconds.unwrap_or(10.0)
+    }
+}
+
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct BotsArgs {
-    /// The server
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4433")]
-    pub(crate) connect: String,
+    #[command(subcommand)]
+    pub(crate) action: Option<BotsAction>,
+    /// The server [default: 127.0.0.1:4433]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) connect: Option<String>,
+    /// Groups of bots, phases in which they come and go, and limits on figures (TOML; docs/bots.md)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["clients", "light", "brain", "net", "break_every"])]
+    pub(crate) scenario: Option<PathBuf>,
     /// The game [default: the first there is; arena]
     #[arg(long, value_name = "NAME")]
     pub(crate) game: Option<String>,
     #[command(flatten)]
     pub(crate) play: PlayArgs,
-    /// Decides everything random about the bots
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u64>)]
-    pub(crate) seed: u64,
+    /// Decides everything random about the bots [default: 1]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>)]
+    pub(crate) seed: Option<u64>,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
     /// The room to join [default: the server chooses]
@@ -196,6 +210,23 @@ pub(crate) struct BotsArgs {
     /// Run only this part of the bots, such as 1/4: other processes run the others at the same time
     #[arg(long, value_name = "I/N", default_value = "1/1")]
     pub(crate) share: Share,
+}
+
+/// What there is about bots beside letting them play.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BotsAction {
+    /// Check a scenario without running it
+    Check(CheckScenarioArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CheckScenarioArgs {
+    /// The file (TOML)
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The game [default: what the file says, or the first there is]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) game: Option<String>,
 }
 
 /// Which server is believed.

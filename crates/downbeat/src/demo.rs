@@ -37,7 +37,7 @@ pub(crate) fn demo<G: Bots>(args: &DemoArgs, settings: &Checked) -> Result<u8, C
         "{}: a server on {address} and {} bots for {} s, {} Hz, network {}",
         G::NAME,
         args.play.clients,
-        args.play.seconds,
+        args.play.seconds(),
         settings.config.tick_rate_hz,
         args.play.net
     ))?;
@@ -51,7 +51,7 @@ pub(crate) fn demo<G: Bots>(args: &DemoArgs, settings: &Checked) -> Result<u8, C
     let served = serving.join().map_err(|_| CliError::ServerGone)??;
     let mut report = played?;
     report.add_server(&side(&served));
-    conclude(&report, &args.play)
+    conclude(&report, args.play.report.as_deref())
 }
 
 /// What the server knows of the run. Its memory cannot be told from the bots' here.

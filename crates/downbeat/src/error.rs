@@ -13,6 +13,9 @@ use downbeat_transport::IdentityError;
 pub(crate) enum CliError {
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// A file of `bots --scenario`.
+    #[error(transparent)]
+    Scenario(ConfigError),
     #[error(transparent)]
     Start(#[from] StartError),
     #[error(transparent)]
@@ -58,9 +61,9 @@ const fn next_step(error: &RecordingError) -> &'static str {
 impl CliError {
     pub(crate) const fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_)
-            | Self::Bots(BotsError::Clients(_) | BotsError::Seconds(_) | BotsError::Brain { .. })
-            | Self::Config(ConfigError { origin: Origin::Named(_), .. }) => 2,
+            Self::Usage(_) | Self::Scenario(_) => 2,
+            Self::Bots(error) if error.is_misuse() => 2,
+            Self::Config(ConfigError { origin: Origin::Named(_), .. }) => 2,
             _ => 1,
         }
     }

@@ -11,6 +11,7 @@ mod demo;
 mod error;
 mod output;
 mod ping;
+mod scenario;
 mod serve;
 mod settings;
 mod systemd;
@@ -27,7 +28,7 @@ use downbeat_field::Field;
 
 pub use downbeat_bots::{Bots, Brain};
 
-use cli::{Cli, Command};
+use cli::{BotsAction, Cli, Command};
 use error::CliError;
 use settings::{ARENA, FIELD, Settings};
 
@@ -69,7 +70,10 @@ fn run(
 fn run_game<G: Bots>(command: &Command, settings: &settings::Checked) -> Result<u8, CliError> {
     match command {
         Command::Serve(args) => serve::serve::<G>(args, settings),
-        Command::Bots(args) => bots::bots::<G>(args),
+        Command::Bots(args) => match &args.action {
+            Some(BotsAction::Check(_)) => bots::check_scenario::<G>(settings),
+            None => bots::bots::<G>(args, settings),
+        },
         Command::Demo(args) => demo::demo::<G>(args, settings),
         Command::Train(args) => train::train::<G>(args),
         Command::Schema(args) => bots::schema::<G>(args),

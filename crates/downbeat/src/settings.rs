@@ -4,8 +4,9 @@ use downbeat_replica::Game;
 use downbeat_server::config::{ConfigError, GameDefaults, GameTable, Origin, PLAYERS_MAX};
 use downbeat_server::{Config, Loader};
 
-use crate::cli::{Command, DemoArgs, MatchArgs, ServeArgs};
+use crate::cli::{BotsAction, BotsArgs, Command, DemoArgs, MatchArgs, ServeArgs};
 use crate::error::CliError;
+use crate::scenario::ScenarioFile;
 
 /// The small shooter.
 pub(crate) const ARENA: GameDefaults = GameDefaults { name: downbeat_arena::Arena::NAME, players_max: 32 };
@@ -25,6 +26,8 @@ pub(crate) struct Settings(Vec<GameDefaults>);
 pub(crate) struct Checked {
     pub(crate) config: Config,
     pub(crate) rules: GameTable,
+    /// The scenario of `bots`.
+    pub(crate) scenario: Option<ScenarioFile>,
     games: Vec<GameDefaults>,
 }
 
@@ -54,17 +57,18 @@ impl Settings {
     /// Reads what `command` says, and what it refers to.
     pub(crate) fn check(&self, command: &Command) -> Result<Checked, CliError> {
         let mut loader = Loader::new(&self.0);
+        let mut scenario = None;
         match command {
             Command::Serve(args) => self.serve(args, &mut loader)?,
             Command::Demo(args) => self.demo(args, &mut loader)?,
-            Command::Bots(args) => set(&mut loader, "--game", "game.name", args.game.as_ref())?,
+            Command::Bots(args) => scenario = self.bots(args, &mut loader)?,
             Command::Train(args) => set(&mut loader, "--game", "game.name", args.game.as_ref())?,
             Command::Schema(args) => set(&mut loader, "--game", "game.name", args.game.as_ref())?,
             Command::CheckConfig(args) => loader.file(&args.file)?,
             Command::Token(_) | Command::Ping(_) => {}
         }
         let (config, rules) = loader.finish()?;
-        Ok(Checked { config, rules, games: self.0.clone() })
+        Ok(Checked { config, rules, scenario, games: self.0.clone() })
     }
 
     fn serve(&self, args: &ServeArgs, loader: &mut Loader) -> Result<(), CliError> {
@@ -90,6 +94,27 @@ impl Settings {
         set(loader, "--log-format", "log.format", args.log_format.as_ref())?;
         set(loader, "--admin", "admin.listen", args.admin.as_ref())?;
         set(loader, "--ticket-keys", "tickets.keys", args.ticket_keys.as_ref())
+    }
+
+    /// The game of bots is what the flag says, or else their scenario.
+    fn bots(&self, args: &BotsArgs, loader: &mut Loader) -> Result<Option<ScenarioFile>, CliError> {
+        let (path, game) = match &args.action {
+            Some(BotsAction::Check(args)) => (Some(&args.file), &args.game),
+            None => (args.scenario.as_ref(), &args.game),
+        };
+        let file = path.map(|path| ScenarioFile::read(path)).transpose().map_err(CliError::Scenario)?;
+        set(loader, "--game", "game.name", game.as_ref())?;
+        if let Some((file, name)) =
+            file.as_ref().and_then(|file| Some((file, file.game.as_ref()?))).filter(|_| game.is_none())
+        {
+            if !self.0.iter().any(|game| game.name == name) {
+                let known = self.0.iter().map(|game| format!("`{}`", game.name)).collect::<Vec<_>>().join(", ");
+                let message = format!("`game` is `{name}`; {known} are allowed");
+                return Err(CliError::Scenario(file.error("game", message)));
+            }
+            set(loader, "game", "game.name", Some(name))?;
+        }
+        Ok(file)
     }
 
     /// A demo depends on its flags alone.

@@ -1,0 +1,160 @@
+//! `bots` as an operator runs it: what is wrong with a scenario is told with its line before anything is sent, and the exit
+//! codes are those of the page.
+
+mod common;
+
+use std::path::Path;
+
+use common::{Folder, Running, downbeat, run};
+
+const GOOD: &str = "game = 'field'\n[[groups]]\nname = 'all'\nclients = 2\n";
+
+#[test]
+fn every_scenario_that_comes_along_is_fine() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/bots");
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).expect("it is ours").map(|file| file.expect("a file").path()).collect();
+    files.sort();
+    let names: Vec<_> = files.iter().filter_map(|file| file.file_stem()?.to_str()).collect();
+    assert_eq!(names, ["churn", "networks", "ramp-600", "smoke", "soak", "storm"]);
+    for file in files {
+        let (code, out, err) = run(&["bots", "check", file.to_str().expect("ASCII")]);
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{}", file.display());
+        assert!(out.contains(": fine: "), "{out}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_scenario_is_told_with_its_line_and_2() {
+    let folder = Folder::new("scenario");
+    let path = folder.write("s.toml", GOOD);
+    assert_eq!(
+        run(&["bots", "check", &path]),
+        (Some(0), "s: fine: 2 clients, 1 group, 0 phases, 0 gates, 10 s of field\n".to_owned(), String::new())
+    );
+    let refused = |text: &str, line: &str, why: &str| {
+        let path = folder.write("s.toml", text);
+        for command in [&["bots", "check", &path][..], &["bots", "--danger-accept-any-cert", "--scenario", &path]] {
+            let (code, out, err) = run(command);
+            assert_eq!((code, out.as_str()), (Some(2), ""), "{text}: {err}");
+            assert!(err.starts_with(&format!("error: {path}{line}: ")) && err.contains(why), "{text}: {err}");
+        }
+    };
+    let with = |more: &str| format!("{GOOD}{more}");
+    refused(&with("client = 3\n"), ":5", "unknown field `client`");
+    refused(&with("brain = 'chess'\n"), ":5", "`field` has no brain called `chess`; there are: wander, idle, spectate");
+    refused(&with("net = 'moble'\n"), ":5", "`net`: `moble` is neither a preset");
+    refused(&with("light = 3\n"), ":5", "`light` of group `all` is 3");
+    refused(&with("break_every = 0.1\n"), ":5", "0.5 to 86400 seconds are allowed");
+    refused(
+        "game = 'chess'\n[[groups]]\nname = 'all'\nclients = 2\n",
+        ":1",
+        "`game` is `chess`; `arena`, `field` are allowed",
+    );
+    refused("[[groups]]\nname = 'all'\n", ":1", "a group needs a `clients`");
+    refused("seed = -1\n", ":1", "`seed` is -1; 0 to");
+    refused("seed = 1\n", "", "0 groups: 1 to 32 are allowed");
+    refused(&with("[[groups]]\nname = 'a b'\nclients = 1\n"), ":6", "`a b` is no name");
+    refused(&with("[stop]\nlost_share = 2.0\n"), ":6", "`lost_share` is 2; 0 to 1 are allowed");
+    refused(&with("[stop]\nseconds = 0\n"), ":6", "0.1 to 86400 are allowed");
+    refused(
+        &with("[[phases]]\nkind = 'jump'\nseconds = 1\n"),
+        ":6",
+        "`kind` is `jump`; `ramp`, `plateau`, `spike`, `storm`, `churn` are allowed",
+    );
+    refused(&with("[[phases]]\nkind = 'plateau'\nto = 3\nseconds = 1\n"), ":7", "`to` says nothing in a plateau");
+    refused(&with("[[phases]]\nkind = 'ramp'\nto = 3\nseconds = 1\n"), ":7", "there are 2 clients in all");
+    refused(&with("[[phases]]\nkind = 'ramp'\nto = 2\n"), ":5", "a ramp needs a `seconds`");
+    refused(
+        &with("[stop]\nseconds = 5\n[[phases]]\nkind = 'ramp'\nto = 2\nseconds = 5\n"),
+        ":6",
+        "says nothing beside phases",
+    );
+    refused(
+        &with("[gates]\n'rtt_ms.p98' = '< 1'\n"),
+        ":6",
+        "there is no `p98`; `max`, `p50`, `p90`, `p99`, `p999` are there",
+    );
+    refused(&with("[gates]\n'groups.al.rtt_ms.p99' = '< 1'\n"), ":6", "there is no `al`; `all` are there");
+    refused(&with("[gates]\n'rtt_ms' = '< 1'\n"), ":6", "not one figure but several");
+    refused(&with("[gates]\n'profile' = '< 1'\n"), ":6", "`profile` is no number");
+    refused(&with("[gates]\nrtt_ms.p99 = '< 1'\n"), ":6", "a path with dots stands in quotes");
+    refused(
+        &with("[gates]\n'rtt_ms.p99' = '100'\n"),
+        ":6",
+        "`100` is no limit; <, <=, >, >= or = and a number are allowed",
+    );
+    refused("[[groups\n", ":1", "");
+    refused("connect = 'localhost'\n[[groups]]\nname = 'all'\nclients = 2\n", ":1", "expected an address with a port");
+    let (code, _, err) = run(&["bots", "check", "/nowhere/s.toml"]);
+    assert!(code == Some(2) && err.contains("/nowhere/s.toml: cannot be read"), "{err}");
+}
+
+#[test]
+fn flags_that_a_scenario_leaves_nothing_to_say_are_refused() {
+    let folder = Folder::new("scenario-flags");
+    let path = folder.write("s.toml", GOOD);
+    for flag in ["--clients", "--light", "--brain", "--net", "--break-every"] {
+        let (code, _, err) = run(&["bots", "--scenario", &path, flag, "1"]);
+        assert!(code == Some(2) && err.contains("cannot be used with"), "{flag}: {err}");
+    }
+    let phases = "[[phases]]\nkind = 'ramp'\nto = 2\nseconds = 5\n[[phases]]\nkind = 'plateau'\nseconds = 5\n";
+    let path = folder.write("p.toml", &format!("{GOOD}{phases}"));
+    let (code, _, err) = run(&["bots", "--danger-accept-any-cert", "--scenario", &path, "--seconds", "5"]);
+    assert!(code == Some(2) && err.contains("--seconds says nothing beside a scenario with phases"), "{err}");
+    let (code, _, err) = run(&["bots", "--share", "5/4"]);
+    assert!(code == Some(2) && err.contains("expected a share such as 1/4"), "{err}");
+    let (code, _, err) = run(&["bots", "--danger-accept-any-cert", "--share", "3/4", "--clients", "2"]);
+    assert!(code == Some(2) && err.contains("take fewer shares"), "{err}");
+    let (code, _, err) = run(&["bots", "--danger-accept-any-cert", "--light", "16"]);
+    assert!(code == Some(2) && err.contains("16 of 16 clients are light"), "{err}");
+    let report = folder.path().join("none/r.json").display().to_string();
+    let (code, _, err) = run(&["bots", "--danger-accept-any-cert", "--report", &report]);
+    assert!(code == Some(1) && err.contains("there is no folder"), "{err}");
+}
+
+/// A server of `game`, its address, and the flag that has bots believe it.
+fn serve(game: &str) -> (Running, String, String) {
+    let server = Running::start(&mut downbeat(&["serve", "--game", game, "--listen", "127.0.0.1:0"]));
+    let line = server.line("bots --connect");
+    let word =
+        |flag: &str| line.split_whitespace().skip_while(|word| *word != flag).nth(1).expect("it is there").to_owned();
+    let (address, pin) = (word("--connect"), word("--cert-sha256"));
+    (server, address, pin)
+}
+
+#[test]
+fn a_scenario_plays_and_flags_go_before_it() {
+    let (server, address, pin) = serve("field");
+    let folder = Folder::new("scenario-run");
+    let gates = "[stop]\nseconds = 60\n[gates]\n'clients.connected' = '= 2'\n'clients.lost' = '> 0'\n";
+    let path =
+        folder.write("s.toml", &format!("connect = '127.0.0.1:9'\nseed = 7\nreport = 'own.json'\n{GOOD}{gates}"));
+    let report = folder.path().join("flag.json");
+    let flags =
+        ["--connect", &address, "--cert-sha256", &pin, "--seconds", "2", "--report", report.to_str().expect("ASCII")];
+    let (code, out, err) = run(&[&["bots", "--scenario", &path][..], &flags].concat());
+    // A gate failed, unless the machine was too busy to tell.
+    assert!(code == Some(3) || out.contains("INVALID") || out.contains("NOT SERVED"), "{code:?} {out} {err}");
+    let text = std::fs::read_to_string(&report).expect("it was written");
+    let report: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!((report["seed"].as_u64(), report["scenario"].as_str()), (Some(7), Some("s")));
+    assert_eq!((report["gates"][0]["held"].as_bool(), report["gates"][1]["held"].as_bool()), (Some(true), Some(false)));
+    assert_eq!(report["gates"][1]["measured"].as_f64(), Some(0.0));
+    assert!(!folder.path().join("own.json").exists(), "the flag said where");
+    assert!(out.contains("FAILED") && out.contains("held"), "{out}");
+    server.signal("INT");
+    assert!(server.wait().success());
+}
+
+#[test]
+fn a_server_of_another_game_or_another_rate_is_told_with_1() {
+    let (server, address, pin) = serve("field");
+    let there = ["bots", "--connect", &address, "--cert-sha256", &pin];
+    let (code, _, err) = run(&[&there[..], &["--game", "arena"]].concat());
+    assert!(code == Some(1) && err.contains("another game") && err.contains("--game NAME"), "{err}");
+    let (code, _, err) = run(&[&there[..], &["--game", "field", "--tick-rate", "30"]].concat());
+    assert!(code == Some(1) && err.contains("60 ticks per second, not 30"), "{err}");
+    server.signal("INT");
+    assert!(server.wait().success());
+}
