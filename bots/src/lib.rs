@@ -51,6 +51,7 @@ mod watch;
 pub use brain::{Bots, Brain};
 pub use brains::standard;
 pub use describe::describe;
+pub use downbeat_client::View;
 pub use downbeat_wire::Look;
 pub use gates::{Gate, Limit, NoLimit};
 pub use machine::reference_ns;

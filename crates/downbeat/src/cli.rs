@@ -148,7 +148,7 @@ pub(crate) struct PlayArgs {
     /// How long they play, in seconds [default: 10]
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub(crate) seconds: Option<f64>,
-    /// Who plays: `fight` (arena alone), `wander` or `idle` [default: the game's first]
+    /// Who plays: `fight` (arena alone), `wander`, `idle` or `spectate` [default: the game's first]
     #[arg(long, value_name = "NAME")]
     pub(crate) brain: Option<String>,
     /// The network that each bot is behind: none, lan, broadband, wifi, mobile, awful, or such as

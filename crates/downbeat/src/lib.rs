@@ -1,7 +1,7 @@
 //! The command line of Downbeat, for the games that come with it and for yours.
 //!
 //! A game implements [`Game`](downbeat_replica::Game) and, with one empty line, [`Bots`]; then
-//! [`main_with::<MyGame>()`](main_with) is a `main` with `serve`, `bots`, `demo`, `train` and `schema`. `examples/tag.rs` is
+//! [`main_with::<MyGame>()`](main_with) is a `main` with `serve`, `bots`, `demo`, `train` and `schema`. `examples/tag` is
 //! a whole one.
 #![forbid(unsafe_code)]
 
@@ -26,7 +26,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use downbeat_arena::Arena;
 use downbeat_field::Field;
 
-pub use downbeat_bots::{Bots, Brain};
+pub use downbeat_bots::{Bots, Brain, Look, View, standard};
 
 use cli::{BotsAction, Cli, Command};
 use error::CliError;

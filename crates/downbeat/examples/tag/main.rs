@@ -1,8 +1,10 @@
 //! A complete game: tag on a square meadow. `cargo run --release -p downbeat --example tag -- demo`
 
+/// How it is played by bots; `impl Bots for Tag {}` would do, and have them press random buttons.
+mod chase;
+
 use std::collections::BTreeMap;
 
-use downbeat::Bots;
 use downbeat_replica::glam::Vec3;
 use downbeat_replica::{
     Capture, ConfigError, Context, EntityId, EntityIds, Events, Game, Hearers, Input, Inputs, PlayerId, Replicated,
@@ -139,8 +141,6 @@ impl Game for Tag {
         run(runner, pad, context.world, context.dt);
     }
 }
-
-impl Bots for Tag {}
 
 fn main() -> std::process::ExitCode {
     downbeat::main_with::<Tag>()
