@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use downbeat_bots::{check_output, write_output};
 use downbeat_replica::Game;
@@ -40,8 +41,10 @@ pub(crate) fn serve<G: Game>(args: &ServeArgs, settings: &Checked) -> Result<u8,
         say(&format!("admin interface and dashboard: http://{}/{token}", reachable(address)))?;
     }
     let service = Service::start(server.control(), stop.clone());
+    let began = Instant::now();
     let report = server.run(&stop)?;
     drop(service);
+    tracing::info!(event = "stopped", "stopped after {:.0} s", began.elapsed().as_secs_f64());
     if let Some(path) = &args.report {
         let json = serde_json::to_string_pretty(&report).expect("a report is plain data, which always encodes");
         write_output(path, (json + "\n").as_bytes())?;

@@ -125,15 +125,23 @@ impl Settings {
         set(loader, "--seed", "seed", Some(&args.seed))
     }
 
+    /// Refuses a rule of the crowd for another game of this program, where it would only be an unknown key.
+    fn check_field(&self, what: &str, game: &str) -> Result<(), CliError> {
+        if game == FIELD.name || (what.starts_with("--rule") && !self.0.contains(&FIELD)) {
+            return Ok(());
+        }
+        let is_there = self.0.contains(&FIELD);
+        let next_step = if is_there { "add --game field" } else { "rules of this game are set with --rule" };
+        Err(CliError::Usage(format!("{what} is a rule of the game `field`: {next_step}")))
+    }
+
     fn rules(&self, args: &MatchArgs, game: &str, loader: &mut Loader) -> Result<(), CliError> {
         set(loader, "--game", "game.name", args.game.as_ref())?;
         set(loader, "--tick-rate", "tick_rate", args.tick_rate.as_ref())?;
         set(loader, "--send-rate", "send_rate", args.send_rate.as_ref())?;
         for (rule, value) in [("walkers", &args.walkers), ("visible", &args.visible), ("avatars", &args.avatars)] {
-            if value.is_some() && game != FIELD.name {
-                let is_there = self.0.contains(&FIELD);
-                let next_step = if is_there { "add --game field" } else { "rules of this game are set with --rule" };
-                return Err(CliError::Usage(format!("--{rule} is a rule of the game `field`: {next_step}")));
+            if value.is_some() {
+                self.check_field(&format!("--{rule}"), game)?;
             }
             set(loader, &format!("--{rule}"), &format!("game.{game}.{rule}"), value.as_ref())?;
         }
@@ -141,11 +149,17 @@ impl Settings {
             let Some((key, value)) = rule.split_once('=') else {
                 return Err(CliError::Usage(format!("--rule {rule}: expected KEY=VALUE")));
             };
+            if RULES_OF_FIELD.contains(&key) {
+                self.check_field(&format!("--rule {rule}"), game)?;
+            }
             loader.flag(&format!("--rule {key}"), &format!("game.{game}.{key}"), value)?;
         }
         Ok(())
     }
 }
+
+/// Rules that have flags of their own, as the README calls them.
+const RULES_OF_FIELD: [&str; 3] = ["walkers", "visible", "avatars"];
 
 /// The file and the environment.
 fn surroundings(args: &ServeArgs, loader: &mut Loader) -> Result<(), CliError> {

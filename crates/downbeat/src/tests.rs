@@ -137,6 +137,8 @@ fn a_rule_of_the_field_is_none_of_another_game() {
         text
     };
     assert_eq!(said(own(&["demo", "--walkers", "5"])), "--walkers is a rule of the game `field`: add --game field");
+    let text = said(own(&["demo", "--rule", "walkers=5"]));
+    assert_eq!(text, "--rule walkers=5 is a rule of the game `field`: add --game field");
     let text = said(coins::<Lost>(&["demo", "--walkers", "5"]));
     assert_eq!(text, "--walkers is a rule of the game `field`: rules of this game are set with --rule");
     let text = said(coins::<Lost>(&["demo", "--rule", "shine=5"]));

@@ -136,11 +136,12 @@ fn people_read_sentences_and_addresses_where_they_asked_for_them() {
     served.bots(1, &file);
     let told = served.end();
     // Who comes and goes is not told unless somebody asks.
-    let [refused, draining] = told.lines().collect::<Vec<_>>()[..] else { panic!("{told}") };
+    let [refused, draining, stopped] = told.lines().collect::<Vec<_>>()[..] else { panic!("{told}") };
     assert!(refused.contains("  INFO admission{shard=0 conn=0."), "{told}");
     assert!(refused.contains("address=127.0.0.1}: not let in: the ticket was refused  code="), "{told}");
     assert!(refused.ends_with("code=\"UNAUTHORIZED\" ticket=\"used\""), "{told}");
     assert!(draining.ends_with("  INFO draining, 0 clients are connected  clients=0"), "{told}");
+    assert!(stopped.contains("  INFO stopped after "), "{told}");
     assert_secret(&told, &tickets);
 }
 
