@@ -3,8 +3,10 @@
 
 mod common;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -17,6 +19,10 @@ use downbeat_replica::{
 use downbeat_server::{Config, InputFigures, Notice};
 use downbeat_wire::control::{Hello, ServerMessage};
 use downbeat_wire::{CloseCode, Micros};
+use tracing::field::{Field as Name, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context as Around, SubscriberExt};
 
 /// `field` with players whose names are orders: `step 40` makes each step of its room take 40 ms more, `tell 3` makes it
 /// take 3 ms to say what the player is shown, and `panic` is what the room does in its next step.
@@ -333,4 +339,46 @@ fn an_overloaded_room_sends_less_before_it_slows_down_and_more_again_when_it_can
     assert!(report.totals.snapshots.left_out > 100 && report.totals.send_rates_lowered >= 1);
     let steps = told.iter().filter(|n| matches!(n, Notice::SendRateLowered { .. } | Notice::SendRateRaised { .. }));
     assert!((2..=6).contains(&steps.count()));
+}
+
+type Fields = BTreeMap<&'static str, String>;
+
+/// Keeps what is told of slow ticks.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<Fields>>>);
+
+impl<S: Subscriber> Layer<S> for Told {
+    fn on_event(&self, event: &Event<'_>, _: Around<'_, S>) {
+        struct Read(Fields);
+        impl Visit for Read {
+            fn record_debug(&mut self, field: &Name, value: &dyn Debug) {
+                self.0.insert(field.name(), format!("{value:?}"));
+            }
+        }
+        let mut read = Read(Fields::new());
+        event.record(&mut read);
+        if read.0.get("event").is_some_and(|event| event == "\"slow_tick\"") {
+            self.0.lock().expect("no test panics").push(read.0);
+        }
+    }
+}
+
+#[test]
+fn a_slow_tick_tells_what_took_how_long() {
+    const STEP: Duration = Duration::from_millis(40);
+    let told = Told::default();
+    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(told.clone()));
+    let server = start::<Moody>(&config::<Moody>(), &Rules { walkers: 5, ..Rules::default() });
+    let slow = Hello { name: "step 40".to_owned(), ..hello::<Moody>() };
+    let mut player = Player::<Moody>::enter(server.probe(), &slow);
+    let us = |fields: &Fields, name: &str| fields[name].parse::<u64>().expect("a number");
+    let is_blamed = |fields: &Fields| us(fields, "step_us") >= STEP.as_micros() as u64;
+    assert!(player.until(|_| told.0.lock().expect("no test panics").iter().any(is_blamed)));
+    server.stop();
+    let told = told.0.lock().expect("no test panics");
+    let slow = told.iter().find(|fields| is_blamed(fields)).expect("it was told");
+    assert_eq!((slow["room"].as_str(), slow["sessions"].as_str()), ("1", "1"));
+    let others = ["capture_us", "interest_us", "encode_us", "flush_us"];
+    let others: u64 = others.into_iter().map(|part| us(slow, part)).sum();
+    assert!(others <= us(slow, "work_us") - us(slow, "step_us") + 10, "parts add up: {slow:?}");
 }
