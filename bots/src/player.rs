@@ -137,8 +137,10 @@ impl<G: Game> Player<G> {
         if self.client.counters().snapshots == before.0 {
             return false;
         }
-        if let Some(last) = self.last_snapshot.replace(at) {
-            tally.interval.record(at.since(last).0);
+        match self.last_snapshot.replace(at) {
+            Some(last) => tally.interval.record(at.since(last).0),
+            // There was nothing to show before.
+            None => self.frame_at = at,
         }
         self.note_arrival(before.1, at);
         if let Some(error_m) = received.prediction_error_m {
@@ -181,7 +183,7 @@ impl<G: Game> Player<G> {
     /// When the bot wants to be woken; `None` before its first snapshot.
     pub(crate) fn due_at(&self) -> Option<Micros> {
         if self.id.is_none() {
-            return self.last_snapshot.map(|first| self.frame_at.max(first));
+            return self.last_snapshot.map(|_| self.frame_at);
         }
         let input_at = self.client.next_input_at()?;
         // A frame that an input will soon bring along is not worth its own.

@@ -114,6 +114,8 @@ fn phases_bring_bots_in_and_out_and_what_is_owed_is_owed_to_those_who_are_there(
     let (received, expected) =
         (snapshots.received.expect("measured") as f64, snapshots.expected.expect("measured") as f64);
     assert!((0.95..1.01).contains(&(received / expected)), "{received} of {expected}");
+    // Those who come later than the beginning were not late since then.
+    assert!(report.bots.late_us.is_some_and(|late| late.max < 3e6), "{:?}", report.bots.late_us);
     // From second 4 on: two seconds of four, of which none is left out; those of the peak are new for most of it.
     let most = (4.0 * 6.0 + 8.0 * 3.0) * f64::from(HZ);
     assert!(expected < most && expected > 4.0 * 3.0 * f64::from(HZ), "{expected} of {most}");
