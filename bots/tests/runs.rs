@@ -6,13 +6,14 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{HZ, TestServer};
+use common::{HZ, Refusing, TestServer};
 use downbeat_arena::Arena;
 use downbeat_bots::{BotsError, Options, Report, Verdict, describe, run};
 use downbeat_field::Field;
 use downbeat_replica::Schema;
 use downbeat_replica::codec::Model;
 use downbeat_replica::recording::Reader;
+use downbeat_wire::CloseCode;
 
 fn arena(players_max: u16) -> TestServer {
     TestServer::start::<Arena>(&Default::default(), players_max)
@@ -209,6 +210,20 @@ fn who_is_refused_is_told_what_to_do_and_not_that_nobody_is_there() {
     let elsewhere = Options { room: Some(99), ..base };
     said(play::<Arena>(&elsewhere).expect_err("no such room"), "room 99", "leave --room out, and the server chooses");
     said(describe(&elsewhere).expect_err("no such room"), "room 99", "leave --room out, and the server chooses");
+}
+
+#[test]
+fn a_server_of_another_version_is_told_with_what_to_do() {
+    let codes = [CloseCode::VersionMismatch, CloseCode::SchemaMismatch, CloseCode::ModelMismatch];
+    for (code, what) in codes.into_iter().zip(["protocol versions", "versions of the game", "models of the game"]) {
+        let server = Refusing::start(code, code.reason());
+        let options = Options { clients: 20, ..Options::new(server.address, server.trust.clone()) };
+        let error = play::<Arena>(&options).expect_err("nobody gets in");
+        let text = error.to_string();
+        assert!(matches!(error, BotsError::NobodyIn { .. }) && !error.is_misuse(), "{text}");
+        assert!(text.contains(what) && text.contains("update the older one"), "{text}");
+        assert!((8..20).contains(&server.refused()), "not all of them have to try");
+    }
 }
 
 #[test]

@@ -2,15 +2,12 @@
 
 mod common;
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use common::TestServer;
+use common::{Refusing, TestServer};
 use downbeat_bots::{BotsError, Options, Report, describe, run};
 use downbeat_field::{Config as Rules, Field};
 use downbeat_server::{Config, ServerReport};
-use downbeat_transport::{Clock, Driver, Event, Identity, KernelSocket, ServerOptions, Socket, SocketOptions, Trust};
 use downbeat_wire::CloseCode;
 use downbeat_wire::limits::REDIRECTS_MAX;
 
@@ -73,45 +70,15 @@ fn one_big_room_works_and_so_do_many_small_ones() {
     assert!(rooms.iter().all(|&rooms| rooms >= 8), "the shards share the load: {rooms:?}");
 }
 
-/// A server that sends everybody elsewhere, for ever. Counts whom it sent.
-fn merry_go_round(stop: Arc<AtomicBool>) -> (SocketAddr, Trust, std::thread::JoinHandle<u32>) {
-    let identity = Identity::self_signed(&["127.0.0.1"]).expect("a good name");
-    let trust = Trust::pinned(identity.fingerprint());
-    let socket = KernelSocket::bind((Ipv4Addr::LOCALHOST, 0).into(), SocketOptions::default()).expect("loopback");
-    let address = socket.local_addr();
-    let mut driver = Driver::server(&ServerOptions::new(identity), socket).expect("good options");
-    let thread = std::thread::spawn(move || {
-        let clock = Clock::start();
-        let mut sent = 0;
-        while !stop.load(Ordering::Relaxed) {
-            driver.wait(std::time::Duration::from_millis(1)).expect("loopback");
-            let now = clock.now();
-            driver.receive(now).expect("loopback");
-            driver.handle_timeouts(now).expect("loopback");
-            while let Some(event) = driver.poll_event() {
-                if let Event::Control { conn, .. } = event {
-                    driver.close(now, conn, CloseCode::Elsewhere, "7");
-                    sent += 1;
-                }
-            }
-            driver.flush(now).expect("loopback");
-        }
-        sent
-    });
-    (address, trust, thread)
-}
-
 #[test]
 fn who_is_sent_elsewhere_again_and_again_gives_up_and_says_why() {
-    let stop = Arc::new(AtomicBool::new(false));
-    let (address, trust, thread) = merry_go_round(Arc::clone(&stop));
-    let options = Options { clients: 1, ..Options::new(address, trust) };
+    let server = Refusing::start(CloseCode::Elsewhere, "7");
+    let options = Options { clients: 1, ..Options::new(server.address, server.trust.clone()) };
     let played = run::<Field>(&options, &mut |_| {}, &AtomicBool::new(false)).map(drop);
     for error in [played, describe(&options).map(drop)].map(|ended| ended.expect_err("nobody lets it in")) {
         assert!(matches!(error, BotsError::NobodyIn { .. } | BotsError::Undescribed { .. }), "{error}");
         let error = error.to_string();
         assert!(error.contains("ELSEWHERE (20)") && error.ends_with("so try again"), "{error}");
     }
-    stop.store(true, Ordering::Relaxed);
-    assert_eq!(thread.join().expect("it only sends away"), 2 * (1 + REDIRECTS_MAX));
+    assert_eq!(server.refused(), 2 * (1 + REDIRECTS_MAX));
 }

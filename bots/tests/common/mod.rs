@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use downbeat_replica::Game;
 use downbeat_server::{Config, Listen, Server, ServerReport, Stop};
-use downbeat_transport::Trust;
+use downbeat_transport::{Clock, Driver, Event, Identity, KernelSocket, ServerOptions, Socket, SocketOptions, Trust};
+use downbeat_wire::CloseCode;
 
 pub(crate) const HZ: u32 = 60;
 
@@ -109,5 +110,49 @@ impl Gate {
             std::thread::sleep(time);
             shut.store(true, Ordering::Relaxed);
         });
+    }
+}
+
+/// A server that closes every connection once it has said hello, always for the same reason. Counts whom it refused.
+pub(crate) struct Refusing {
+    pub(crate) address: SocketAddr,
+    pub(crate) trust: Trust,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<u32>,
+}
+
+impl Refusing {
+    pub(crate) fn start(code: CloseCode, reason: &'static str) -> Self {
+        let identity = Identity::self_signed(&["127.0.0.1"]).expect("a good name");
+        let trust = Trust::pinned(identity.fingerprint());
+        let socket = KernelSocket::bind(([127, 0, 0, 1], 0).into(), SocketOptions::default()).expect("loopback");
+        let address = socket.local_addr();
+        let mut driver = Driver::server(&ServerOptions::new(identity), socket).expect("good options");
+        let (stop, mut refused) = (Arc::new(AtomicBool::new(false)), 0);
+        let is_over = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            let clock = Clock::start();
+            while !is_over.load(Ordering::Relaxed) {
+                driver.wait(Duration::from_millis(1)).expect("loopback");
+                let now = clock.now();
+                driver.receive(now).expect("loopback");
+                driver.handle_timeouts(now).expect("loopback");
+                while let Some(event) = driver.poll_event() {
+                    if let Event::Control { conn, .. } = event {
+                        driver.close(now, conn, code, reason);
+                        refused += 1;
+                    }
+                }
+                driver.flush(now).expect("loopback");
+            }
+            refused
+        });
+        Self { address, trust, stop, thread }
+    }
+
+    /// Ends, and says how many it refused.
+    pub(crate) fn refused(self) -> u32 {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().expect("it only refuses")
     }
 }
