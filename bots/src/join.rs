@@ -283,7 +283,9 @@ impl<G: Bots> Herd<'_, G> {
         let now = self.clock.now();
         match std::mem::replace(&mut self.bots[index], Stage::Refused) {
             Stage::Playing { player, .. } => {
-                self.reasons.add(now, true, code, why);
+                // Where nobody says when it ended, it did when it fell silent.
+                let at = code.map_or(player.last_snapshot, |_| None).unwrap_or(now);
+                self.reasons.add(at, true, code, why);
                 self.bots[index] = Stage::Lost(player);
             }
             Stage::Light { .. } => {

@@ -125,7 +125,9 @@ impl<G: Bots> Herd<'_, G> {
         let is_final = refused.is_some_and(|code| !matches!(code, CloseCode::Overloaded | CloseCode::Elsewhere));
         let over = back.lost + Micros(u64::from(back.resumable.window_s) * 1_000_000);
         if is_final || now + back.pause >= over {
-            self.reasons.add(self.clock.now(), true, code_of(reason), told(reason));
+            // Where nobody says when it ended, it did when it fell silent.
+            let at = if is_final { now } else { back.heard() };
+            self.reasons.add(at, true, code_of(reason), told(reason));
             self.bots[index] = Stage::Lost(back.into_player());
             return;
         }

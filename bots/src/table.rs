@@ -56,8 +56,8 @@ fn head(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
 }
 
 fn distributions(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
-    writeln!(f, "{:28}{:>9}{:>9}{:>9}{:>9}{:>9}", "", "p50", "p90", "p99", "p99.9", "max")?;
-    let rows: [(&str, &Option<Percentiles>, usize, &str); 9] = [
+    let rows: [(&str, &Option<Percentiles>, usize, &str); 10] = [
+        ("joining, ms", &report.join_ms, 1, "from the first packet to the welcome"),
         ("round trip, ms", &report.rtt_ms, 2, "network and both ends, by QUIC"),
         ("input to ack, ms", &report.input_to_ack_ms, 1, "press a key -> the server's answer is here"),
         ("input to visible, ms", &report.input_to_visible_ms, 1, "press a key -> another player sees it"),
@@ -68,6 +68,9 @@ fn distributions(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
         ("tick start jitter, us", &report.tick_start_jitter_us, 0, "how unpunctual ticks begin"),
         ("bots late, us", &report.bots.late_us, 0, "how unpunctual the bots themselves were"),
     ];
+    if rows.iter().any(|(_, told, ..)| told.is_some()) {
+        writeln!(f, "{:28}{:>9}{:>9}{:>9}{:>9}{:>9}", "", "p50", "p90", "p99", "p99.9", "max")?;
+    }
     for (name, told, digits, meaning) in rows {
         let Some(told) = told else { continue };
         write!(f, "{name:28}")?;
