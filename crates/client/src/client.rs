@@ -11,6 +11,7 @@ use downbeat_replica::{
 use downbeat_wire::packet::{Arrivals, DownHead, InputReport};
 use downbeat_wire::{Held, Resumed};
 
+use crate::account::Account;
 use crate::clock::{InputClock, ViewClock};
 use crate::copy::Space;
 use crate::limits::{EVENTS_WAITING_MAX, HISTORY_TICKS, LATENCIES_MAX, RELIABLE_WAITING_FEW, REPEATS_UNMEASURED};
@@ -368,6 +369,18 @@ impl<G: Game> Client<G> {
     pub const fn counters(&self) -> &Counters {
         &self.counters
     }
+
+    /// As [`Mirror::set_account`].
+    pub fn set_account(&mut self, keeps: bool) {
+        self.mirror.set_account(keeps);
+    }
+
+    /// As [`Mirror::account`].
+    #[must_use]
+    pub fn account(&self) -> Option<&Account> {
+        self.mirror.account()
+    }
+
     /// What waits for its moment: for tests and tools.
     #[must_use]
     pub fn waiting(&self) -> Waiting {

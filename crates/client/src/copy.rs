@@ -1,12 +1,13 @@
 //! The client's copy of what it is shown: slots, each with the states that arrived of its entity.
 
+use crate::account::{Item, Meter, Record};
 use crate::limits::EXTRAPOLATION_MAX;
 use crate::states::States;
 use downbeat_replica::codec::{self, History, Model, Walk, guess, wakes};
 use downbeat_replica::limits::SLOTS_MAX;
 use downbeat_replica::range::Decoder;
 use downbeat_replica::{
-    Between, Cut, DecodeError, EPOCH_ORDER, Enter, Frames, Kind, Leave, Schema, Tick, take_count, take_refs,
+    Between, Coding, Cut, DecodeError, EPOCH_ORDER, Enter, Frames, Kind, Leave, Schema, Tick, take_count, take_refs,
 };
 use downbeat_wire::Base;
 use downbeat_wire::packet::DownHead;
@@ -85,11 +86,12 @@ impl Copy {
     /// When one does not decode. Those before it have been taken in, which does no harm: each is true.
     pub(crate) fn receive(
         &mut self,
-        schema: &Schema,
-        model: &Model,
+        coding: &Coding,
         head: &DownHead,
         input: &mut Decoder<'_>,
+        meter: &mut impl Meter,
     ) -> Result<(), DecodeError> {
+        let Coding { schema, model, .. } = coding;
         let behind = self.align(head.tick)?;
         let known = Frames(u64::from(head.known.bits()) << 1);
         let seen = known.later(behind);
@@ -108,10 +110,12 @@ impl Copy {
             self.lapse(head.tick, self.epoch);
             anew = Some(self.epoch);
         }
+        meter.note(Item::Head, datagram.input);
         self.named.clear();
         self.take_leaves(&mut datagram)?;
-        self.take_newcomers(&mut datagram, anew)?;
-        self.take_members(&mut datagram)
+        meter.note(Item::Leave, datagram.input);
+        self.take_newcomers(&mut datagram, anew, meter)?;
+        self.take_members(&mut datagram, meter)
     }
 
     /// The datagram was decoded to its end: later ones may build on it.
@@ -185,11 +189,18 @@ impl Copy {
     }
 
     /// `anew`: the datagram builds on nothing since then, so that who lapsed by that and enters is who it was.
-    fn take_newcomers(&mut self, datagram: &mut Datagram<'_, '_>, anew: Option<Tick>) -> Result<(), DecodeError> {
+    fn take_newcomers(
+        &mut self,
+        datagram: &mut Datagram<'_, '_>,
+        anew: Option<Tick>,
+        meter: &mut impl Meter,
+    ) -> Result<(), DecodeError> {
         let count = take_count(SLOTS_MAX, "number of newcomers", datagram.input)?;
+        meter.note(Item::Enter { kind: None }, datagram.input);
         let from = if count > 0 { self.own_state(datagram)? } else { None };
         for _ in 0..count {
             let Enter { slot, kind, avatar } = Enter::decode(datagram.schema.entities.len(), datagram.input)?;
+            meter.note(Item::Enter { kind: Some(kind) }, datagram.input);
             self.named.push(slot);
             let table = &datagram.schema.entities[kind];
             let from = from.map(|kind| (&datagram.schema.entities[kind], true, &*self.avatar));
@@ -197,8 +208,9 @@ impl Copy {
             let (model, history) = (datagram.model.kind(kind, avatar), History::guess(&self.guess));
             self.state.clone_from(&self.guess);
             self.walk.begin(model, &history);
-            self.walk.body(model, &history, datagram.input, &mut self.state)?;
-            take_refs(table, datagram.input, &mut self.state)?;
+            let record = Record { model, history: &history, kind, table, enters: true, avatar };
+            meter.read_body(&mut self.walk, record, datagram.input, &mut self.state)?;
+            take_names(kind, table, datagram.input, &mut self.state, meter)?;
             let state = std::mem::take(&mut self.state);
             let interval = self.interval;
             let entered = self.slot(slot).enter(datagram, (kind, avatar), anew, interval, &state);
@@ -232,10 +244,11 @@ impl Copy {
     }
 
     /// Those that both ends know: first who is awake, then the sleepers that wake.
-    fn take_members(&mut self, datagram: &mut Datagram<'_, '_>) -> Result<(), DecodeError> {
+    fn take_members(&mut self, datagram: &mut Datagram<'_, '_>, meter: &mut impl Meter) -> Result<(), DecodeError> {
         let Self { slots, walk, state, named, sleepers, interval, .. } = self;
         let mut desk = Desk { walk, state, interval: *interval };
         let cut = Cut::decode(datagram.input);
+        meter.note(Item::Head, datagram.input);
         named.sort_unstable();
         sleepers.clear();
         for (slot, place) in slots.iter_mut().enumerate() {
@@ -243,7 +256,7 @@ impl Copy {
             if named.binary_search(&(slot as u16)).is_ok() {
                 continue;
             }
-            if !shown.take(false, cut, &mut desk, datagram)? {
+            if !shown.take(false, cut, &mut desk, datagram, meter)? {
                 sleepers.push(slot as u16);
             }
         }
@@ -252,14 +265,17 @@ impl Copy {
         }
         let model = datagram.model.kind(0, false);
         let mut asleep = &sleepers[..];
-        for _ in 0..wakes::take_count(model, asleep.len() as u32, datagram.input)? {
+        let waking = wakes::take_count(model, asleep.len() as u32, datagram.input)?;
+        meter.note(Item::Wakes, datagram.input);
+        for _ in 0..waking {
             let gap = wakes::take_gap(model, asleep.len() as u32, datagram.input)? as usize;
+            meter.note(Item::Wakes, datagram.input);
             let (still, rest) = asleep.split_at(gap);
             let (&waking, rest) = rest.split_first().ok_or(DecodeError::TooLarge("number of sleepers"))?;
             asleep = rest;
             still.iter().for_each(|&slot| slots[usize::from(slot)].tell(datagram));
             if let Some(shown) = &mut slots[usize::from(waking)].shown {
-                shown.take(true, cut, &mut desk, datagram)?;
+                shown.take(true, cut, &mut desk, datagram, meter)?;
             }
         }
         asleep.iter().for_each(|&slot| slots[usize::from(slot)].tell(datagram));
@@ -296,6 +312,20 @@ impl Copy {
     pub(crate) fn avatar(&self) -> Option<&Shown> {
         self.present().map(|(_, shown)| shown).filter(|shown| shown.avatar).max_by_key(|shown| shown.entered)
     }
+}
+
+/// Reads the entities that a state of this kind names.
+#[inline]
+fn take_names(
+    kind: usize,
+    table: &Kind,
+    input: &mut Decoder<'_>,
+    state: &mut [i32],
+    meter: &mut impl Meter,
+) -> Result<(), DecodeError> {
+    take_refs(table, input, state)?;
+    meter.note(Item::Names { kind }, input);
+    Ok(())
 }
 
 /// What reading a record needs of the copy.
@@ -396,6 +426,7 @@ impl Shown {
         cut: Cut,
         desk: &mut Desk<'_>,
         datagram: &mut Datagram<'_, '_>,
+        meter: &mut impl Meter,
     ) -> Result<bool, DecodeError> {
         let table = &datagram.schema.entities[self.kind];
         let model = datagram.model.kind(self.kind, self.avatar);
@@ -424,18 +455,23 @@ impl Shown {
         if history.sleeps() && !waking {
             return Ok(false);
         }
+        let presence = Item::Presence { kind: self.kind };
         if !cut.is_told(datagram.input) {
+            meter.note(presence, datagram.input);
             return Ok(true);
         }
         desk.walk.begin(model, &history);
-        if !history.sleeps() && !desk.walk.presence(model, datagram.input, false)? {
+        let is_told = history.sleeps() || desk.walk.presence(model, datagram.input, false)?;
+        meter.note(presence, datagram.input);
+        if !is_told {
             self.tell(datagram);
             return Ok(true);
         }
         desk.state.clear();
         desk.state.extend_from_slice(history.newest().lanes);
-        desk.walk.body(model, &history, datagram.input, desk.state)?;
-        take_refs(table, datagram.input, desk.state)?;
+        let record = Record { model, history: &history, kind: self.kind, table, enters: false, avatar: self.avatar };
+        meter.read_body(desk.walk, record, datagram.input, desk.state)?;
+        take_names(self.kind, table, datagram.input, desk.state, meter)?;
         self.spell(datagram, desk.interval, desk.state);
         Ok(true)
     }

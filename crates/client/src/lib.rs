@@ -5,6 +5,7 @@
 //! with a [`Mirror`].
 #![forbid(unsafe_code)]
 
+mod account;
 mod client;
 mod clock;
 mod copy;
@@ -23,6 +24,7 @@ mod types;
 mod waits;
 mod window;
 
+pub use account::{Account, Cost, Item};
 pub use client::Client;
 pub use mirror::Mirror;
 pub use sync_test::SyncFault;

@@ -9,6 +9,7 @@ use downbeat_replica::{Coding, DecodeError, ReliableReader, Tick, ToldEvent, tak
 use downbeat_wire::packet::{Acks, DownHead};
 use downbeat_wire::{Held, Resumed};
 
+use crate::account::{Account, Item, Meter};
 use crate::copy::Copy;
 use crate::limits::{TICK_RATE_HZ_MAX, UNANSWERED_MAX};
 use crate::sender::Sender;
@@ -59,6 +60,8 @@ pub struct Mirror {
     events_read: u64,
     /// Snapshots since the last datagram to the server.
     unanswered: usize,
+    /// What snapshots cost, if anybody wants to know.
+    account: Option<Box<Account>>,
 }
 
 /// What became of a datagram that decodes.
@@ -93,6 +96,7 @@ impl Mirror {
             reliable: ReliableReader::default(),
             events_read: 0,
             unanswered: 0,
+            account: None,
         }
     }
 
@@ -114,6 +118,15 @@ impl Mirror {
 
     /// As [`Self::receive`], but entities that left stay until they are forgotten, since they may still be shown.
     pub(crate) fn take(&mut self, datagram: &[u8]) -> Result<Taken, DecodeError> {
+        let Some(mut account) = self.account.take() else { return self.read(datagram, &mut ()) };
+        account.begin(datagram.len());
+        let taken = self.read(datagram, &mut *account);
+        account.end(datagram.len(), matches!(taken, Ok(Taken::New { .. })));
+        self.account = Some(account);
+        taken
+    }
+
+    fn read(&mut self, datagram: &[u8], meter: &mut impl Meter) -> Result<Taken, DecodeError> {
         self.events.clear();
         let mut input = Decoder::new(datagram);
         let head = DownHead::decode(self.newest, &mut input)?;
@@ -121,8 +134,8 @@ impl Mirror {
         if self.seen.is_some_and(|seen| seen.contains(number)) {
             return Ok(Taken::Again(head.tick));
         }
-        self.copy.receive(&self.coding.schema, &self.coding.model, &head, &mut input)?;
-        let events = self.read_events(head.tick, &mut input)?;
+        self.copy.receive(&self.coding, &head, &mut input, meter)?;
+        let events = self.read_events(head.tick, &mut input, meter)?;
         input.finish()?;
         self.copy.confirm(head.tick);
         self.events = events;
@@ -135,11 +148,18 @@ impl Mirror {
         Ok(Taken::New { head, newest, ahead })
     }
 
-    fn read_events(&self, tick: Tick, input: &mut Decoder<'_>) -> Result<Vec<ToldEvent>, DecodeError> {
+    fn read_events(
+        &self,
+        tick: Tick,
+        input: &mut Decoder<'_>,
+        meter: &mut impl Meter,
+    ) -> Result<Vec<ToldEvent>, DecodeError> {
         let count = take_count(EVENTS_PER_DATAGRAM_MAX, "number of events", input)?;
+        meter.note(Item::Event { kind: None }, input);
         let mut events = Vec::new();
         for _ in 0..count {
             let (kind, age, lanes) = take_event(&self.coding.schema, input)?;
+            meter.note(Item::Event { kind: Some(kind) }, input);
             events.push(ToldEvent { tick: tick.offset(-i64::from(age)), kind, lanes });
         }
         Ok(events)
@@ -194,6 +214,17 @@ impl Mirror {
             (self.reliable, self.events_read) = (ReliableReader::default(), resumed.events_from);
         }
         Ok(())
+    }
+
+    /// Keeps account from now on of what snapshots cost, or no longer. That costs a few per cent of the time of reading them.
+    pub fn set_account(&mut self, keeps: bool) {
+        self.account = keeps.then(Box::default);
+    }
+
+    /// What snapshots cost since [`Self::set_account`]; `None` where nobody asked.
+    #[must_use]
+    pub fn account(&self) -> Option<&Account> {
+        self.account.as_deref()
     }
 
     /// What is known of each slot, ascending.

@@ -219,6 +219,13 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    /// The bytes that were taken in, those included that are read ahead, and what is left of the interval. What was decoded
+    /// so far was worth 8 bits for each of the bytes, less the binary logarithm of the interval.
+    #[must_use]
+    pub const fn state(&self) -> (usize, u64) {
+        (self.at, self.range)
+    }
+
     /// Ends reading.
     ///
     /// # Errors

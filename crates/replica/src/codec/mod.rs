@@ -46,6 +46,7 @@
 //! | `net`, `table`, `bucket` | trained parts: networks and tables; residuals as symbols |
 //! | `record` | the walk over a record's slots that encoder, decoder and trainer take alike |
 //! | `ops` | decisions kept for many clients |
+//! | `meter` | what each of them costs |
 //! | [`wakes`] | which of the sleepers have a record |
 //! | `model`, `file` | the model of a kind, and of a game as a file |
 //! | [`train`](mod@train) | fits models to recordings |
@@ -56,6 +57,7 @@ mod forecast;
 mod guess;
 mod history;
 mod math;
+mod meter;
 mod model;
 mod net;
 mod ops;
@@ -70,6 +72,7 @@ pub mod wakes;
 pub use file::{Model, ModelError};
 pub use guess::guess;
 pub use history::{History, Known};
+pub use meter::{Metered, bits_read};
 pub use model::KindModel;
 pub use ops::{Op, cost};
 pub use plan::Plan;
