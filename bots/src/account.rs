@@ -2,8 +2,10 @@
 
 use downbeat_wire::Micros;
 
+use crate::accounting::{Accounting, Collector, Udp};
 use crate::course::Window;
 use crate::herd::{Herd, Stage};
+use crate::outliers::{Outlier, worst};
 use crate::report::{Clients, GateResult, GroupClients, GroupReport, Light, PhaseReport, Report, SCHEMA};
 use crate::scenario::{Group, Scenario};
 use crate::seats::Seat;
@@ -26,6 +28,7 @@ impl<G: Bots> Herd<'_, G> {
         all.blocked += self.unsettled.blocked;
         let (figures, growth) = self.figures(now, &all, |_| true);
         let mut report = self.with_head(figures, now.since(joined), now.since(since));
+        report.series = self.course.series.clone();
         if self.options.scenario.is_some() {
             let groups = self.scenario.groups.iter().zip(&self.tallies).enumerate();
             let part = |(index, (group, tally))| {
@@ -34,6 +37,10 @@ impl<G: Bots> Herd<'_, G> {
             report.groups = groups.map(part).collect();
         }
         if self.is_measured() {
+            all.budget.sampling = self.sampling;
+            report.budget = all.budget.budget(report.tick_rate_hz, self.latency());
+            report.outliers = worst(self.each_bot());
+            report.accounting = self.bytes_spent();
             self.judge_loop(&mut report, &growth, now.since(since));
         }
         report
@@ -86,8 +93,7 @@ impl<G: Bots> Herd<'_, G> {
                 _ => {}
             }
         }
-        let headers = if self.options.connect.ip().to_canonical().is_ipv4() { 28 } else { 48 };
-        growth.fill(&mut report, headers);
+        growth.fill(&mut report, self.options.header_bytes());
         if let Some(light) = &mut report.light {
             let client_seconds = light_us as f64 / 1e6;
             light.received = Some(tally.light_snapshots);
@@ -96,6 +102,57 @@ impl<G: Bots> Herd<'_, G> {
                 (client_seconds > 0.0).then(|| tally.light_snapshots as f64 / client_seconds);
         }
         (report, growth)
+    }
+
+    /// The latency that is imitated, where it is the same for all bots.
+    fn latency(&self) -> Option<Micros> {
+        match self.scenario.nets().0.as_slice() {
+            [only] if !only.is_perfect() => Some(only.latency),
+            _ => None,
+        }
+    }
+
+    /// What bytes were spent on, by the bots that kept account.
+    fn bytes_spent(&self) -> Option<Accounting> {
+        let mut collector = Collector::default();
+        for bot in &self.bots {
+            let (Stage::Playing { player, .. } | Stage::Lost(player)) = bot else { continue };
+            let (Some(base), Some(latest)) = (&player.base, &player.latest) else { continue };
+            let (Some(account), Some(sent)) = (player.client.account(), &player.sent) else { continue };
+            let (old, new) = (&base.stats, &latest.stats);
+            let udp = |datagrams: [u64; 2], bytes: [u64; 2]| Udp {
+                datagrams: datagrams[1] - datagrams[0],
+                bytes: bytes[1] - bytes[0],
+            };
+            let down = udp([old.datagrams_in, new.datagrams_in], [old.bytes_in, new.bytes_in]);
+            let up = udp([old.datagrams_out, new.datagrams_out], [old.bytes_out, new.bytes_out]);
+            collector.add(latest.at.since(base.at).as_secs_f64(), account, sent, (down, up));
+        }
+        collector.finish(&self.coding.schema, self.options.header_bytes())
+    }
+
+    /// The figures of each bot that was measured.
+    fn each_bot(&self) -> Vec<Outlier> {
+        let (tick_rate_hz, send_rate_hz) = self.rates.unwrap_or_default();
+        let is_named = self.options.scenario.is_some();
+        let of_bot = |(seat, bot): (&Seat, &Stage<G>)| {
+            let (Stage::Playing { player, .. } | Stage::Lost(player)) = bot else { return None };
+            let (base, latest) = (player.base.as_ref()?, player.latest.as_ref()?);
+            let mut growth = Growth::default();
+            growth.add(base, latest, tick_rate_hz, send_rate_hz);
+            Some(Outlier {
+                bot: seat.number as u64,
+                group: is_named.then(|| self.scenario.groups[seat.group].name.clone()),
+                rtt_ms: Some(player.path.rtt().unwrap_or(latest.stats.rtt).0 as f64 / 1e3),
+                input_to_ack_ms: player.own.ack(),
+                input_to_visible_ms: player.own.visible(),
+                missing_ratio: growth.missing_ratio(),
+                starved_ratio: growth.starved_ratio(),
+                mispredictions: growth.mispredicted(),
+                down_wire_bytes_per_s: growth.down_wire_bytes_per_s(self.options.header_bytes()),
+            })
+        };
+        self.seats.iter().zip(&self.bots).filter_map(of_bot).collect()
     }
 
     /// What was asked for, around the figures.

@@ -4,12 +4,15 @@ use std::collections::VecDeque;
 
 use downbeat_wire::{CloseCode, Micros};
 
+use crate::accounting::ACCOUNTED_MAX;
+use crate::budget::Mean;
 use crate::herd::{Herd, Stage};
 use crate::options::Options;
-use crate::progress::{Progress, RunStage};
+use crate::progress::{Grown, Progress, RunStage};
 use crate::report::Ended;
 use crate::scenario::{Scenario, Schedule};
 use crate::seats::Seat;
+use crate::series::Series;
 use crate::tally::Growth;
 use crate::{Bots, machine};
 
@@ -44,9 +47,20 @@ pub(crate) struct Course {
     too_many_lost: bool,
     /// CPU time of the loop when the measurement began.
     pub(crate) cpu_base: Option<std::time::Duration>,
-    /// Mispredictions up to the last look, and of those who have left.
-    mispredicted: u64,
-    mispredicted_left: u64,
+    pub(crate) second: SecondUnderWay,
+    pub(crate) series: Series,
+    /// Every so manyth bot keeps account of what bytes are spent on.
+    account_every: Option<usize>,
+}
+
+/// The second that is not over.
+#[derive(Default)]
+pub(crate) struct SecondUnderWay {
+    pub(crate) began: Micros,
+    /// What the run was at then.
+    stage: RunStage,
+    /// What those who have left since then grew by.
+    left: Grown,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -75,8 +89,12 @@ impl Course {
             },
             too_many_lost: false,
             cpu_base: None,
-            mispredicted: 0,
-            mispredicted_left: 0,
+            second: SecondUnderWay::default(),
+            series: Series::default(),
+            account_every: options.explain.then(|| {
+                let full = seats.iter().filter(|seat| !seat.is_light).count();
+                full.div_ceil(ACCOUNTED_MAX).max(1)
+            }),
         }
     }
 
@@ -116,7 +134,7 @@ impl<G: Bots> Herd<'_, G> {
         match std::mem::replace(&mut self.bots[index], Stage::Waiting) {
             Stage::Playing { conn, mut player, .. } => {
                 if let Some(stats) = self.lines.stats(conn) {
-                    player.latest = Some(player.marks(now, stats, self.lines.dropped(conn)));
+                    player.latest = Some(player.marks(now, stats, self.lines.passed(conn)));
                 }
                 self.take_leave(index, &player);
             }
@@ -139,7 +157,9 @@ impl<G: Bots> Herd<'_, G> {
         if let Some(mates) = self.rooms.get_mut(&player.room) {
             mates.retain(|&mate| mate != index);
         }
-        self.course.mispredicted_left += player.client.counters().mispredicted;
+        if let Some(latest) = &player.latest {
+            self.course.second.left.add(&player.told, latest, self.options.header_bytes());
+        }
         let (tick_rate_hz, send_rate_hz) = self.rates.unwrap_or_default();
         if let (Some(base), Some(latest)) = (&player.base, &player.latest) {
             let mut growth = Growth::default();
@@ -158,17 +178,17 @@ impl<G: Bots> Herd<'_, G> {
     pub(crate) fn sample(&mut self, now: Micros) {
         let is_measured = matches!(self.course.window, Window::Measuring { .. });
         let (mut lost, mut entered) = (0, 0);
-        for (seat, bot) in self.seats.iter().zip(&mut self.bots) {
+        for (index, (seat, bot)) in self.seats.iter().zip(&mut self.bots).enumerate() {
             entered += usize::from(seat.entered);
             lost += usize::from(bot.is_lost());
             let Stage::Playing { conn, player, .. } = bot else { continue };
             let Some(stats) = self.lines.stats(*conn) else { continue };
             let is_settled = now >= player.settled;
             let tally = if is_settled { &mut self.tallies[seat.group] } else { &mut self.unsettled };
-            tally.record_rtt(stats.rtt);
-            player.latest = Some(player.marks(now, stats, self.lines.dropped(*conn)));
+            tally.record_rtt(player.path.rtt().unwrap_or(stats.rtt), stats.rtt);
+            player.latest = Some(player.marks(now, stats, self.lines.passed(*conn)));
             if is_measured && is_settled && player.base.is_none() {
-                player.base = player.latest;
+                player.begin(self.course.account_every.is_some_and(|every| index.is_multiple_of(every)));
             }
         }
         self.course.too_many_lost = lost as f64 > self.scenario.lost_share_max * entered as f64;
@@ -219,6 +239,7 @@ impl<G: Bots> Herd<'_, G> {
         for tally in self.tallies.iter_mut().chain([&mut self.unsettled]) {
             tally.restart();
         }
+        self.sampling = Mean::default();
         for (seat, bot) in self.seats.iter_mut().zip(&self.bots) {
             if matches!(bot, Stage::Light { .. }) {
                 seat.since = now;
@@ -257,41 +278,52 @@ impl<G: Bots> Herd<'_, G> {
         }
     }
 
-    /// The last second.
-    pub(crate) fn progress(&mut self, now: Micros, took: Micros) -> Progress {
+    /// Ends the second under way.
+    pub(crate) fn progress(&mut self, now: Micros) -> Progress {
         let is_in = |bot: &&Stage<G>| matches!(bot, Stage::Playing { .. } | Stage::Light { .. });
         let playing = self.bots.iter().filter(is_in).count();
-        let mispredicted = self.bots.iter().filter_map(|bot| match bot {
-            Stage::Playing { player, .. } | Stage::Lost(player) => Some(player.client.counters().mispredicted),
-            _ => None,
-        });
-        let mispredicted = self.course.mispredicted_left + mispredicted.sum::<u64>();
-        let before = std::mem::replace(&mut self.course.mispredicted, mispredicted);
-        // Those who are away for a moment are not counted.
-        let mispredictions = mispredicted.saturating_sub(before);
+        let grown = self.grown();
         let mut second = std::mem::take(&mut self.unsettled.second);
         for tally in &mut self.tallies {
             second.add(&tally.second);
             tally.second.clear();
         }
-        let progress = Progress {
+        let stage = match self.course.window {
+            Window::Joining => RunStage::Joining,
+            Window::WarmUp { .. } => RunStage::WarmUp,
+            Window::Measuring { .. } => RunStage::Measuring,
+        };
+        let ended =
+            std::mem::replace(&mut self.course.second, SecondUnderWay { began: now, stage, left: Grown::default() });
+        let times = (now.as_secs_f64(), now.since(ended.began).as_secs_f64());
+        let row = second.row(ended.stage, times, playing, &grown);
+        self.course.series.push(row);
+        second.clear();
+        self.unsettled.second = second;
+        Progress {
             elapsed_s: now.as_secs_f64(),
-            stage: match self.course.window {
-                Window::Joining => RunStage::Joining,
-                Window::WarmUp { .. } => RunStage::WarmUp,
-                Window::Measuring { .. } => RunStage::Measuring,
-            },
+            stage,
             asked: self.bots.len(),
             playing,
             failed: (self.reasons.count(true) + self.reasons.count(false)) as usize,
-            rtt_ms: second.rtt.median(1e3),
-            input_to_ack_ms: second.ack.median(1e3),
-            snapshots_per_s: second.snapshots as f64 / took.as_secs_f64(),
-            mispredictions,
-        };
-        second.clear();
-        self.unsettled.second = second;
-        progress
+            rtt_ms: row.rtt_ms.map(|rtt| rtt.p50),
+            input_to_ack_ms: row.input_to_ack_ms.map(|ack| ack.p50),
+            snapshots_per_s: row.snapshots_per_s,
+            mispredictions: row.mispredictions,
+            row,
+        }
+    }
+
+    /// What the counters of all bots grew by since this was last asked. Who is away for a moment is asked when he is back.
+    fn grown(&mut self) -> Grown {
+        let mut grown = self.course.second.left;
+        for bot in &mut self.bots {
+            let (Stage::Playing { player, .. } | Stage::Lost(player)) = bot else { continue };
+            let Some(latest) = player.latest else { continue };
+            grown.add(&player.told, &latest, self.options.header_bytes());
+            player.told = latest;
+        }
+        grown
     }
 }
 

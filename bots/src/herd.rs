@@ -17,6 +17,7 @@ use downbeat_wire::control::{ClientMessage, ControlReader, frame};
 
 use crate::Bots;
 use crate::agenda::Agenda;
+use crate::budget::Mean;
 use crate::course::{Course, Window};
 use crate::dice::Dice;
 use crate::light::Light;
@@ -43,6 +44,9 @@ const SAMPLE_EVERY: Micros = Micros::from_millis(250);
 
 /// Timers of connections may wait this long, so that those of many fire at once.
 const TIMER_SLACK: Micros = Micros(500);
+
+/// What is left of the last second gets a row of its own if it is as long as this.
+const ROW_MIN: Micros = Micros::from_millis(250);
 
 /// How often the loop looks up at least.
 const WAIT_MAX: Micros = Micros::from_millis(20);
@@ -127,6 +131,8 @@ pub(crate) struct Herd<'a, G: Bots> {
     flushed: Micros,
     /// Handshakes and hellos do not wait for inputs.
     pub(crate) flush_now: bool,
+    /// From sampling an input to its packet, in microseconds.
+    pub(crate) sampling: Mean,
 }
 
 impl<'a, G: Bots> Herd<'a, G> {
@@ -166,6 +172,7 @@ impl<'a, G: Bots> Herd<'a, G> {
             datagram: Vec::new(),
             flushed: Micros::default(),
             flush_now: false,
+            sampling: Mean::default(),
             seats,
         }
     }
@@ -173,7 +180,6 @@ impl<'a, G: Bots> Herd<'a, G> {
     /// Plays until the time is over, everybody is lost, or `stop` is set.
     pub(crate) fn play(&mut self, told: &mut dyn FnMut(&Progress), stop: &AtomicBool) -> Result<(), BotsError> {
         let mut sample_at = Micros::default();
-        let mut second = self.clock.now();
         loop {
             // Inputs first: a burst of snapshots takes its time, and none of them is late yet.
             self.wake_due()?;
@@ -187,9 +193,8 @@ impl<'a, G: Bots> Herd<'a, G> {
                 self.give_up_joining(now);
                 self.break_lines(now);
                 self.dial_away(now)?;
-                if now.since(second) >= Micros::from_millis(1_000) {
-                    told(&self.progress(now, now.since(second)));
-                    second = now;
+                if now.since(self.course.second.began) >= Micros::from_millis(1_000) {
+                    told(&self.progress(now));
                 }
             }
             self.follow_schedule(now);
@@ -197,6 +202,9 @@ impl<'a, G: Bots> Herd<'a, G> {
             if let Some(ended) = self.end_of_run(now, stop.load(Ordering::Relaxed)) {
                 self.course.ended = ended;
                 self.sample(now);
+                if now.since(self.course.second.began) >= ROW_MIN {
+                    self.progress(now);
+                }
                 self.note_silence(now);
                 return Ok(());
             }
@@ -258,7 +266,7 @@ impl<'a, G: Bots> Herd<'a, G> {
         }
         tally.second.snapshots += 1;
         if player.client.owes_answer() {
-            player.client.transmit(&mut self.datagram);
+            player.transmit(&mut self.datagram);
             tally.blocked += u64::from(self.lines.send_datagram(conn, &self.datagram).is_err());
         }
         if let Some(recorder) = self.recorder.as_mut().filter(|recorder| recorder.bot == index) {
@@ -292,6 +300,7 @@ impl<'a, G: Bots> Herd<'a, G> {
     /// Wakes bots that are due, a batch at most, and sends what they did.
     fn wake_due(&mut self) -> io::Result<()> {
         let mut sent = false;
+        let (mut sampled_sum, mut sampled) = (0.0, 0);
         for _ in 0..WAKES_MAX {
             let now = self.clock.now();
             let Some((due, index)) = self.agenda.pop(now) else { break };
@@ -303,7 +312,8 @@ impl<'a, G: Bots> Herd<'a, G> {
                     }
                     let sends = player.wake(now, tally, &mut self.seen);
                     if sends {
-                        player.client.transmit(&mut self.datagram);
+                        player.transmit(&mut self.datagram);
+                        (sampled_sum, sampled) = (sampled_sum + now.0 as f64, sampled + 1);
                     }
                     if let Some(look) = player.take_look() {
                         let message = frame(&ClientMessage::Look { look });
@@ -318,21 +328,26 @@ impl<'a, G: Bots> Herd<'a, G> {
                 }
                 _ => continue,
             };
-            tally.late.record(now.since(due).0);
+            tally.record_late(now.since(due));
             if sends {
                 // A later datagram repeats the input; a connection that is gone says so by its own event.
                 tally.blocked += u64::from(self.lines.send_datagram(conn, &self.datagram).is_err());
                 sent = true;
             }
-            for Seen { group, after } in self.seen.drain(..) {
-                self.tallies[group].visible.record(after.0);
+            for seen in self.seen.drain(..) {
+                self.tallies[seen.group].record_seen(&seen);
             }
             if let Some(next) = next {
                 // The clock may have been slowed down meanwhile, but time goes on.
                 self.agenda.add(next.max(now + Micros(1)), index);
             }
         }
-        if sent { self.flush(self.clock.now()) } else { Ok(()) }
+        if !sent {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        self.sampling.add_all(now.0 as f64 * sampled as f64 - sampled_sum, sampled);
+        self.flush(now)
     }
 
     pub(crate) fn flush(&mut self, now: Micros) -> io::Result<()> {

@@ -173,7 +173,10 @@ impl<G: Bots> Herd<'_, G> {
                 early.extend_from_slice(bytes);
                 Ok(())
             }
-            Stage::Playing { player, .. } => player.client.receive_reliable(self.clock.now(), bytes),
+            Stage::Playing { player, .. } => {
+                player.sent.iter_mut().for_each(|sent| sent.reliable_bytes += bytes.len() as u64);
+                player.client.receive_reliable(self.clock.now(), bytes)
+            }
             _ => Ok(()),
         };
         if let Err(error) = taken {

@@ -10,29 +10,42 @@
 //! | [`Scenario`], [`Share`], [`Gate`] | who plays when; a part of the bots; what must come of it |
 //! | `herd`, `course`, `join`, `line` | the loop over all bots; how a run goes; how they get in and out; their sockets |
 //! | `player` | one bot and what is measured on it |
+//! | `path` | how long its packets are under way |
 //! | `light` | one that only loads the server |
 //! | `recorder` | what it was told, for training models |
 //! | [`describe()`] | what a server runs, whatever it is |
 //! | [`ping()`] | how far it is |
 //! | [`Progress`] | what is told while it goes on |
-//! | [`report`], `table` | what came of it, for programs and for people |
+//! | [`report`], `account`, `table`, `html` | what came of it, for programs, for people, and as a page |
+//! | [`series`] | the same, second by second |
+//! | `budget` | where the time goes between a press and its effect on another screen |
+//! | [`compare()`] | what two runs differ in |
+//! | `accounting`, `explain` | what the bytes are spent on |
+//! | `outliers` | the bots that had the worst of it |
 #![forbid(unsafe_code)]
 
 mod account;
+mod accounting;
 mod agenda;
 mod brain;
 mod brains;
+mod budget;
+mod compare;
 mod course;
 mod describe;
 mod dice;
+mod explain;
 mod gates;
 mod herd;
+mod html;
 mod join;
 mod light;
 mod line;
 mod machine;
 mod options;
+mod outliers;
 mod output;
+mod path;
 mod percentiles;
 mod ping;
 mod player;
@@ -43,19 +56,25 @@ mod resume;
 mod run;
 pub mod scenario;
 mod seats;
+pub mod series;
 mod specimen;
 mod table;
 mod tally;
 mod watch;
 
+pub use accounting::{AccountRow, Accounting, Part, Way};
 pub use brain::{Bots, Brain};
 pub use brains::standard;
+pub use budget::{Budget, BudgetParts};
+pub use compare::{Change, Comparison, Difference, ReadError, compare};
 pub use describe::describe;
 pub use downbeat_client::View;
 pub use downbeat_wire::Look;
+pub use explain::Explained;
 pub use gates::{Gate, Limit, NoLimit};
 pub use machine::reference_ns;
 pub use options::{BotsError, CLIENTS_MAX, Options};
+pub use outliers::Outlier;
 pub use output::{OutputError, check_output, write_output};
 pub use percentiles::Percentiles;
 pub use ping::{PINGS_MAX, Ping, ping};

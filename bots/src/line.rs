@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use downbeat_link::LinkSpec;
+use downbeat_link::{LinkCounters, LinkSpec};
 use downbeat_transport::{
     ClientOptions, Conditioner, ConnId, ConnStats, ConnectError, ControlError, Driver, DriverCounters, Event, Flow,
     FlowKey, IdentityError, KernelSocket, Outgoing, Received, SendError, Socket, SocketCounters, SocketOptions,
@@ -19,6 +19,47 @@ use crate::options::BotsError;
 pub(crate) struct LineConn {
     line: usize,
     conn: ConnId,
+}
+
+/// What the conditioner did to the datagrams of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Passed {
+    pub(crate) down: LinkTotal,
+    pub(crate) up: LinkTotal,
+}
+
+/// What one direction of it did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LinkTotal {
+    /// Datagrams that were sent.
+    pub(crate) sent: u64,
+    /// Those of them that were dropped on purpose.
+    pub(crate) dropped: u64,
+}
+
+impl Passed {
+    pub(crate) const fn plus(self, other: Self) -> Self {
+        Self { down: self.down.plus(other.down), up: self.up.plus(other.up) }
+    }
+
+    /// What came since `before`.
+    pub(crate) const fn since(self, before: Self) -> Self {
+        Self { down: self.down.since(before.down), up: self.up.since(before.up) }
+    }
+}
+
+impl LinkTotal {
+    const fn of(link: &LinkCounters) -> Self {
+        Self { sent: link.sent, dropped: link.dropped() }
+    }
+
+    pub(crate) const fn plus(self, other: Self) -> Self {
+        Self { sent: self.sent + other.sent, dropped: self.dropped + other.dropped }
+    }
+
+    const fn since(self, before: Self) -> Self {
+        Self { sent: self.sent - before.sent, dropped: self.dropped - before.dropped }
+    }
 }
 
 /// The kernel's socket as it is, or behind a conditioner that imitates a network.
@@ -126,12 +167,15 @@ impl Lines {
         self.drivers[conn.line].stats(conn.conn)
     }
 
-    /// Datagrams to this end of `conn` that the conditioner dropped on purpose.
-    pub(crate) fn dropped(&self, conn: LineConn) -> u64 {
+    /// What the conditioner did to the datagrams of `conn`.
+    pub(crate) fn passed(&self, conn: LineConn) -> Passed {
         let driver = &self.drivers[conn.line];
-        let Line::Conditioned(line) = driver.socket() else { return 0 };
+        let Line::Conditioned(line) = driver.socket() else { return Passed::default() };
         let path = driver.flow(conn.conn).zip(driver.remote(conn.conn));
-        path.map_or(0, |(flow, remote)| line.conditioned(flow, remote).inward.dropped())
+        path.map_or_else(Passed::default, |(flow, remote)| {
+            let both = line.conditioned(flow, remote);
+            Passed { down: LinkTotal::of(&both.inward), up: LinkTotal::of(&both.out) }
+        })
     }
 
     pub(crate) fn send_datagram(&mut self, conn: LineConn, payload: &[u8]) -> Result<(), SendError> {

@@ -60,6 +60,10 @@ pub struct Options {
     pub profile: String,
     /// Where the caller will write the report: tried before the run, not written by it.
     pub report: Option<PathBuf>,
+    /// Where the caller will write the report as a page: likewise.
+    pub html: Option<PathBuf>,
+    /// Whether some of the bots keep account of what bytes are spent on.
+    pub explain: bool,
     /// Where the first bot that gets in keeps what it is told, for training models
     /// ([`recording`](downbeat_replica::recording)); with [`Self::seed`] as that of the match.
     pub record_lanes: Option<PathBuf>,
@@ -92,8 +96,15 @@ impl Options {
             cpu: None,
             profile: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
             report: None,
+            html: None,
+            explain: false,
             record_lanes: None,
         }
+    }
+
+    /// Bytes of the IP and UDP headers of a datagram.
+    pub(crate) fn header_bytes(&self) -> u64 {
+        if self.connect.ip().to_canonical().is_ipv4() { 28 } else { 48 }
     }
 
     /// Refuses what cannot be run.

@@ -3,6 +3,8 @@
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use crate::series::Spread;
+
 /// Percentiles of a figure, in the unit that its name says.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Percentiles {
@@ -46,9 +48,16 @@ impl Recorder {
         Some(Percentiles { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max })
     }
 
-    /// The median likewise.
-    pub(crate) fn median(&self, per_unit: f64) -> Option<f64> {
-        (!self.samples.is_empty()).then(|| self.samples.value_at_quantile(0.5) as f64 / per_unit)
+    /// The two that a second is told by, likewise.
+    pub(crate) fn spread(&self, per_unit: f64) -> Option<Spread> {
+        let at = |quantile| self.samples.value_at_quantile(quantile) as f64 / per_unit;
+        (!self.samples.is_empty()).then(|| Spread { p50: at(0.5), p99: at(0.99) })
+    }
+
+    /// The whole distribution: the value at each of [`curve_percent`], likewise, to four digits.
+    pub(crate) fn curve(&self, per_unit: f64) -> Option<Vec<f64>> {
+        let at = |percent: f64| self.samples.value_at_percentile(percent) as f64 / per_unit;
+        (!self.samples.is_empty()).then(|| curve_percent().map(|percent| four_digits(at(percent))).collect())
     }
 
     /// Adds the samples of another one.
@@ -59,6 +68,25 @@ impl Recorder {
     pub(crate) fn clear(&mut self) {
         self.samples.reset();
     }
+}
+
+/// The percentages of a curve, ascending to 100: denser and denser, as tails want it.
+pub(crate) fn curve_percent() -> impl Iterator<Item = f64> {
+    let percent = |point: usize| 100.0 * (1.0 - libm::pow(10.0, -(point as f64) / CURVE_POINTS_PER_NINE as f64));
+    (0..=CURVE_NINES * CURVE_POINTS_PER_NINE).map(percent).chain([100.0])
+}
+
+/// A curve reaches 99.99 % before it ends with the largest sample.
+const CURVE_NINES: usize = 4;
+const CURVE_POINTS_PER_NINE: usize = 12;
+
+/// A number to four digits, which is one more than is exact.
+pub(crate) fn four_digits(value: f64) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return value;
+    }
+    let scale = libm::pow(10.0, 3.0 - libm::floor(libm::log10(value.abs())));
+    (value * scale).round() / scale
 }
 
 /// Larger samples count as this one: in microseconds, twelve days.
@@ -81,8 +109,20 @@ mod tests {
     #[test]
     fn what_was_not_measured_is_nothing_and_zero_is_a_measurement() {
         let mut recorder = Recorder::default();
-        assert_eq!((recorder.percentiles(1.0), recorder.median(1.0)), (None, None));
+        assert_eq!((recorder.percentiles(1.0), recorder.spread(1.0), recorder.curve(1.0)), (None, None, None));
         recorder.record(0);
         assert_eq!(recorder.percentiles(1.0).map(|told| told.max), Some(0.0));
+    }
+
+    #[test]
+    fn a_curve_ascends_to_the_largest_sample_in_about_fifty_points() {
+        let mut recorder = Recorder::default();
+        (1..=100_000).for_each(|value| recorder.record(value));
+        let (percent, values) = (curve_percent().collect::<Vec<_>>(), recorder.curve(1_000.0).expect("samples"));
+        assert!((40..=60).contains(&percent.len()) && percent.len() == values.len());
+        assert!(percent.windows(2).all(|pair| pair[0] < pair[1]) && values.windows(2).all(|pair| pair[0] <= pair[1]));
+        assert_eq!((percent[0], percent[12], values[percent.len() - 1]), (0.0, 90.0, 100.0));
+        assert!((values[12] - 90.0).abs() < 0.1 && (values[24] - 99.0).abs() < 0.1, "{values:?}");
+        assert_eq!((four_digits(123_456.0), four_digits(0.012_345_6), four_digits(0.0)), (123_500.0, 0.012_35, 0.0));
     }
 }

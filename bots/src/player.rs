@@ -9,6 +9,10 @@ use downbeat_wire::limits::LOOKS_PER_S;
 use downbeat_wire::{Look, Micros, Resumable};
 
 use crate::Brain;
+use crate::accounting::Sent;
+use crate::line::Passed;
+use crate::outliers::OwnFigures;
+use crate::path::Path;
 use crate::tally::Tally;
 
 /// Frames come this often, or as often as inputs if those come more often.
@@ -35,7 +39,7 @@ pub(crate) struct Player<G: Game> {
     /// When it breaks its connection.
     pub(crate) break_at: Option<Micros>,
     /// What its earlier connections counted.
-    carried: (ConnStats, u64),
+    carried: (ConnStats, Passed),
     frame_at: Micros,
     /// When a spectator is asked again where it looks, and what it said.
     look_at: Micros,
@@ -44,12 +48,18 @@ pub(crate) struct Player<G: Game> {
     inputs: Vec<(Tick, G::Input)>,
     consumed: Tick,
     pub(crate) last_snapshot: Option<Micros>,
-    arrivals: Vec<(Tick, Micros)>,
+    /// Of each tick, by `tick % len`: when the first snapshot of or after it arrived, and by how much that is newer.
+    arrivals: Vec<(Tick, Micros, u32)>,
     /// Inputs of other bots that this one has yet to see, and the groups of those.
     awaited: Vec<(usize, Consumed)>,
     counts: Counts,
-    /// What stood when the measurement began, and what stands now.
+    pub(crate) path: Path,
+    pub(crate) own: OwnFigures,
+    /// What it sent, if it keeps account.
+    pub(crate) sent: Option<Box<Sent>>,
+    /// What stood when the measurement began, what stood when the second began, and what stands now.
     pub(crate) base: Option<Marks>,
+    pub(crate) told: Marks,
     pub(crate) latest: Option<Marks>,
 }
 
@@ -70,8 +80,8 @@ pub(crate) struct Marks {
     /// The tick of the newest snapshot.
     pub(crate) newest: Tick,
     pub(crate) stats: ConnStats,
-    /// Datagrams on their way here that the conditioner dropped on purpose.
-    pub(crate) dropped: u64,
+    /// What the conditioner did.
+    pub(crate) passed: Passed,
 }
 
 /// An input that the server has run.
@@ -87,6 +97,17 @@ pub(crate) struct Seen {
     pub(crate) group: usize,
     /// So long after it was sampled.
     pub(crate) after: Micros,
+    /// The last parts of that, where they are known.
+    pub(crate) end: Option<SeenEnd>,
+}
+
+/// How an input's effect came onto a screen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SeenEnd {
+    /// By how many ticks the snapshot that told of it first was newer.
+    pub(crate) newer_by: u32,
+    /// From the arrival of that to its moment.
+    pub(crate) waited: Micros,
 }
 
 impl<G: Game> Player<G> {
@@ -106,7 +127,7 @@ impl<G: Game> Player<G> {
             resumable,
             settled: Micros::default(),
             break_at: None,
-            carried: (ConnStats::default(), 0),
+            carried: (ConnStats::default(), Passed::default()),
             frame_at: Micros::default(),
             look_at: Micros::default(),
             looks: None,
@@ -114,10 +135,14 @@ impl<G: Game> Player<G> {
             inputs: Vec::new(),
             consumed: Tick::ZERO,
             last_snapshot: None,
-            arrivals: vec![(Tick::ZERO, Micros::default()); ARRIVALS],
+            arrivals: vec![(Tick::ZERO, Micros::default(), 0); ARRIVALS],
             awaited: Vec::new(),
             counts: Counts::default(),
+            path: Path::new(start.tick_rate_hz),
+            own: OwnFigures::default(),
+            sent: None,
             base: None,
+            told: Marks::default(),
             latest: None,
         }
     }
@@ -147,8 +172,11 @@ impl<G: Game> Player<G> {
             tally.error.record((f64::from(error_m) * 1e6).round() as u64);
         }
         for latency in self.client.take_input_latencies() {
-            tally.ack.record(latency.0);
-            tally.second.ack.record(latency.0);
+            tally.record_ack(latency);
+            self.own.note_ack(latency);
+        }
+        if let Some(arrivals) = received.inputs.and_then(|inputs| inputs.arrivals) {
+            tally.budget.margin.add(self.path.note_margin(received.tick, arrivals.margin));
         }
         if let Some(inputs) = received.inputs.filter(|inputs| inputs.consumed > self.consumed) {
             let first = self.consumed.next().max(inputs.consumed.offset(1 - ARRIVALS as i64));
@@ -156,12 +184,31 @@ impl<G: Game> Player<G> {
                 let age = received.tick.since(tick);
                 let substituted = age < 32 && inputs.substituted >> age & 1 == 1;
                 let sampled = self.client.sampled_at(tick).filter(|_| !substituted);
-                consumed.extend(sampled.map(|sampled| Consumed { tick, sampled }));
-                self.counts.consumed += u64::from(sampled.is_some());
+                let Some(sampled) = sampled else { continue };
+                consumed.push(Consumed { tick, sampled });
+                self.counts.consumed += 1;
+                tally.budget.ack_snapshot.add(age as f64);
+                if tick == inputs.consumed {
+                    self.path.note_ack(tick, at.since(sampled), age as f64);
+                }
             }
             self.consumed = inputs.consumed;
         }
         true
+    }
+
+    /// Writes the next datagram to the server into `out`.
+    pub(crate) fn transmit(&mut self, out: &mut Vec<u8>) {
+        self.client.transmit(out);
+        self.sent.iter_mut().for_each(|sent| sent.note(out));
+    }
+
+    /// Begins to measure: only what comes now counts.
+    pub(crate) fn begin(&mut self, keeps_account: bool) {
+        self.base = self.latest;
+        self.own.clear();
+        self.client.set_account(keeps_account);
+        self.sent = keeps_account.then(Box::default);
     }
 
     /// Remembers when the first snapshot of or after each tick arrived.
@@ -169,7 +216,7 @@ impl<G: Game> Player<G> {
         let newest = self.client.newest();
         let first = newest_before.next().max(newest.offset(1 - ARRIVALS as i64));
         for tick in first.0..=newest.0 {
-            self.arrivals[tick as usize % ARRIVALS] = (Tick(tick), at);
+            self.arrivals[tick as usize % ARRIVALS] = (Tick(tick), at, newest.0 - tick);
         }
     }
 
@@ -230,29 +277,32 @@ impl<G: Game> Player<G> {
 
     /// Finds what of the awaited is seen in a frame that shows the moment `shown`.
     fn look(&mut self, now: Micros, shown: f64, seen: &mut Vec<Seen>) {
-        let Self { client, arrivals, awaited, .. } = self;
+        let Self { client, arrivals, awaited, own, .. } = self;
         awaited.retain(|&(group, Consumed { tick, sampled })| {
             if f64::from(tick.0) > shown || tick > client.newest() {
                 return true;
             }
             // The view clock passes the tick between two frames; the clock knows when.
             let passed = client.shown_at(tick).map_or(now, |passed| passed.min(now));
-            let (told, arrived) = arrivals[tick.0 as usize % ARRIVALS];
+            let (told, arrived, newer_by) = arrivals[tick.0 as usize % ARRIVALS];
             let at = if told == tick { passed.max(arrived) } else { passed };
-            seen.push(Seen { group, after: at.since(sampled) });
+            let after = at.since(sampled);
+            own.note_visible(after);
+            let end = (told == tick).then(|| SeenEnd { newer_by, waited: at.since(arrived) });
+            seen.push(Seen { group, after, end });
             false
         });
     }
 
     /// Its connection is gone: what that counted stays counted.
     pub(crate) fn carry(&mut self) {
-        self.carried = self.latest.map_or(self.carried, |latest| (latest.stats, latest.dropped));
+        self.carried = self.latest.map_or(self.carried, |latest| (latest.stats, latest.passed));
     }
 
     /// Everything that grows, as of `now`.
-    pub(crate) fn marks(&self, now: Micros, stats: ConnStats, dropped: u64) -> Marks {
+    pub(crate) fn marks(&self, now: Micros, stats: ConnStats, passed: Passed) -> Marks {
         let Counts { consumed, frames } = self.counts;
-        let (earlier, dropped_earlier) = &self.carried;
+        let (earlier, passed_earlier) = self.carried;
         let stats = ConnStats {
             datagrams_out: stats.datagrams_out + earlier.datagrams_out,
             bytes_out: stats.bytes_out + earlier.bytes_out,
@@ -260,7 +310,7 @@ impl<G: Game> Player<G> {
             bytes_in: stats.bytes_in + earlier.bytes_in,
             ..stats
         };
-        let dropped = dropped + dropped_earlier;
+        let passed = passed.plus(passed_earlier);
         Marks {
             at: now,
             client: *self.client.counters(),
@@ -268,7 +318,7 @@ impl<G: Game> Player<G> {
             frames,
             newest: self.client.newest(),
             stats,
-            dropped,
+            passed,
         }
     }
 }

@@ -2,7 +2,11 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::percentiles::Recorder;
+use crate::player::Marks;
+use crate::series::SeriesRow;
 
 /// The last second of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -25,10 +29,13 @@ pub struct Progress {
     pub snapshots_per_s: f64,
     /// Mispredictions in this second.
     pub mispredictions: u64,
+    /// All that is told of this second in the report's series.
+    pub row: SeriesRow,
 }
 
 /// What a run is at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RunStage {
     /// Bots connect.
     #[default]
@@ -67,19 +74,73 @@ impl fmt::Display for Progress {
 pub(crate) struct Second {
     pub(crate) rtt: Recorder,
     pub(crate) ack: Recorder,
+    pub(crate) visible: Recorder,
+    pub(crate) late: Recorder,
     pub(crate) snapshots: u64,
+}
+
+/// What the bots' counters grew by in a second.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Grown {
+    shown: u64,
+    starved: u64,
+    mispredicted: u64,
+    down_bytes: u64,
+    up_bytes: u64,
+}
+
+impl Grown {
+    /// Adds a bot that grew from `old` to `new`, with `headers` bytes of IP and UDP.
+    pub(crate) fn add(&mut self, old: &Marks, new: &Marks, headers: u64) {
+        self.shown += new.client.shown - old.client.shown;
+        self.starved += new.client.starved - old.client.starved;
+        self.mispredicted += new.client.mispredicted - old.client.mispredicted;
+        let (old, new) = (&old.stats, &new.stats);
+        // A connection that was just made has counted less than the one before it.
+        let bytes = |bytes: [u64; 2], datagrams: [u64; 2]| {
+            bytes[1].saturating_sub(bytes[0]) + headers * datagrams[1].saturating_sub(datagrams[0])
+        };
+        self.down_bytes += bytes([old.bytes_in, new.bytes_in], [old.datagrams_in, new.datagrams_in]);
+        self.up_bytes += bytes([old.bytes_out, new.bytes_out], [old.datagrams_out, new.datagrams_out]);
+    }
 }
 
 impl Second {
     pub(crate) fn add(&mut self, other: &Self) {
-        self.rtt.add(&other.rtt);
-        self.ack.add(&other.ack);
-        self.snapshots += other.snapshots;
+        // Each by its name, so that none is forgotten.
+        let Self { rtt, ack, visible, late, snapshots } = other;
+        self.rtt.add(rtt);
+        self.ack.add(ack);
+        self.visible.add(visible);
+        self.late.add(late);
+        self.snapshots += snapshots;
     }
 
+    /// The second as a row, which began in `stage`, took `seconds`, and ended at `t_s` with so many clients.
+    pub(crate) fn row(&self, stage: RunStage, (t_s, seconds): (f64, f64), clients: usize, grown: &Grown) -> SeriesRow {
+        let per_second = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
+        let thousandth = |value: f64| (value * 1e3).round() / 1e3;
+        SeriesRow {
+            t_s: thousandth(t_s),
+            seconds: thousandth(seconds),
+            stage,
+            clients: clients as u64,
+            rtt_ms: self.rtt.spread(1e3),
+            input_to_ack_ms: self.ack.spread(1e3),
+            input_to_visible_ms: self.visible.spread(1e3),
+            snapshots_per_s: thousandth(per_second(self.snapshots)),
+            starved_ratio: (grown.shown > 0).then(|| grown.starved as f64 / grown.shown as f64),
+            mispredictions: grown.mispredicted,
+            down_bytes_per_s: per_second(grown.down_bytes).round(),
+            up_bytes_per_s: per_second(grown.up_bytes).round(),
+            bots_late_us_p99: self.late.spread(1.0).map(|late| late.p99),
+            server_tick_us: None,
+        }
+    }
+
+    /// Begins the next one.
     pub(crate) fn clear(&mut self) {
-        self.rtt.clear();
-        self.ack.clear();
+        [&mut self.rtt, &mut self.ack, &mut self.visible, &mut self.late].into_iter().for_each(Recorder::clear);
         self.snapshots = 0;
     }
 }

@@ -4,8 +4,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::accounting::Accounting;
+use crate::budget::Budget;
+use crate::outliers::Outlier;
 use crate::output::{OutputError, write_output};
 use crate::percentiles::Percentiles;
+use crate::series::Series;
 
 /// The `schema` of this report. Fields may be added; none is renamed.
 pub const SCHEMA: &str = "downbeat.report/1";
@@ -18,6 +22,7 @@ pub const SERVED_RATIO: f64 = 0.98;
 
 /// What came of a run. The default is of no run: nothing was asked, nothing was measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: String,
@@ -44,7 +49,6 @@ pub struct Report {
     /// How long was measured.
     pub measured_seconds: f64,
     /// Why the run ended.
-    #[serde(default)]
     pub ended: Ended,
     /// Median time of sealing 1,200 bytes with AES-128-GCM, in nanoseconds.
     pub reference_ns: Option<f64>,
@@ -54,8 +58,11 @@ pub struct Report {
     pub light: Option<Light>,
     /// From the first packet to the welcome, for everybody who came, also before the measurement.
     pub join_ms: Option<Percentiles>,
-    /// Round trip by QUIC's own estimate.
+    /// Round trip: the network, the loops of both ends, and the tick's work until its packet. QUIC's estimate where the server
+    /// does not say how long inputs wait for their tick.
     pub rtt_ms: Option<Percentiles>,
+    /// Round trip by QUIC's own estimate, which holds the wait of acknowledgements for the tick's packet.
+    pub quic_rtt_ms: Option<Percentiles>,
     /// From sampling an input to the first snapshot that consumed it.
     pub input_to_ack_ms: Option<Percentiles>,
     /// From sampling an input to the moment at which another bot is shown the tick that consumed it.
@@ -87,14 +94,43 @@ pub struct Report {
     /// Whether the bots kept up.
     pub bots: BotsFigures,
     /// The same figures for each group of a scenario; empty without one.
-    #[serde(default)]
     pub groups: Vec<GroupReport>,
     /// The phases of a scenario, in order.
-    #[serde(default)]
     pub phases: Vec<PhaseReport>,
     /// What the scenario asked for, and what came of it.
-    #[serde(default)]
     pub gates: Vec<GateResult>,
+    /// Where the time goes.
+    pub budget: Budget,
+    /// The bots that had the worst of it, the worst first.
+    pub outliers: Vec<Outlier>,
+    /// What bytes are spent on, where some of the bots kept account.
+    pub accounting: Option<Accounting>,
+    /// The distributions as curves.
+    pub curves: Curves,
+    /// The run, second by second.
+    pub series: Series,
+}
+
+/// Distributions as curves: for each of `percent`, the value that so many per cent of the samples do not exceed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Curves {
+    /// Ascending from 0 to 100, denser towards the end: twelve to each further nine.
+    pub percent: Vec<f64>,
+    /// As [`Report::rtt_ms`].
+    pub rtt_ms: Option<Vec<f64>>,
+    /// As [`Report::input_to_ack_ms`].
+    pub input_to_ack_ms: Option<Vec<f64>>,
+    /// As [`Report::input_to_visible_ms`].
+    pub input_to_visible_ms: Option<Vec<f64>>,
+    /// As [`Report::snapshot_interval_ms`].
+    pub snapshot_interval_ms: Option<Vec<f64>>,
+    /// As [`Report::interpolation_delay_ms`].
+    pub interpolation_delay_ms: Option<Vec<f64>>,
+    /// As [`Report::prediction_error_m`].
+    pub prediction_error_m: Option<Vec<f64>>,
+    /// As [`BotsFigures::late_us`].
+    pub bots_late_us: Option<Vec<f64>>,
 }
 
 /// Why a run ended.
@@ -114,6 +150,7 @@ pub enum Ended {
 
 /// What came of one group.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct GroupReport {
     /// What the scenario calls it.
     pub name: String,
@@ -155,6 +192,7 @@ pub struct GroupReport {
 
 /// How many of a group played.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct GroupClients {
     /// As many as were asked for.
     pub asked: u64,
@@ -166,6 +204,7 @@ pub struct GroupClients {
 
 /// A phase of a scenario, as it was planned.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct PhaseReport {
     /// What the scenario calls it.
     pub name: String,
@@ -179,6 +218,7 @@ pub struct PhaseReport {
 
 /// What came of a gate.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct GateResult {
     /// The figure, such as `input_to_visible_ms.p99`.
     pub path: String,
@@ -192,6 +232,7 @@ pub struct GateResult {
 
 /// How many played.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Clients {
     /// As many as were asked for.
     pub asked: u64,
@@ -202,7 +243,6 @@ pub struct Clients {
     /// Connections that were lost and whose sessions could go on.
     pub broken: u64,
     /// How often clients that had left as planned came again.
-    #[serde(default)]
     pub rejoined: u64,
     /// Sessions that went on over another connection.
     pub resumed: u64,
@@ -214,6 +254,7 @@ pub struct Clients {
 
 /// Clients that load the server and measure nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Light {
     /// As many as were asked for.
     pub asked: u64,
@@ -231,6 +272,7 @@ pub struct Light {
 
 /// Why clients ended before their time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Reason {
     /// Whether they had got in.
     pub joined: bool,
@@ -247,7 +289,8 @@ pub struct Reason {
 }
 
 /// What arrived of what was owed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Snapshots {
     /// That arrived and decoded.
     pub received: Option<u64>,
@@ -257,10 +300,28 @@ pub struct Snapshots {
     pub lost: Option<u64>,
     /// What the conditioner (`--net`) dropped on purpose on the way down.
     pub net_dropped: Option<u64>,
+    /// Share of all that the send rate owed that did not arrive, by the snapshots' numbers: what a client sees of the loss on
+    /// the way down, whoever caused it.
+    pub missing_ratio: Option<f64>,
+    /// What the conditioner did to the datagrams of both directions, QUIC's own included; `null` without one.
+    pub net_loss: Option<NetLoss>,
+}
+
+/// Datagrams that the conditioner dropped on purpose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NetLoss {
+    /// Share of them.
+    pub ratio: f64,
+    /// How many.
+    pub dropped: u64,
+    /// Of so many that were sent through it.
+    pub datagrams: u64,
 }
 
 /// How smooth the others moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Interpolation {
     /// Share of entities and frames that were shown before their state had arrived.
     pub starved_ratio: Option<f64>,
@@ -268,6 +329,7 @@ pub struct Interpolation {
 
 /// How well the clients knew their own future.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Prediction {
     /// Confirmations that made a client go back and replay.
     pub reconciled: Option<u64>,
@@ -282,6 +344,7 @@ pub struct Prediction {
 /// What became of inputs. The bots know what they sent and what was acknowledged; where the server is in reach, its own
 /// counts stand here instead, `sent` apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Inputs {
     /// Sampled and sent.
     pub sent: Option<u64>,
@@ -297,6 +360,7 @@ pub struct Inputs {
 
 /// Bytes per client and second. Wire bytes include IP and UDP headers: what an operator pays for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Bandwidth {
     /// From the server.
     pub down_wire_bytes_per_client_s: Option<f64>,
@@ -310,6 +374,7 @@ pub struct Bandwidth {
 
 /// What the server says of itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Server {
     /// Ticks that took longer than a tick.
     pub overruns: Option<u64>,
@@ -327,6 +392,7 @@ pub struct Server {
 
 /// Whether the bots kept up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct BotsFigures {
     /// From the time at which an input or a frame was due to its turn.
     pub late_us: Option<Percentiles>,
@@ -402,6 +468,9 @@ impl Report {
         // Counts of another stretch of time would not add up with the bots' own.
         if (side.measured_seconds - self.measured_seconds).abs() <= 0.05 * self.measured_seconds {
             self.inputs = Inputs { sent: self.inputs.sent, ..side.inputs };
+        }
+        if let (Some(late), Some(work)) = (side.tick_start_jitter_us, side.tick_us) {
+            self.budget.tell_tick((late.p50 + work.p50) / 1e3);
         }
         self.bots.valid = self.faults().is_empty();
         self.judge_gates();

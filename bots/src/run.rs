@@ -84,7 +84,7 @@ pub fn check<G: Bots>(options: &Options) -> Result<Options, BotsError> {
     if Seat::all(&scenario, options.share).iter().all(|seat| seat.is_light) {
         return Err(BotsError::Share { share: options.share, clients: scenario.clients() });
     }
-    for path in options.report.iter().chain(&options.record_lanes) {
+    for path in options.report.iter().chain(&options.html).chain(&options.record_lanes) {
         check_output(path)?;
     }
     Ok(options)

@@ -58,7 +58,7 @@ fn head(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
 fn distributions(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
     let rows: [(&str, &Option<Percentiles>, usize, &str); 10] = [
         ("joining, ms", &report.join_ms, 1, "from the first packet to the welcome"),
-        ("round trip, ms", &report.rtt_ms, 2, "network and both ends, by QUIC"),
+        ("round trip, ms", &report.rtt_ms, 2, "network, loops of both ends, and a tick's work"),
         ("input to ack, ms", &report.input_to_ack_ms, 1, "press a key -> the server's answer is here"),
         ("input to visible, ms", &report.input_to_visible_ms, 1, "press a key -> another player sees it"),
         ("snapshot interval, ms", &report.snapshot_interval_ms, 1, "time between updates"),

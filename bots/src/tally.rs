@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use downbeat_wire::Micros;
 
-use crate::percentiles::{Percentiles, Recorder};
-use crate::player::Marks;
+use crate::budget::Sums;
+use crate::line::LinkTotal;
+use crate::percentiles::{Percentiles, Recorder, curve_percent, four_digits};
+use crate::player::{Marks, Seen};
 use crate::progress::Second;
-use crate::report::{Bandwidth, Inputs, Interpolation, Prediction, Reason, Report, Snapshots};
+use crate::report::{Bandwidth, Curves, Inputs, Interpolation, NetLoss, Prediction, Reason, Report, Snapshots};
 use crate::resume::Returns;
 
 /// Samples of the bots of a group. Durations in microseconds, distances in micrometres.
@@ -16,12 +18,14 @@ pub(crate) struct Tally {
     /// From the first packet to the welcome, for the whole run.
     pub(crate) join: Recorder,
     pub(crate) rtt: Recorder,
+    pub(crate) quic_rtt: Recorder,
     pub(crate) ack: Recorder,
     pub(crate) visible: Recorder,
     pub(crate) interval: Recorder,
     pub(crate) delay: Recorder,
     pub(crate) error: Recorder,
     pub(crate) late: Recorder,
+    pub(crate) budget: Sums,
     /// Inputs that the connection could not take at their time.
     pub(crate) blocked: u64,
     /// How long light clients played that play no longer, all together and in microseconds, and snapshots that light ones
@@ -89,7 +93,9 @@ const US_PER_MS: f64 = 1e3;
 pub(crate) struct Growth {
     client_seconds: f64,
     expected: u64,
+    owed: u64,
     net_dropped: u64,
+    net: LinkTotal,
     received: u64,
     sent: u64,
     consumed: u64,
@@ -130,8 +136,11 @@ impl Growth {
         let by_number = u64::from(latest.newest.0.saturating_sub(base.newest.0) / interval);
         let by_clock = ((seconds * f64::from(send_rate_hz)) as u64).saturating_sub(1);
         let owed = by_number.max(by_clock);
-        self.net_dropped += latest.dropped - base.dropped;
-        self.expected += owed.saturating_sub(latest.dropped - base.dropped);
+        let passed = latest.passed.since(base.passed);
+        self.owed += owed;
+        self.net_dropped += passed.down.dropped;
+        self.net = self.net.plus(passed.down).plus(passed.up);
+        self.expected += owed.saturating_sub(passed.down.dropped);
         self.received += new.snapshots - old.snapshots;
         self.sent += new.inputs - old.inputs;
         self.consumed += latest.consumed - base.consumed;
@@ -154,7 +163,9 @@ impl Growth {
         let Self {
             client_seconds,
             expected,
+            owed,
             net_dropped,
+            net,
             received,
             sent,
             consumed,
@@ -170,7 +181,9 @@ impl Growth {
         } = other;
         self.client_seconds += client_seconds;
         self.expected += expected;
+        self.owed += owed;
         self.net_dropped += net_dropped;
+        self.net = self.net.plus(*net);
         self.received += received;
         self.sent += sent;
         self.consumed += consumed;
@@ -195,6 +208,8 @@ impl Growth {
             expected: Some(self.expected),
             lost: Some(self.expected.saturating_sub(self.received)),
             net_dropped: Some(self.net_dropped),
+            missing_ratio: self.missing_ratio(),
+            net_loss: self.net_loss(),
         };
         report.inputs = Inputs { sent: Some(self.sent), consumed: Some(self.consumed), ..Inputs::default() };
         let is_predicted = self.confirmed > 0;
@@ -205,8 +220,7 @@ impl Growth {
             substituted: Some(self.substituted),
             per_client_minute: is_predicted.then(|| self.mispredicted as f64 / self.client_seconds * 60.0),
         };
-        let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
-        report.interpolation = Interpolation { starved_ratio: ratio(self.starved, self.shown) };
+        report.interpolation = Interpolation { starved_ratio: self.starved_ratio() };
         report.visible_entities_mean = ratio(self.shown, self.frames);
         let per_second = |bytes: u64| Some(bytes as f64 / self.client_seconds);
         let wire = |traffic: Traffic| per_second(traffic.bytes + headers * traffic.datagrams);
@@ -218,10 +232,39 @@ impl Growth {
         };
     }
 
+    /// Share of the snapshots that were sent or should have been, and did not arrive.
+    pub(crate) fn missing_ratio(&self) -> Option<f64> {
+        ratio(self.owed.saturating_sub(self.received), self.owed)
+    }
+
+    fn net_loss(&self) -> Option<NetLoss> {
+        let LinkTotal { sent, dropped } = self.net;
+        ratio(dropped, sent).map(|ratio| NetLoss { ratio, dropped, datagrams: sent })
+    }
+
+    /// Share of entities and frames that were shown before their state had arrived.
+    pub(crate) fn starved_ratio(&self) -> Option<f64> {
+        ratio(self.starved, self.shown)
+    }
+
+    pub(crate) const fn mispredicted(&self) -> u64 {
+        self.mispredicted
+    }
+
+    /// Bytes from the server per client and second, with `headers` bytes of IP and UDP.
+    pub(crate) fn down_wire_bytes_per_s(&self, headers: u64) -> Option<f64> {
+        let bytes = self.down.bytes + headers * self.down.datagrams;
+        (self.client_seconds > 0.0).then(|| four_digits(bytes as f64 / self.client_seconds))
+    }
+
     /// Ticks that were played, by all bots.
     pub(crate) fn bot_ticks(&self, tick_rate_hz: u32) -> f64 {
         self.client_seconds * f64::from(tick_rate_hz)
     }
+}
+
+fn ratio(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
 }
 
 impl Tally {
@@ -237,12 +280,14 @@ impl Tally {
         let Self {
             join,
             rtt,
+            quic_rtt,
             ack,
             visible,
             interval,
             delay,
             error,
             late,
+            budget,
             blocked,
             light_us,
             light_snapshots,
@@ -252,12 +297,14 @@ impl Tally {
         } = other;
         self.join.add(join);
         self.rtt.add(rtt);
+        self.quic_rtt.add(quic_rtt);
         self.ack.add(ack);
         self.visible.add(visible);
         self.interval.add(interval);
         self.delay.add(delay);
         self.error.add(error);
         self.late.add(late);
+        self.budget.merge(budget);
         self.blocked += blocked;
         self.light_us += light_us;
         self.light_snapshots += light_snapshots;
@@ -275,6 +322,7 @@ impl Tally {
     pub(crate) fn fill(&self, report: &mut Report) {
         report.join_ms = self.join_ms();
         report.rtt_ms = self.rtt.percentiles(US_PER_MS);
+        report.quic_rtt_ms = self.quic_rtt.percentiles(US_PER_MS);
         report.input_to_ack_ms = self.ack.percentiles(US_PER_MS);
         report.input_to_visible_ms = self.visible.percentiles(US_PER_MS);
         report.snapshot_interval_ms = self.interval.percentiles(US_PER_MS);
@@ -282,24 +330,62 @@ impl Tally {
         report.prediction_error_m = self.error.percentiles(1e6);
         report.bots.late_us = self.late.percentiles(1.0);
         report.bots.blocked = Some(self.blocked);
+        report.curves = Curves {
+            percent: curve_percent().map(|percent| (percent * 1e4).round() / 1e4).collect(),
+            rtt_ms: self.rtt.curve(US_PER_MS),
+            input_to_ack_ms: self.ack.curve(US_PER_MS),
+            input_to_visible_ms: self.visible.curve(US_PER_MS),
+            snapshot_interval_ms: self.interval.curve(US_PER_MS),
+            interpolation_delay_ms: self.delay.curve(US_PER_MS),
+            prediction_error_m: self.error.curve(1e6),
+            bots_late_us: self.late.curve(1.0),
+        };
     }
 
-    /// A round trip of a bot.
-    pub(crate) fn record_rtt(&mut self, rtt: Micros) {
+    /// A round trip of a bot, and what QUIC takes for it.
+    pub(crate) fn record_rtt(&mut self, rtt: Micros, by_quic: Micros) {
         self.rtt.record(rtt.0);
+        self.quic_rtt.record(by_quic.0);
         self.second.rtt.record(rtt.0);
+        self.budget.rtt.add(rtt.0 as f64);
+    }
+
+    /// An input was acknowledged.
+    pub(crate) fn record_ack(&mut self, took: Micros) {
+        self.ack.record(took.0);
+        self.second.ack.record(took.0);
+        self.budget.ack.add(took.0 as f64);
+    }
+
+    /// What a bot did was seen by another one.
+    pub(crate) fn record_seen(&mut self, seen: &Seen) {
+        self.visible.record(seen.after.0);
+        self.second.visible.record(seen.after.0);
+        if let Some(end) = seen.end {
+            self.budget.visible.add(seen.after.0 as f64);
+            self.budget.visible_snapshot.add(end.newer_by.into());
+            self.budget.interpolation.add(end.waited.0 as f64);
+        }
+    }
+
+    /// A bot was woken so late.
+    pub(crate) fn record_late(&mut self, by: Micros) {
+        self.late.record(by.0);
+        self.second.late.record(by.0);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::line::Passed;
     use downbeat_replica::Tick;
 
     /// What is lost of a second and a bit, at 60 ticks and 30 snapshots per second.
     fn lost(ticks: u32, received: u64, dropped: u64) -> Option<u64> {
         let base = Marks { newest: Tick(1_000), ..Marks::default() };
-        let mut latest = Marks { newest: Tick(1_000 + ticks), at: Micros(1_018_000), dropped, ..base };
+        let passed = Passed { down: LinkTotal { sent: 0, dropped }, ..Passed::default() };
+        let mut latest = Marks { newest: Tick(1_000 + ticks), at: Micros(1_018_000), passed, ..base };
         latest.client.snapshots = received;
         let mut growth = Growth::default();
         growth.add(&base, &latest, 60, 30);

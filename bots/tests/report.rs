@@ -1,7 +1,8 @@
 //! What a report says, and when it counts.
 
 use downbeat_bots::report::{BotsFigures, Clients, Inputs, Light, Prediction, Reason, Server, ServerSide, Snapshots};
-use downbeat_bots::{Percentiles, Report, Verdict};
+use downbeat_bots::series::{ROWS_MAX, SeriesRow, Spread};
+use downbeat_bots::{AccountRow, Accounting, Percentiles, Report, Verdict, Way};
 
 fn percentiles(p99: f64) -> Percentiles {
     Percentiles { p50: 1.0, p90: 2.0, p99, p999: p99 + 1.0, max: p99 + 2.0 }
@@ -11,7 +12,7 @@ fn good() -> Report {
     Report {
         profile: "test".to_owned(),
         clients: Clients { asked: 16, connected: 16, ..Clients::default() },
-        snapshots: Snapshots { net_dropped: None, received: Some(990), expected: Some(1_000), lost: Some(10) },
+        snapshots: Snapshots { received: Some(990), expected: Some(1_000), lost: Some(10), ..Snapshots::default() },
         prediction: Prediction { mispredicted: Some(3), per_client_minute: Some(0.5), ..Prediction::default() },
         bots: BotsFigures {
             late_us: Some(percentiles(500.0)),
@@ -149,4 +150,45 @@ fn a_game_that_is_served_although_its_state_is_none_is_told_so() {
     report = good();
     report.prediction = Prediction { substituted: Some(0), ..Prediction::default() };
     assert!(mind(&report).contains("`out.put_avatar` was never called"), "{}", mind(&report));
+}
+
+#[test]
+fn the_page_holds_the_report_and_nothing_of_it_becomes_part_of_the_page() {
+    let mut report = good();
+    let nasty = "</script><img src=x onerror=alert(1)><!-- {{data}}";
+    report.net = nasty.to_owned();
+    report.clients.reasons = vec![Reason { joined: true, why: nasty.to_owned(), clients: 1, ..Reason::default() }];
+    report.clients.lost = 1;
+    let page = report.to_html();
+    assert!(!page.contains("<img") && !page.contains("{{style}}") && !page.contains("{{script}}"));
+    let (_, data) = page.split_once(r#"id="data">"#).expect("the data has its place");
+    let (data, rest) = data.split_once("</script>").expect("it ends");
+    assert!(rest.contains("document.getElementById"), "and the program follows");
+    let data: serde_json::Value = serde_json::from_str(data).expect("JSON");
+    assert_eq!(data["report"]["net"], nasty);
+    assert_eq!(data["verdict"]["state"], "not_served");
+    assert_eq!(serde_json::from_value::<Report>(data["report"].clone()).expect("a report"), report);
+    let links = page.matches("http://").count() + page.matches("https://").count();
+    assert_eq!(links, 1, "it loads nothing: the one address names SVG");
+    assert!(page.contains("default-src 'none'"));
+}
+
+#[test]
+fn the_page_of_a_large_run_stays_small() {
+    let mut report = good();
+    let spread = Some(Spread { p50: 123.456, p99: 234.567 });
+    let row = SeriesRow {
+        t_s: 1_234.567,
+        rtt_ms: spread,
+        input_to_ack_ms: spread,
+        input_to_visible_ms: spread,
+        starved_ratio: Some(0.012_345_678_9),
+        server_tick_us: spread,
+        ..SeriesRow::default()
+    };
+    report.series.rows = vec![row; ROWS_MAX];
+    let row = AccountRow { kind: Some("Player".into()), field: Some("position".into()), ..AccountRow::default() };
+    let way = Way { rows: vec![row; 500], ..Way::default() };
+    report.accounting = Some(Accounting { down: way.clone(), up: way, ..Accounting::default() });
+    assert!(report.to_html().len() < 2_000_000, "{} bytes", report.to_html().len());
 }

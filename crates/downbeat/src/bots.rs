@@ -1,18 +1,17 @@
 //! `bots`: a load test against a server that runs elsewhere.
 
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use downbeat_bots::report::Ended;
-use downbeat_bots::{Bots, BotsError, Options, Report, Scenario, check, describe, run};
+use downbeat_bots::{Bots, BotsError, Options, Report, Scenario, check, compare, describe, run};
 use downbeat_replica::{Game, Schema};
 use downbeat_transport::Trust;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::PROFILE;
-use crate::cli::{BotsArgs, PlayArgs, SchemaArgs, TrustArgs, net};
+use crate::cli::{BotsArgs, CompareArgs, PlayArgs, SchemaArgs, TrustArgs, net};
 use crate::error::CliError;
 use crate::output::say;
 use crate::scenario::ScenarioFile;
@@ -35,7 +34,7 @@ pub(crate) fn bots<G: Bots>(args: &BotsArgs, settings: &Checked) -> Result<u8, C
     }
     let interrupted = interrupted()?;
     let report = run::<G>(&options, &mut |progress| eprintln!("{progress}"), &interrupted)?;
-    conclude(&report, options.report.as_deref())
+    conclude(&report, &options, args.play.explain)
 }
 
 /// Where the server is, by the flag, the scenario, or as usual.
@@ -96,6 +95,13 @@ pub(crate) fn check_scenario<G: Bots>(settings: &Checked) -> Result<u8, CliError
     Ok(0)
 }
 
+/// Prints what two runs differ in.
+pub(crate) fn compare_runs(args: &CompareArgs) -> Result<u8, CliError> {
+    let comparison = compare(&Report::read(&args.old)?, &Report::read(&args.new)?);
+    say(&comparison.to_string())?;
+    Ok(comparison.exit_code())
+}
+
 /// The tickets of `--token`: one, or those of a file, one a line.
 fn tokens(text: Option<&str>) -> Result<Vec<String>, CliError> {
     let Some(path) = text.and_then(|text| text.strip_prefix('@')) else {
@@ -138,15 +144,24 @@ pub(crate) fn options(args: &PlayArgs, mut options: Options) -> Result<Options, 
     options.net_name = Some(args.net.clone());
     options.profile = PROFILE.to_owned();
     options.report.clone_from(&args.report);
+    options.html.clone_from(&args.html);
+    // The page shows it, too.
+    options.explain = args.explain || args.html.is_some();
     options.record_lanes.clone_from(&args.record_lanes);
     Ok(options)
 }
 
 /// Prints and writes the report, and says how it ends.
-pub(crate) fn conclude(report: &Report, path: Option<&Path>) -> Result<u8, CliError> {
+pub(crate) fn conclude(report: &Report, options: &Options, explains: bool) -> Result<u8, CliError> {
     say(&report.table().to_string())?;
-    if let Some(path) = path {
+    if let Some(accounting) = report.accounting.as_ref().filter(|_| explains) {
+        say(&accounting.explained().to_string())?;
+    }
+    if let Some(path) = &options.report {
         report.write(path)?;
+    }
+    if let Some(path) = &options.html {
+        report.write_html(path)?;
     }
     match report.ended {
         Ended::Time => {}

@@ -158,6 +158,12 @@ pub(crate) struct PlayArgs {
     /// Write the report here (JSON)
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+    /// Write the report here as a page for people (HTML, self-contained)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Tell what bytes are spent on, by message, kind of entity and field
+    #[arg(long)]
+    pub(crate) explain: bool,
     /// Record here what the first bot is told, for `train`
     #[arg(long, value_name = "FILE")]
     pub(crate) record_lanes: Option<PathBuf>,
@@ -217,6 +223,18 @@ pub(crate) struct BotsArgs {
 pub(crate) enum BotsAction {
     /// Check a scenario without running it
     Check(CheckScenarioArgs),
+    /// Compare the reports of two runs: figures, with the spread that seconds of a run have
+    Compare(CompareArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CompareArgs {
+    /// The report of the run before, as --report wrote it
+    #[arg(value_name = "OLD.json")]
+    pub(crate) old: PathBuf,
+    /// The report of the run since
+    #[arg(value_name = "NEW.json")]
+    pub(crate) new: PathBuf,
 }
 
 #[derive(Args, Debug)]

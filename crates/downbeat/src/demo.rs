@@ -51,7 +51,7 @@ pub(crate) fn demo<G: Bots>(args: &DemoArgs, settings: &Checked) -> Result<u8, C
     let served = serving.join().map_err(|_| CliError::ServerGone)??;
     let mut report = played?;
     report.add_server(&side(&served));
-    conclude(&report, args.play.report.as_deref())
+    conclude(&report, &bots, args.play.explain)
 }
 
 /// What the server knows of the run. Its memory cannot be told from the bots' here.

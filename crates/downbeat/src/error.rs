@@ -2,7 +2,7 @@
 
 use std::io;
 
-use downbeat_bots::{BotsError, OutputError};
+use downbeat_bots::{BotsError, OutputError, ReadError};
 use downbeat_replica::recording::RecordingError;
 use downbeat_server::config::{ConfigError, Origin};
 use downbeat_server::{RunError, StartError};
@@ -26,6 +26,8 @@ pub(crate) enum CliError {
     Bots(#[from] BotsError),
     #[error(transparent)]
     Output(#[from] OutputError),
+    #[error(transparent)]
+    NoReport(#[from] ReadError),
     #[error("the certificate cannot be trusted: {0}")]
     Identity(#[from] IdentityError),
     #[error("cannot read {path}: {error}")]

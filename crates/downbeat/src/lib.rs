@@ -72,6 +72,7 @@ fn run_game<G: Bots>(command: &Command, settings: &settings::Checked) -> Result<
         Command::Serve(args) => serve::serve::<G>(args, settings),
         Command::Bots(args) => match &args.action {
             Some(BotsAction::Check(_)) => bots::check_scenario::<G>(settings),
+            Some(BotsAction::Compare(args)) => bots::compare_runs(args),
             None => bots::bots::<G>(args, settings),
         },
         Command::Demo(args) => demo::demo::<G>(args, settings),

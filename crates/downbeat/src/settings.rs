@@ -100,6 +100,8 @@ impl Settings {
     fn bots(&self, args: &BotsArgs, loader: &mut Loader) -> Result<Option<ScenarioFile>, CliError> {
         let (path, game) = match &args.action {
             Some(BotsAction::Check(args)) => (Some(&args.file), &args.game),
+            // Reports say themselves what was played.
+            Some(BotsAction::Compare(_)) => (None, &None),
             None => (args.scenario.as_ref(), &args.game),
         };
         let file = path.map(|path| ScenarioFile::read(path)).transpose().map_err(CliError::Scenario)?;

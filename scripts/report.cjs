@@ -1,0 +1,82 @@
+// What scripts/report.sh does in the browser.
+"use strict";
+
+const assert = require("node:assert/strict");
+const { resolve } = require("node:path");
+const { chromium } = require("playwright-core");
+
+const [browserPath, file, out] = process.argv.slice(2);
+const url = `file://${resolve(file)}`;
+const problems = [];
+
+/** The page, with its console listened to. */
+async function open(browser, options) {
+  const context = await browser.newContext({ locale: "en-GB", ...options });
+  const page = await context.newPage();
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) problems.push(message.text());
+  });
+  page.on("pageerror", (error) => problems.push(String(error)));
+  page.on("request", (request) => {
+    if (request.url() !== url && !request.url().startsWith("data:")) problems.push(`asks for ${request.url()}`);
+  });
+  await page.goto(url);
+  await page.waitForFunction(() => document.querySelectorAll(".chart svg path").length > 0);
+  await page.waitForTimeout(300);
+  return page;
+}
+
+/** Texts of one chart that lie on each other, and what sticks out of it. */
+const overlaps = () => {
+  const found = [];
+  for (const chart of document.querySelectorAll(".chart > svg")) {
+    const name = chart.getAttribute("aria-label");
+    const texts = [...chart.querySelectorAll("text")].map((text) => ({ text: text.textContent, box: text.getBoundingClientRect() }));
+    const frame = chart.parentElement.parentElement.getBoundingClientRect();
+    for (const { text, box } of texts) {
+      if (box.left < frame.left || box.right > frame.right) found.push(`${name}: "${text}" sticks out`);
+    }
+    texts.forEach((a, i) => texts.slice(i + 1).forEach((b) => {
+      const apart = a.box.right <= b.box.left || b.box.right <= a.box.left || a.box.bottom <= b.box.top + 2 || b.box.bottom <= a.box.top + 2;
+      if (!apart) found.push(`${name}: "${a.text}" and "${b.text}" overlap`);
+    }));
+  }
+  return found;
+};
+
+async function looksRight(page, name) {
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.ok(wide <= 0, `${name}: the page is ${wide} pixels too wide`);
+  assert.deepEqual(await page.evaluate(overlaps), [], name);
+  for (const title of ["Where the milliseconds go", "Distributions", "Over time", "Who had the worst of it", "What the bytes are spent on"]) {
+    assert.equal(await page.locator(`h2:has-text("${title}")`).count(), 1, `${name}: ${title}`);
+  }
+  assert.equal(await page.evaluate(() => document.body.innerText.includes("NaN") || document.body.innerText.includes("undefined")), false);
+}
+
+(async () => {
+  const browser = await chromium.launch({ executablePath: browserPath, args: ["--no-sandbox"] });
+  const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
+  const kinds = {
+    light: { colorScheme: "light", viewport: { width: 1360, height: 1000 } },
+    dark: { colorScheme: "dark", viewport: { width: 1360, height: 1000 } },
+    phone: { colorScheme: "light", ...phone },
+    "phone-dark": { colorScheme: "dark", ...phone },
+  };
+  for (const [name, options] of Object.entries(kinds)) {
+    const page = await open(browser, options);
+    await looksRight(page, name);
+    if (name === "dark") {
+      await page.hover(".chart svg >> nth=0", { position: { x: 300, y: 80 } });
+      assert.equal(await page.locator(".tip:visible").count(), 1, "values are told where the pointer is");
+    }
+    await page.screenshot({ path: `${out}/${name}.png`, fullPage: true });
+    await page.context().close();
+  }
+  assert.deepEqual(problems, [], "nothing to complain of in the console");
+  await browser.close();
+})().catch((error) => {
+  console.error(error);
+  console.error(problems);
+  process.exit(1);
+});
