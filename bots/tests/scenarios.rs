@@ -11,6 +11,7 @@ use downbeat_bots::report::{Ended, GroupReport};
 use downbeat_bots::scenario::{Group, Phase, PhaseKind};
 use downbeat_bots::{Bots, BotsError, Gate, Options, Report, Scenario, Sight, Verdict, run, run_watched};
 use downbeat_field::Field;
+use downbeat_server::control::{Answer, Command};
 
 fn group(name: &str, clients: usize, net: &str) -> Group {
     Group {
@@ -227,21 +228,27 @@ fn a_server_that_falls_silent_under_way_is_told_with_the_time_and_the_number() {
 
 #[test]
 fn a_run_ends_when_more_are_lost_than_it_may_lose() {
-    let server = arena(4);
-    let mut asked = scenario(vec![group("all", 4, "none")], vec![]);
-    asked.lost_share_max = 0.0;
-    let stop = server.stop.clone();
-    let mut seconds = 0;
-    let mut told = |_: &_| {
-        seconds += 1;
-        if seconds == 4 {
-            stop.request();
-        }
-    };
-    let report = run::<Arena>(&options(&server, asked, 60.0), &mut told, &AtomicBool::new(false)).expect("a report");
-    assert!(matches!(report.ended, Ended::TooManyLost | Ended::AllLost), "{:?}", report.ended);
-    assert!(report.clients.lost > 0 && report.seconds < 30.0);
-    assert_eq!(report.verdict().exit_code(), 1);
+    for (share, expected) in [(0.0, Ended::TooManyLost), (0.5, Ended::Time)] {
+        let server = arena(4);
+        server.control.watch();
+        let mut asked = scenario(vec![group("all", 4, "none")], vec![]);
+        asked.lost_share_max = share;
+        let mut seconds = 0;
+        let mut told = |_: &_| {
+            seconds += 1;
+            if seconds == 4 {
+                let views = server.control.views();
+                let session = views[0].players.first().expect("all are there").id.session;
+                let kick = Command::Kick { session, reason: "a test".to_owned(), answer: Answer::none() };
+                server.control.send(0, kick).expect("it runs");
+            }
+        };
+        let report = run::<Arena>(&options(&server, asked, 8.0), &mut told, &AtomicBool::new(false)).expect("a report");
+        assert_eq!((report.ended, report.clients.lost), (expected, 1), "{:?}", report.clients.reasons);
+        assert_eq!(report.seconds < 7.0, expected == Ended::TooManyLost, "{}", report.seconds);
+        assert_eq!(report.verdict().exit_code(), 1);
+        assert!(report.clients.reasons[0].first_s.is_some_and(|at| at > 3.0), "{:?}", report.clients.reasons);
+    }
 }
 
 #[test]

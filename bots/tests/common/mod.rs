@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use downbeat_replica::Game;
+use downbeat_server::control::Control;
 use downbeat_server::{Config, Listen, Server, ServerReport, Stop};
 use downbeat_transport::{Clock, Driver, Event, Identity, KernelSocket, ServerOptions, Socket, SocketOptions, Trust};
 use downbeat_wire::CloseCode;
@@ -19,6 +20,7 @@ pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     pub(crate) trust: Trust,
     pub(crate) stop: Stop,
+    pub(crate) control: Arc<Control>,
     thread: Option<JoinHandle<ServerReport>>,
 }
 
@@ -34,10 +36,10 @@ impl TestServer {
         let config = Config { listen, seed: Some(1), ..config };
         let server: Server<G> = Server::start(&config, game, Box::new(|_| {})).expect("loopback is there");
         let (address, trust) = (server.local_addrs()[0], Trust::pinned(server.fingerprint()));
-        let stop = Stop::new();
+        let (stop, control) = (Stop::new(), server.control());
         let asked = stop.clone();
         let thread = std::thread::spawn(move || server.run(&asked).expect("the socket works"));
-        Self { address, trust, stop, thread: Some(thread) }
+        Self { address, trust, stop, control, thread: Some(thread) }
     }
 
     /// Ends, and says what it measured.
