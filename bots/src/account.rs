@@ -3,6 +3,7 @@
 use downbeat_wire::Micros;
 
 use crate::accounting::{Accounting, Collector, Udp};
+use crate::admin::Admin;
 use crate::course::Window;
 use crate::herd::{Herd, Stage};
 use crate::outliers::{Outlier, worst};
@@ -195,6 +196,12 @@ impl<G: Bots> Herd<'_, G> {
         report.bots.cpu_us_per_bot_tick = cpu.filter(|_| !is_shared).map(|cpu| cpu.as_secs_f64() * 1e6 / ticks);
         let seconds = measured.as_secs_f64();
         report.bots.cpu_share = cpu.filter(|_| seconds > 0.0).map(|cpu| cpu.as_secs_f64() / seconds);
+        if report.light.is_none() {
+            report.bots.rss_bytes_per_bot = self.course.rss_of_each(report.clients.connected);
+        }
+        let told = self.admin.as_ref().map(Admin::sums).filter(|sums| sums.seconds > 0);
+        report.server.overruns = told.map(|sums| sums.overruns);
+        report.server.kernel_drops = told.map(|sums| sums.kernel_drops);
         report.bots.valid = report.faults().is_empty();
     }
 }

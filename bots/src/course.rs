@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use downbeat_wire::{CloseCode, Micros};
 
 use crate::accounting::ACCOUNTED_MAX;
+use crate::admin::Admin;
 use crate::budget::Mean;
 use crate::herd::{Herd, Stage};
 use crate::options::Options;
@@ -47,6 +48,8 @@ pub(crate) struct Course {
     too_many_lost: bool,
     /// CPU time of the loop when the measurement began.
     pub(crate) cpu_base: Option<std::time::Duration>,
+    /// Memory of the process before there were bots, in bytes.
+    rss_base: Option<u64>,
     pub(crate) second: SecondUnderWay,
     pub(crate) series: Series,
     /// Every so manyth bot keeps account of what bytes are spent on.
@@ -70,6 +73,12 @@ enum Ends {
 }
 
 impl Course {
+    /// What each of so many bots adds to the memory of the process, in bytes.
+    pub(crate) fn rss_of_each(&self, bots: u64) -> Option<u64> {
+        let grown = machine::rss_bytes()?.saturating_sub(self.rss_base?);
+        grown.checked_div(bots)
+    }
+
     pub(crate) fn new(options: &Options, scenario: &Scenario, seats: &[Seat]) -> Self {
         let us = |seconds: f64| Micros((seconds * 1e6) as u64);
         let opened_s = scenario.opened_s();
@@ -89,6 +98,7 @@ impl Course {
             },
             too_many_lost: false,
             cpu_base: None,
+            rss_base: machine::rss_bytes(),
             second: SecondUnderWay::default(),
             series: Series::default(),
             account_every: options.explain.then(|| {
@@ -247,6 +257,7 @@ impl<G: Bots> Herd<'_, G> {
         }
         self.sample(now);
         self.course.cpu_base = machine::thread_cpu();
+        self.admin.iter().for_each(Admin::begin);
     }
 
     /// The run is over: who heard nothing of the server for a while has lost it, although nobody said so.
@@ -296,7 +307,8 @@ impl<G: Bots> Herd<'_, G> {
         let ended =
             std::mem::replace(&mut self.course.second, SecondUnderWay { began: now, stage, left: Grown::default() });
         let times = (now.as_secs_f64(), now.since(ended.began).as_secs_f64());
-        let row = second.row(ended.stage, times, playing, &grown);
+        let mut row = second.row(ended.stage, times, playing, &grown);
+        row.server_tick_us = self.admin.as_ref().and_then(Admin::tick_us);
         self.course.series.push(row);
         second.clear();
         self.unsettled.second = second;

@@ -16,6 +16,7 @@ use downbeat_wire::Micros;
 use downbeat_wire::control::{ClientMessage, ControlReader, frame};
 
 use crate::Bots;
+use crate::admin::Admin;
 use crate::agenda::Agenda;
 use crate::budget::Mean;
 use crate::course::{Course, Window};
@@ -112,6 +113,8 @@ pub(crate) struct Herd<'a, G: Bots> {
     pub(crate) world: Option<(Vec<u8>, Arc<G::World>)>,
     pub(crate) rates: Option<(u32, u32)>,
     pub(crate) recorder: Option<Recorder>,
+    /// The server's own figures, where it is asked for them.
+    pub(crate) admin: Option<Admin>,
     watch: &'a mut Watch<'a, G>,
     pub(crate) agenda: Agenda,
     /// One for each group.
@@ -157,6 +160,7 @@ impl<'a, G: Bots> Herd<'a, G> {
             world: None,
             rates: None,
             recorder: None,
+            admin: None,
             watch,
             agenda: Agenda::default(),
             tallies: scenario.groups.iter().map(|_| Tally::default()).collect(),

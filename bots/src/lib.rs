@@ -26,6 +26,7 @@
 
 mod account;
 mod accounting;
+mod admin;
 mod agenda;
 mod brain;
 mod brains;
@@ -41,6 +42,7 @@ mod html;
 mod join;
 mod light;
 mod line;
+mod live;
 mod machine;
 mod options;
 mod outliers;
@@ -63,6 +65,7 @@ mod tally;
 mod watch;
 
 pub use accounting::{AccountRow, Accounting, Part, Way};
+pub use admin::AdminOptions;
 pub use brain::{Bots, Brain};
 pub use brains::standard;
 pub use budget::{Budget, BudgetParts};
@@ -72,6 +75,7 @@ pub use downbeat_client::View;
 pub use downbeat_wire::Look;
 pub use explain::Explained;
 pub use gates::{Gate, Limit, NoLimit};
+pub use live::Live;
 pub use machine::reference_ns;
 pub use options::{BotsError, CLIENTS_MAX, Options};
 pub use outliers::Outlier;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use downbeat_link::LinkSpec;
 use downbeat_transport::{ConnectError, IdentityError, Trust};
 
+use crate::admin::AdminOptions;
 use crate::output::OutputError;
 use crate::scenario::{Scenario, ScenarioError, Share};
 
@@ -54,6 +55,8 @@ pub struct Options {
     /// How often the connection of each bot breaks without a word, in seconds; it resumes its session then. Light bots keep
     /// theirs.
     pub break_every: Option<f64>,
+    /// Where the server tells of itself; what it tells comes into the report.
+    pub admin: Option<AdminOptions>,
     /// The CPU that the loop stays on.
     pub cpu: Option<usize>,
     /// The build profile, for the report.
@@ -93,6 +96,7 @@ impl Options {
             scenario: None,
             share: Share::WHOLE,
             break_every: None,
+            admin: None,
             cpu: None,
             profile: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
             report: None,
@@ -247,6 +251,14 @@ pub enum BotsError {
         why: String,
         /// What to do about it, as in [`Self::NobodyIn`].
         next_step: &'static str,
+    },
+    /// The server's admin interface does not tell.
+    #[error("{url} does not tell how the server is: {why}")]
+    Admin {
+        /// Its address.
+        url: String,
+        /// Why.
+        why: String,
     },
     /// The server is not what was asked for.
     #[error("the server runs at {told} {what} per second, not {asked}")]

@@ -406,6 +406,9 @@ pub struct BotsFigures {
     pub blocked: Option<u64>,
     /// CPU time of the loop for one bot in one tick, where none is light.
     pub cpu_us_per_bot_tick: Option<f64>,
+    /// Resident memory of the process for one bot, in bytes, beyond what it had before there were bots. Where none is light, and no
+    /// server is in the same process.
+    pub rss_bytes_per_bot: Option<u64>,
     /// Share of one processor that the loop used.
     pub cpu_share: Option<f64>,
 }

@@ -8,6 +8,7 @@ use downbeat_replica::Coding;
 use downbeat_transport::{ClientOptions, Clock};
 
 use crate::Bots;
+use crate::admin::Admin;
 use crate::herd::Herd;
 use crate::join::next_step;
 use crate::line::Lines;
@@ -110,6 +111,7 @@ fn play<G: Bots>(
     stop: &AtomicBool,
 ) -> Result<Report, BotsError> {
     let mut herd: Herd<'_, G> = Herd::new((options, scenario), Clock::start(), lines, Arc::new(coding), watch);
+    herd.admin = options.admin.as_ref().map(Admin::follow).transpose()?;
     let played = herd.play(progress, stop);
     let mut report = herd.report();
     // Also when the run failed: a server need not wait for bots that are gone.

@@ -135,11 +135,12 @@ fn counts(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
     row(f, "server", [count(server.overruns, "ticks overran"), cpu, memory, drops(server.kernel_drops)])?;
     mistakes(f, report)?;
     let bots = &report.bots;
+    let memory = bots.rss_bytes_per_bot.map(|bytes| format!("{:.0} kB of memory per bot", bytes as f64 / 1e3));
     let cpu = bots.cpu_us_per_bot_tick.map(|us| format!("{us:.1} us of CPU per bot and tick"));
     let share = bots.cpu_share.filter(|_| cpu.is_none());
     let cpu = cpu.or(share.map(|share| format!("{:.0} % of a processor", 100.0 * share)));
     let [dropped, held] = [count(bots.dropped, "by the bots"), count(bots.blocked, "inputs held back")];
-    row(f, "bots", [cpu, drops(bots.kernel_drops), dropped, held])?;
+    row(f, "bots", [cpu, memory, drops(bots.kernel_drops), dropped, held])?;
     let sealing = report.reference_ns;
     let sealing = sealing.map(|ns| format!("{ns:.0} ns to seal 1,200 bytes (250 is usual, less is faster)"));
     row(f, "machine", [sealing])

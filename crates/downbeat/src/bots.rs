@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use downbeat_bots::report::Ended;
-use downbeat_bots::{Bots, BotsError, Options, Report, Scenario, check, compare, describe, run};
+use downbeat_bots::{AdminOptions, Bots, BotsError, Options, Report, Scenario, check, compare, describe, run};
 use downbeat_replica::{Game, Schema};
 use downbeat_transport::Trust;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -16,6 +16,7 @@ use crate::error::CliError;
 use crate::output::say;
 use crate::scenario::ScenarioFile;
 use crate::settings::Checked;
+use crate::telling::Telling;
 
 pub(crate) fn bots<G: Bots>(args: &BotsArgs, settings: &Checked) -> Result<u8, CliError> {
     let file = settings.scenario.as_ref();
@@ -32,9 +33,19 @@ pub(crate) fn bots<G: Bots>(args: &BotsArgs, settings: &Checked) -> Result<u8, C
         play_scenario(&mut options, file, &args.play)?;
         check::<G>(&options).map_err(|error| explain(file, error))?;
     }
+    options.admin = args.admin.as_deref().map(|url| admin(url, args.admin_token.as_deref())).transpose()?;
     let interrupted = interrupted()?;
-    let report = run::<G>(&options, &mut |progress| eprintln!("{progress}"), &interrupted)?;
-    conclude(&report, &options, args.play.explain)
+    let scenario = options.scenario.as_ref();
+    let (what, seconds) = scenario.map_or_else(
+        || (format!("network {}", args.play.net), options.seconds),
+        |scenario| (scenario.name.clone(), scenario.phases_s().unwrap_or(options.seconds)),
+    );
+    let title = format!("{} on {}, {what}", G::NAME, options.connect);
+    let telling = Telling::begin(args.play.progress, &title, seconds, &interrupted)?;
+    let played = run::<G>(&options, &mut |progress| telling.tell(progress), &interrupted);
+    // A terminal is given back before anything else is said.
+    drop(telling);
+    conclude(&played?, &options, args.play.explain)
 }
 
 /// Where the server is, by the flag, the scenario, or as usual.
@@ -109,6 +120,21 @@ fn tokens(text: Option<&str>) -> Result<Vec<String>, CliError> {
     };
     let lines = std::fs::read_to_string(path).map_err(|error| CliError::Read { path: path.to_owned(), error })?;
     Ok(lines.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+}
+
+/// Where and how the server tells of itself.
+fn admin(url: &str, token: Option<&str>) -> Result<AdminOptions, CliError> {
+    if !url.starts_with("http://") {
+        return Err(CliError::Usage(format!(
+            "--admin {url}: expected http://ADDRESS:PORT, as `serve --admin` prints it"
+        )));
+    }
+    let token = match token {
+        Some(text) => tokens(Some(text))?.into_iter().next(),
+        None => std::env::var("DOWNBEAT_ADMIN_TOKEN").ok(),
+    };
+    let why = "--admin: who asks needs a token: --admin-token TEXT|@FILE, or the variable DOWNBEAT_ADMIN_TOKEN";
+    Ok(AdminOptions { url: url.to_owned(), token: token.ok_or_else(|| CliError::Usage(why.to_owned()))? })
 }
 
 /// A flag that SIGINT and SIGTERM set: bots then leave, and report what they played.

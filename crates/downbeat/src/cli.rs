@@ -10,6 +10,8 @@ use downbeat_link::LinkSpec;
 use downbeat_server::ticket::Role;
 use downbeat_transport::Fingerprint;
 
+use crate::telling::ProgressArg;
+
 /// Authoritative multiplayer game server over QUIC, with its load-testing bots.
 #[derive(Debug, Parser)]
 #[command(version, about, after_help = EXIT_CODES)]
@@ -155,6 +157,9 @@ pub(crate) struct PlayArgs {
     /// `latency=50ms,jitter=10ms,loss=2%,burst=3,reorder=1%,dup=1%,rate=10mbit,queue=100ms`
     #[arg(long, value_name = "PRESET|SPEC", default_value = "none")]
     pub(crate) net: String,
+    /// How the run is told while it goes on, on the standard error
+    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
+    pub(crate) progress: ProgressArg,
     /// Write the report here (JSON)
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
@@ -204,6 +209,12 @@ pub(crate) struct BotsArgs {
     /// file with one a line (`downbeat token --count N`)
     #[arg(long, value_name = "TEXT|@FILE")]
     pub(crate) token: Option<String>,
+    /// The server's admin interface, such as http://127.0.0.1:4480: its own figures come into the report
+    #[arg(long, value_name = "URL")]
+    pub(crate) admin: Option<String>,
+    /// A token for it, or @FILE [default: the variable DOWNBEAT_ADMIN_TOKEN]
+    #[arg(long, value_name = "TEXT|@FILE", requires = "admin")]
+    pub(crate) admin_token: Option<String>,
     /// Ticks per second that the server must have
     #[arg(long, value_name = "HZ", value_parser = whole::<u32>)]
     pub(crate) tick_rate: Option<u32>,

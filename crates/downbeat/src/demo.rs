@@ -1,6 +1,7 @@
 //! `demo`: a server and bots in one process, over real QUIC and real UDP on loopback.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread;
 
 use downbeat_bots::report::{Inputs, Server as ServerReportPart, ServerSide};
@@ -11,46 +12,53 @@ use downbeat_transport::Trust;
 use crate::bots::{conclude, interrupted, options};
 use crate::cli::DemoArgs;
 use crate::error::CliError;
-use crate::output::say;
 use crate::settings::Checked;
+use crate::telling::Telling;
 
 pub(crate) fn demo<G: Bots>(args: &DemoArgs, settings: &Checked) -> Result<u8, CliError> {
     // What cannot be is said before anything starts.
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
     check::<G>(&options(&args.play, Options::new(anywhere, Trust::danger_anybody()))?)?;
     let rules = settings.rules.rules::<G>()?;
+    let interrupted = interrupted()?;
+    let title = format!("{}: a server and its bots, network {}", G::NAME, args.play.net);
+    let telling = Arc::new(Telling::begin(args.play.progress, &title, args.play.seconds(), &interrupted)?);
+    let notes = Arc::clone(&telling);
     let server = Server::<G>::start(
         &settings.config,
         &rules,
-        Box::new(|notice| match notice {
+        Box::new(move |notice| match notice {
             // It is the demo itself that ends it, once the bots are gone.
             Notice::Draining { .. } => {}
             // Which room opens or closes, nobody asked.
             Notice::RoomOpened { .. } | Notice::RoomClosed { .. } => {}
-            _ => eprintln!("downbeat: {notice}"),
+            _ => notes.note(format!("downbeat: {notice}")),
         }),
     )?;
     let address = server.local_addrs()[0];
     let mut bots = options(&args.play, Options::new(address, Trust::pinned(server.fingerprint())))?;
     bots.seed = args.seed;
-    say(&format!(
+    telling.note(format!(
         "{}: a server on {address} and {} bots for {} s, {} Hz, network {}",
         G::NAME,
         args.play.clients,
         args.play.seconds(),
         settings.config.tick_rate_hz,
         args.play.net
-    ))?;
-    let interrupted = interrupted()?;
+    ));
     let stop = Stop::new();
     let ending = stop.clone();
     let serving = thread::Builder::new().name("shard 0".into()).spawn(move || server.run(&ending));
     let serving = serving.expect("a process can start a second thread");
-    let played = run::<G>(&bots, &mut |progress| eprintln!("{progress}"), &interrupted);
+    let played = run::<G>(&bots, &mut |progress| telling.tell(progress), &interrupted);
     stop.request();
-    let served = serving.join().map_err(|_| CliError::ServerGone)??;
+    let served = serving.join().map_err(|_| CliError::ServerGone);
+    // A terminal is given back before anything else is said.
+    drop(telling);
+    let served = served??;
     let mut report = played?;
     report.add_server(&side(&served));
+    report.bots.rss_bytes_per_bot = None;
     conclude(&report, &bots, args.play.explain)
 }
 

@@ -15,6 +15,7 @@ mod scenario;
 mod serve;
 mod settings;
 mod systemd;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod token;

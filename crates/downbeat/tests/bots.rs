@@ -158,3 +158,39 @@ fn a_server_of_another_game_or_another_rate_is_told_with_1() {
     server.signal("INT");
     assert!(server.wait().success());
 }
+
+#[test]
+fn a_server_that_is_asked_tells_of_itself_and_one_that_does_not_is_told_before_the_run() {
+    let folder = Folder::new("asked");
+    let tokens = folder.write("tokens", "viewer ada viewer-0123456789abcdef\n");
+    let admin = format!("[admin]\nlisten = '127.0.0.1:0'\ntokens = '{tokens}'\n");
+    let config = folder.write("server.toml", &admin);
+    let flags = ["serve", "--config", &config, "--listen", "127.0.0.1:0", "--game", "field", "--walkers", "5"];
+    let server = Running::start(&mut downbeat(&flags));
+    let said = server.line("game=field");
+    let admin = server.line("admin interface");
+    let url = admin.split_whitespace().find(|word| word.starts_with("http://")).expect("it says where").to_owned();
+    let word = |before: &str| said.split_once(before).expect("it says so").1.split_whitespace().next().expect("a word");
+    let report = folder.path().join("report.json").display().to_string();
+    let play = ["bots", "--connect", word("--connect "), "--cert-sha256", word("--cert-sha256 "), "--game", "field"];
+    let play = [&play[..], &["--clients", "2", "--seconds", "6", "--report", &report, "--admin", &url]].concat();
+    let refused = |more: &[&str], with: i32, why: &str| {
+        let (code, _, err) = run(&[&play[..], more].concat());
+        assert!(code == Some(with) && err.contains(why), "{code:?} {err}");
+    };
+    refused(&[], 2, "DOWNBEAT_ADMIN_TOKEN");
+    refused(&["--admin-token", "nobody-0123456789abcdef"], 1, "does not know the token");
+    let token = folder.write("token", "viewer-0123456789abcdef\n");
+    let (code, _, err) = run(&[&play[..], &["--admin-token", &format!("@{token}"), "--progress", "none"]].concat());
+    // A machine that does other things makes bots late, and that is all.
+    assert!(matches!(code, Some(0 | 4)), "{err}");
+    assert_eq!(err, "", "nothing is told while it goes on");
+    let report: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&report).expect("it was written")).expect("JSON");
+    assert!(report["server"]["overruns"].is_u64() && report["server"]["kernel_drops"] == 0, "{}", report["server"]);
+    let rows = report["series"]["rows"].as_array().expect("rows");
+    assert!(rows.iter().any(|row| row["server_tick_us"]["p50"].as_f64().is_some_and(|us| us > 0.0)), "{rows:?}");
+    assert!(report["bots"]["rss_bytes_per_bot"].is_u64());
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+}
