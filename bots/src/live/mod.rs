@@ -77,8 +77,8 @@ impl Taken {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        give_back();
         let _ = self.0.show_cursor();
+        give_back();
     }
 }
 
