@@ -17,7 +17,7 @@
 //! | [`ping()`] | how far it is |
 //! | [`Progress`] | what is told while it goes on |
 //! | [`report`], `account`, `table`, `html` | what came of it, for programs, for people, and as a page |
-//! | [`series`] | the same, second by second |
+//! | [`series`], `curves` | the same, second by second; distributions, whole |
 //! | `budget` | where the time goes between a press and its effect on another screen |
 //! | [`compare()`] | what two runs differ in |
 //! | `accounting`, `explain` | what the bytes are spent on |
@@ -33,6 +33,7 @@ mod brains;
 mod budget;
 mod compare;
 mod course;
+mod curves;
 mod describe;
 mod dice;
 mod explain;
@@ -70,6 +71,7 @@ pub use brain::{Bots, Brain};
 pub use brains::standard;
 pub use budget::{Budget, BudgetParts};
 pub use compare::{Change, Comparison, Difference, ReadError, compare};
+pub use curves::Curves;
 pub use describe::describe;
 pub use downbeat_client::View;
 pub use downbeat_wire::Look;

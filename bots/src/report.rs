@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::accounting::Accounting;
 use crate::budget::Budget;
+use crate::curves::Curves;
 use crate::outliers::Outlier;
 use crate::output::{OutputError, write_output};
 use crate::percentiles::Percentiles;
@@ -109,28 +110,6 @@ pub struct Report {
     pub curves: Curves,
     /// The run, second by second.
     pub series: Series,
-}
-
-/// Distributions as curves: for each of `percent`, the value that so many per cent of the samples do not exceed.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Curves {
-    /// Ascending from 0 to 100, denser towards the end: twelve to each further nine.
-    pub percent: Vec<f64>,
-    /// As [`Report::rtt_ms`].
-    pub rtt_ms: Option<Vec<f64>>,
-    /// As [`Report::input_to_ack_ms`].
-    pub input_to_ack_ms: Option<Vec<f64>>,
-    /// As [`Report::input_to_visible_ms`].
-    pub input_to_visible_ms: Option<Vec<f64>>,
-    /// As [`Report::snapshot_interval_ms`].
-    pub snapshot_interval_ms: Option<Vec<f64>>,
-    /// As [`Report::interpolation_delay_ms`].
-    pub interpolation_delay_ms: Option<Vec<f64>>,
-    /// As [`Report::prediction_error_m`].
-    pub prediction_error_m: Option<Vec<f64>>,
-    /// As [`BotsFigures::late_us`].
-    pub bots_late_us: Option<Vec<f64>>,
 }
 
 /// Why a run ended.

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use downbeat_wire::Micros;
 
 use crate::budget::Sums;
+use crate::curves::Curves;
 use crate::line::LinkTotal;
-use crate::percentiles::{Percentiles, Recorder, curve_percent, four_digits};
+use crate::percentiles::{Percentiles, Recorder, four_digits};
 use crate::player::{Marks, Seen};
 use crate::progress::Second;
-use crate::report::{Bandwidth, Curves, Inputs, Interpolation, NetLoss, Prediction, Reason, Report, Snapshots};
+use crate::report::{Bandwidth, Inputs, Interpolation, NetLoss, Prediction, Reason, Report, Snapshots};
 use crate::resume::Returns;
 
 /// Samples of the bots of a group. Durations in microseconds, distances in micrometres.
@@ -86,7 +87,7 @@ fn seconds(at: Micros) -> f64 {
     (at.as_secs_f64() * 1e3).round() / 1e3
 }
 
-const US_PER_MS: f64 = 1e3;
+pub(crate) const US_PER_MS: f64 = 1e3;
 
 /// Growth of one bot's counters over the measurement, added up over bots.
 #[derive(Clone, Copy, Debug, Default)]
@@ -330,16 +331,7 @@ impl Tally {
         report.prediction_error_m = self.error.percentiles(1e6);
         report.bots.late_us = self.late.percentiles(1.0);
         report.bots.blocked = Some(self.blocked);
-        report.curves = Curves {
-            percent: curve_percent().map(|percent| (percent * 1e4).round() / 1e4).collect(),
-            rtt_ms: self.rtt.curve(US_PER_MS),
-            input_to_ack_ms: self.ack.curve(US_PER_MS),
-            input_to_visible_ms: self.visible.curve(US_PER_MS),
-            snapshot_interval_ms: self.interval.curve(US_PER_MS),
-            interpolation_delay_ms: self.delay.curve(US_PER_MS),
-            prediction_error_m: self.error.curve(1e6),
-            bots_late_us: self.late.curve(1.0),
-        };
+        report.curves = Curves::of(self);
     }
 
     /// A round trip of a bot, and what QUIC takes for it.
