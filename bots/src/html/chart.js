@@ -19,7 +19,7 @@ function legendMark(line) {
 
 /**
  * `lines`: `{name, color, values, dash, width}`; `x`: `{at, ticks, label, tell}`, with `at` the place of each value.
- * `x.from` is where the axis begins, if not at the first value. `bands`: shaded `{from, to, name}`; `limit`: `{value, name}`;
+ * `x.from` is where the axis begins, if not at the first value. `bands`: `{from, to, name}`, shaded unless they are `isPlain`; `limit`: `{value, name}`;
  * `wide`: it may take the room of two.
  */
 function lineChart({ title, unit, note, lines, x, bands = [], limit = null, wide = false, height = 210 }) {
@@ -70,12 +70,15 @@ function drawLines(host, tip, { title, unit, lines, x, bands, limit, height }) {
   host.replaceChildren(picture, tip);
 }
 
+/** Shaded stretches, and plain ones that a line begins; their names stand in two rows, so that both can be read. */
 function drawBands(picture, bands, place, first, last, inner) {
   for (const band of bands) {
     const [from, to] = [place(Math.max(band.from, first)), place(Math.min(band.to, last))];
     if (to <= from) continue;
-    picture.append(svg("rect", { class: "band", x: from, width: to - from, y: PAD.top, height: inner.height }));
-    if (to - from > 6 * band.name.length) picture.append(svg("text", { x: (from + to) / 2, y: PAD.top + 11, "text-anchor": "middle" }, band.name));
+    if (band.isPlain) picture.append(svg("line", { class: "axis", x1: from, x2: from, y1: PAD.top, y2: PAD.top + inner.height, "stroke-dasharray": "3 3" }));
+    else picture.append(svg("rect", { class: "band", x: from, width: to - from, y: PAD.top, height: inner.height }));
+    const y = PAD.top + (band.isPlain ? 24 : 11);
+    if (to - from > 6.4 * band.name.length) picture.append(svg("text", { x: (from + to) / 2, y, "text-anchor": "middle" }, band.name));
   }
 }
 

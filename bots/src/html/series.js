@@ -55,4 +55,5 @@ function stageBands(rows) {
   return bands;
 }
 
-const phaseBands = (report) => (report.phases ?? []).filter((phase, i) => i % 2 === 1).map((phase) => ({ name: phase.name, from: phase.begin_s, to: phase.end_s }));
+/** Phases of a scenario: told apart, not shaded. */
+const phaseBands = (report) => (report.phases ?? []).map((phase) => ({ name: phase.name, from: phase.begin_s, to: phase.end_s, isPlain: true }));
