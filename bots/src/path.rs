@@ -47,10 +47,16 @@ impl Path {
     /// It took so long from sampling the input of `tick` to the snapshot that told of it first, which is `newer_by` ticks
     /// newer. While a clock changes its pace, so do margins: the one is taken off that is about the nearest input.
     pub(crate) fn note_ack(&mut self, tick: Tick, took: Micros, newer_by: f64) {
-        let margins = &self.margins[..self.told.min(MARGINS)];
-        let apart = |about: Tick| about.since(tick).abs();
-        let nearest = margins.iter().min_by_key(|(about, _)| apart(*about));
-        let Some((_, margin_us)) = nearest.filter(|(about, _)| apart(*about) <= APART_MAX) else { return };
+        let newest_first = (0..self.told.min(MARGINS)).map(|back| self.margins[(self.told - 1 - back) % MARGINS]);
+        // What is told of later inputs is told earlier, so the first that is not about a later one is the nearest.
+        let mut nearest = None;
+        for (about, margin_us) in newest_first {
+            nearest = Some((about, margin_us));
+            if about <= tick {
+                break;
+            }
+        }
+        let Some((_, margin_us)) = nearest.filter(|(about, _)| about.since(tick).abs() <= APART_MAX) else { return };
         let sample = took.0 as f64 - newer_by * self.tick_us - margin_us;
         self.rtt_us = Some(self.rtt_us.map_or(sample, |before| before + GAIN * (sample - before)));
     }
