@@ -104,6 +104,10 @@ fn counts(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
         let pace = light.snapshots_per_client_s.map(|rate| format!("{rate:.2} per client and second"));
         row(f, "light clients", [arrived, pace])?;
     }
+    let c = &report.clients;
+    let some = |value: u64, what: &str| count(Some(value).filter(|value| *value > 0), what);
+    let [broken, resumed] = [some(c.broken, "connections broke"), some(c.resumed, "went on over another one")];
+    row(f, "sessions", [broken, resumed, some(c.rejoined, "times a client came again")])?;
     let dry = report.interpolation.starved_ratio;
     row(f, "interpolation ran dry", [dry.map(|dry| format!("{:.2} % (per frame and entity)", 100.0 * dry))])?;
     let p = &report.prediction;

@@ -31,7 +31,7 @@ pub(crate) fn bots<G: Bots>(args: &BotsArgs, settings: &Checked) -> Result<u8, C
     options.share = args.share;
     if let Some(file) = file {
         play_scenario(&mut options, file, &args.play)?;
-        check::<G>(&options).map_err(|error| explain(file, error))?;
+        check::<G>(&options).map_err(|error| explain(file, &options, error))?;
     }
     options.admin = args.admin.as_deref().map(|url| admin(url, args.admin_token.as_deref())).transpose()?;
     let interrupted = interrupted()?;
@@ -75,8 +75,8 @@ fn play_scenario(options: &mut Options, file: &ScenarioFile, args: &PlayArgs) ->
 }
 
 /// What is wrong with a scenario, with its line.
-fn explain(file: &ScenarioFile, error: BotsError) -> CliError {
-    file.explain(error).map_or_else(CliError::Bots, CliError::Scenario)
+fn explain(file: &ScenarioFile, options: &Options, error: BotsError) -> CliError {
+    file.explain(error, options.report.as_deref()).map_or_else(CliError::Bots, CliError::Scenario)
 }
 
 /// Says that a scenario is fine; what is wrong but for its brains was said before.
@@ -87,7 +87,7 @@ pub(crate) fn check_scenario<G: Bots>(settings: &Checked) -> Result<u8, CliError
     options.seconds = file.seconds.unwrap_or(options.seconds);
     options.report.clone_from(&file.report);
     options.scenario = Some(file.scenario.clone());
-    check::<G>(&options).map_err(|error| explain(file, error))?;
+    check::<G>(&options).map_err(|error| explain(file, &options, error))?;
     if let Some(address) = &file.connect {
         resolve("`connect`", address).map_err(|error| CliError::Scenario(file.error("connect", error.to_string())))?;
     }

@@ -85,6 +85,8 @@ fn what_is_wrong_with_a_scenario_is_told_with_its_line_and_2() {
         "`100` is no limit; <, <=, >, >= or = and a number are allowed",
     );
     refused("[[groups\n", ":1", "");
+    let nowhere = format!("report = 'none/r.json'\n{GOOD}");
+    refused(&nowhere, ":1", "there is no folder");
     refused("connect = 'localhost'\n[[groups]]\nname = 'all'\nclients = 2\n", ":1", "expected an address with a port");
     let (code, _, err) = run(&["bots", "check", "/nowhere/s.toml"]);
     assert!(code == Some(2) && err.contains("/nowhere/s.toml: cannot be read"), "{err}");
