@@ -7,7 +7,7 @@ use crate::admin::Admin;
 use crate::course::Window;
 use crate::herd::{Herd, Stage};
 use crate::outliers::{Outlier, worst};
-use crate::report::{Clients, GateResult, GroupClients, GroupReport, Light, PhaseReport, Report, SCHEMA};
+use crate::report::{Clients, GateResult, GroupClients, GroupReport, Light, Report, SCHEMA};
 use crate::scenario::{Group, Scenario};
 use crate::seats::Seat;
 use crate::tally::{Growth, Tally};
@@ -177,7 +177,7 @@ impl<G: Bots> Herd<'_, G> {
             seconds: seconds(played),
             measured_seconds: seconds(measured),
             ended: self.course.ended,
-            phases: PhaseReport::all(scenario),
+            phases: self.phases.told.clone(),
             gates: scenario.gates.iter().map(GateResult::of).collect(),
             clients,
             ..figures
@@ -241,17 +241,5 @@ impl GroupReport {
             visible_entities_mean: figures.visible_entities_mean,
             bandwidth: figures.bandwidth,
         }
-    }
-}
-
-impl PhaseReport {
-    fn all(scenario: &Scenario) -> Vec<Self> {
-        let mut begin_s = 0.0;
-        let phase = |phase: &crate::scenario::Phase| {
-            let end_s = begin_s + phase.seconds;
-            let begin_s = std::mem::replace(&mut begin_s, end_s);
-            Self { name: phase.name.clone(), kind: phase.kind.name().to_owned(), begin_s, end_s }
-        };
-        scenario.phases.iter().map(phase).collect()
     }
 }

@@ -249,6 +249,7 @@ impl<G: Bots> Herd<'_, G> {
         for tally in self.tallies.iter_mut().chain([&mut self.unsettled]) {
             tally.restart();
         }
+        self.restart_phase();
         self.sampling = Mean::default();
         for (seat, bot) in self.seats.iter_mut().zip(&self.bots) {
             if matches!(bot, Stage::Light { .. }) {

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde_json::Value;
 
-use crate::report::{GateResult, Report};
-use crate::scenario::{Part, Scenario, ScenarioError};
+use crate::report::{GateResult, GroupReport, PhaseReport, Report};
+use crate::scenario::{Group, Part, Phase, Scenario, ScenarioError};
 use crate::specimen::specimen;
 
 /// A limit on a figure of the report.
@@ -105,11 +105,11 @@ impl Scenario {
     fn specimen(&self) -> Value {
         let mut report: Report = specimen().expect("a report is made of what specimens are made of");
         let group = report.groups.pop().expect("a specimen has one of each");
-        report.groups = self
-            .groups
-            .iter()
-            .map(|of| crate::report::GroupReport { name: of.name.clone(), ..group.clone() })
-            .collect();
+        let named = |of: &Group| GroupReport { name: of.name.clone(), ..group.clone() };
+        report.groups = self.groups.iter().map(named).collect();
+        let phase = report.phases.pop().expect("a specimen has one of each");
+        let named = |of: &Phase| PhaseReport { name: of.name.clone(), ..phase.clone() };
+        report.phases = self.phases.iter().map(named).collect();
         serde_json::to_value(report).expect("a report is plain data, which always encodes")
     }
 }
@@ -144,18 +144,20 @@ fn find<'a>(report: &'a Value, path: &str) -> Result<&'a Value, String> {
     for name in path.split('.') {
         let missing = |known: String| format!("`{path}` is no figure of the report: there is no `{name}`; {known}");
         at = match at {
-            Value::Object(inside) => {
-                inside.get(name).ok_or_else(|| missing(format!("{} are there", list(inside.keys()))))?
-            }
+            Value::Object(inside) => inside.get(name).ok_or_else(|| missing(there_are(list(inside.keys()))))?,
             Value::Array(elements) => {
                 let named = |element: &&Value| element.get("name").and_then(Value::as_str) == Some(name);
                 let names = || elements.iter().filter_map(|element| element.get("name")?.as_str());
-                elements.iter().find(named).ok_or_else(|| missing(format!("{} are there", list(names()))))?
+                elements.iter().find(named).ok_or_else(|| missing(there_are(list(names()))))?
             }
             _ => return Err(missing("what is before it is a number or a text".to_owned())),
         };
     }
     Ok(at)
+}
+
+fn there_are(known: String) -> String {
+    if known.is_empty() { "nothing is there".to_owned() } else { known + " are there" }
 }
 
 fn list(names: impl Iterator<Item = impl fmt::Display>) -> String {

@@ -24,6 +24,7 @@ use crate::dice::Dice;
 use crate::light::Light;
 use crate::line::{LineConn, Lines};
 use crate::options::{BotsError, Options};
+use crate::phases::Phases;
 use crate::player::{Consumed, Player, Seen};
 use crate::progress::Progress;
 use crate::recorder::Recorder;
@@ -123,6 +124,7 @@ pub(crate) struct Herd<'a, G: Bots> {
     pub(crate) unsettled: Tally,
     pub(crate) reasons: Reasons,
     pub(crate) course: Course,
+    pub(crate) phases: Phases,
     pub(crate) joining: usize,
     /// What a player's input is that does nothing.
     pub(crate) neutral: Vec<i32>,
@@ -167,6 +169,7 @@ impl<'a, G: Bots> Herd<'a, G> {
             unsettled: Tally::default(),
             reasons: Reasons::default(),
             course: Course::new(options, scenario, &seats),
+            phases: Phases::new(scenario),
             joining: 0,
             neutral: neutral::<G::Input>(),
             has_avatars,
@@ -201,6 +204,7 @@ impl<'a, G: Bots> Herd<'a, G> {
                     told(&self.progress(now));
                 }
             }
+            self.close_phases(now, false);
             self.follow_schedule(now);
             self.connect(now)?;
             if let Some(ended) = self.end_of_run(now, stop.load(Ordering::Relaxed)) {
@@ -210,6 +214,7 @@ impl<'a, G: Bots> Herd<'a, G> {
                     self.progress(now);
                 }
                 self.note_silence(now);
+                self.close_phases(now, true);
                 return Ok(());
             }
             if self.flush_now || now.since(self.flushed) >= FLUSH_WITHIN {

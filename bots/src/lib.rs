@@ -50,6 +50,7 @@ mod outliers;
 mod output;
 mod path;
 mod percentiles;
+mod phases;
 mod ping;
 mod player;
 mod progress;

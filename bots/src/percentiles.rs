@@ -65,6 +65,13 @@ impl Recorder {
         self.samples.add(&other.samples).expect("the histogram grows as far as the largest sample");
     }
 
+    /// The samples that came since `before`, an earlier state of these.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        let mut samples = self.samples.clone();
+        samples.subtract(&before.samples).expect("what was there is there still");
+        Self { samples }
+    }
+
     pub(crate) fn clear(&mut self) {
         self.samples.reset();
     }

@@ -181,7 +181,7 @@ pub struct GroupClients {
     pub lost: u64,
 }
 
-/// A phase of a scenario, as it was planned.
+/// A phase of a scenario, as it was planned, and what it was like.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PhaseReport {
@@ -193,6 +193,16 @@ pub struct PhaseReport {
     pub begin_s: f64,
     /// When it ended.
     pub end_s: f64,
+    /// As in [`Report::join_ms`], for those who got in in this phase.
+    pub join_ms: Option<Percentiles>,
+    /// As in [`Report::rtt_ms`], as far as this phase was measured; likewise the others.
+    pub rtt_ms: Option<Percentiles>,
+    /// As in [`Report::input_to_ack_ms`].
+    pub input_to_ack_ms: Option<Percentiles>,
+    /// As in [`Report::input_to_visible_ms`].
+    pub input_to_visible_ms: Option<Percentiles>,
+    /// As in [`Report::snapshot_interval_ms`].
+    pub snapshot_interval_ms: Option<Percentiles>,
 }
 
 /// What came of a gate.

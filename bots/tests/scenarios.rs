@@ -120,6 +120,9 @@ fn phases_bring_bots_in_and_out_and_what_is_owed_is_owed_to_those_who_are_there(
     // From second 4 on: two seconds of four, of which none is left out; those of the peak are new for most of it.
     let most = (4.0 * 6.0 + 8.0 * 3.0) * f64::from(HZ);
     assert!(expected < most && expected > 4.0 * 3.0 * f64::from(HZ), "{expected} of {most}");
+    // Who joins when, and nothing of what was before the measurement.
+    let told: Vec<_> = report.phases.iter().map(|phase| (phase.join_ms.is_some(), phase.rtt_ms.is_some())).collect();
+    assert_eq!(told, [(true, false), (false, false), (true, true), (false, true)]);
     let phases: Vec<_> = report.phases.iter().map(|phase| (phase.kind.as_str(), phase.begin_s, phase.end_s)).collect();
     assert_eq!(phases, [("ramp", 0.0, 2.0), ("plateau", 2.0, 4.0), ("spike", 4.0, 7.0), ("storm", 7.0, 10.0)]);
 }

@@ -126,7 +126,7 @@ impl Schedule {
             let (before, first) = (self.levels[group], self.firsts[group]);
             let count = before.abs_diff(level) as u64;
             for n in 0..before.abs_diff(level) {
-                let at = begin + Micros(length.0 * (n as u64 + 1) / count);
+                let at = begin + Micros(length.0 * (2 * n as u64 + 1) / (2 * count));
                 // Who came last goes first.
                 let (bot, change) =
                     if level > before { (before + n, Change::Join) } else { (before - 1 - n, Change::Leave) };

@@ -76,6 +76,7 @@ fn what_is_wrong_with_a_scenario_is_told_with_its_line_and_2() {
         "there is no `p98`; `max`, `p50`, `p90`, `p99`, `p999` are there",
     );
     refused(&with("[gates]\n'groups.al.rtt_ms.p99' = '< 1'\n"), ":6", "there is no `al`; `all` are there");
+    refused(&with("[gates]\n'phases.up.rtt_ms.p99' = '< 1'\n"), ":6", "there is no `up`; nothing is there");
     refused(&with("[gates]\n'rtt_ms' = '< 1'\n"), ":6", "not one figure but several");
     refused(&with("[gates]\n'profile' = '< 1'\n"), ":6", "`profile` is no number");
     refused(&with("[gates]\nrtt_ms.p99 = '< 1'\n"), ":6", "a path with dots stands in quotes");
