@@ -163,36 +163,26 @@ impl Scenario {
                 format!("`seconds` is {}; {} to {} are allowed", phase.seconds, PHASE_S.start(), PHASE_S.end());
             return wrong(at, "seconds", message);
         }
-        let group = match &phase.group {
-            None => None,
-            Some(name) => match self.groups.iter().position(|group| group.name == *name) {
-                Some(group) => Some(group),
-                None => {
-                    let known = names(self.groups.iter().map(|group| &group.name));
-                    return wrong(at, "group", format!("there is no group `{name}`; {known} are allowed"));
-                }
-            },
-        };
-        let before = levels.now(group);
-        match phase.kind {
-            PhaseKind::Plateau if phase.group.is_some() => {
-                return wrong(at, "group", "a plateau is about all groups".to_owned());
-            }
-            PhaseKind::Plateau | PhaseKind::Churn { .. } if levels.now(group) == 0 => {
-                let message = format!("nobody is there in a {} yet: begin with a ramp or a storm", phase.kind.name());
-                return wrong(at, "kind", message);
-            }
-            PhaseKind::Churn { per_s, .. } if !CHURN_PER_S.contains(&per_s) => {
-                let (least, most) = CHURN_PER_S.into_inner();
-                return wrong(at, "per_second", format!("`per_second` is {per_s}; {least} to {most} are allowed"));
-            }
-            PhaseKind::Churn { away_s, .. } if !AWAY_S.contains(&away_s) => {
-                let (least, most) = AWAY_S.into_inner();
-                return wrong(at, "away", format!("`away` is {away_s}; {least} to {most} seconds are allowed"));
-            }
-            _ => {}
+        let group = self.group_of(at, phase)?;
+        check_kind(at, phase, levels.now(group))?;
+        self.check_level(at, phase, group, levels)
+    }
+
+    /// The group that a phase is about.
+    fn group_of(&self, at: Part, phase: &Phase) -> Result<Option<usize>, ScenarioError> {
+        let Some(name) = &phase.group else { return Ok(None) };
+        let group = self.groups.iter().position(|group| group.name == *name);
+        if group.is_none() {
+            let known = names(self.groups.iter().map(|group| &group.name));
+            wrong(at, "group", format!("there is no group `{name}`; {known} are allowed"))?;
         }
+        Ok(group)
+    }
+
+    /// Whether a phase can bring about as many bots as it is to, and in its time.
+    fn check_level(&self, at: Part, phase: &Phase, group: Option<usize>, levels: &mut Levels) -> Checked {
         let Some(to) = phase.kind.to() else { return Ok(()) };
+        let before = levels.now(group);
         let clients = group.map_or_else(|| self.clients(), |group| self.groups[group].clients);
         if to > clients {
             return wrong(at, "to", format!("`to` is {to}, but there are {clients} clients in all"));
@@ -211,6 +201,26 @@ impl Scenario {
         }
         levels.set(group, to, matches!(phase.kind, PhaseKind::Spike { .. }));
         Ok(())
+    }
+}
+
+/// What each kind of phase asks for, where `there` bots are in when it begins.
+fn check_kind(at: Part, phase: &Phase, there: usize) -> Checked {
+    match phase.kind {
+        PhaseKind::Plateau if phase.group.is_some() => wrong(at, "group", "a plateau is about all groups".to_owned()),
+        PhaseKind::Plateau | PhaseKind::Churn { .. } if there == 0 => {
+            let message = format!("nobody is there in a {} yet: begin with a ramp or a storm", phase.kind.name());
+            wrong(at, "kind", message)
+        }
+        PhaseKind::Churn { per_s, .. } if !CHURN_PER_S.contains(&per_s) => {
+            let (least, most) = CHURN_PER_S.into_inner();
+            wrong(at, "per_second", format!("`per_second` is {per_s}; {least} to {most} are allowed"))
+        }
+        PhaseKind::Churn { away_s, .. } if !AWAY_S.contains(&away_s) => {
+            let (least, most) = AWAY_S.into_inner();
+            wrong(at, "away", format!("`away` is {away_s}; {least} to {most} seconds are allowed"))
+        }
+        _ => Ok(()),
     }
 }
 
