@@ -27,7 +27,7 @@ impl<G: Bots> Herd<'_, G> {
         // Whoever has just come is late as all others are.
         all.late.add(&self.unsettled.late);
         all.blocked += self.unsettled.blocked;
-        let (figures, growth) = self.figures(now, &all, |_| true);
+        let (figures, growth) = self.figures(now, &all, |seat| !seat.is_hostile);
         let mut report = self.with_head(figures, now.since(joined), now.since(since));
         report.series = self.course.series.clone();
         if self.options.scenario.is_some() {
@@ -37,6 +37,7 @@ impl<G: Bots> Herd<'_, G> {
             };
             report.groups = groups.map(part).collect();
         }
+        report.hostile = self.siege_report(now);
         if self.is_measured() {
             all.budget.sampling = self.sampling;
             report.budget = all.budget.budget(report.tick_rate_hz, self.latency());
@@ -116,7 +117,7 @@ impl<G: Bots> Herd<'_, G> {
     /// What bytes were spent on, by the bots that kept account.
     fn bytes_spent(&self) -> Option<Accounting> {
         let mut collector = Collector::default();
-        for bot in &self.bots {
+        for (_, bot) in self.honest() {
             let (Stage::Playing { player, .. } | Stage::Lost(player)) = bot else { continue };
             let (Some(base), Some(latest)) = (&player.base, &player.latest) else { continue };
             let (Some(account), Some(sent)) = (player.client.account(), &player.sent) else { continue };
@@ -130,6 +131,11 @@ impl<G: Bots> Herd<'_, G> {
             collector.add(latest.at.since(base.at).as_secs_f64(), account, sent, (down, up));
         }
         collector.finish(&self.coding.schema, self.options.header_bytes())
+    }
+
+    /// The bots that are not hostile.
+    fn honest(&self) -> impl Iterator<Item = (&Seat, &Stage<G>)> {
+        self.seats.iter().zip(&self.bots).filter(|(seat, _)| !seat.is_hostile)
     }
 
     /// The figures of each bot that was measured.
@@ -153,7 +159,7 @@ impl<G: Bots> Herd<'_, G> {
                 down_wire_bytes_per_s: growth.down_wire_bytes_per_s(self.options.header_bytes()),
             })
         };
-        self.seats.iter().zip(&self.bots).filter_map(of_bot).collect()
+        self.honest().filter_map(of_bot).collect()
     }
 
     /// What was asked for, around the figures.
@@ -192,7 +198,8 @@ impl<G: Bots> Herd<'_, G> {
         report.bots.dropped = Some(dropped);
         let cpu = machine::thread_cpu().zip(self.course.cpu_base).map(|(now, base)| now.saturating_sub(base));
         let ticks = growth.bot_ticks(report.tick_rate_hz.unwrap_or(0));
-        let is_shared = ticks == 0.0 || report.light.is_some();
+        // Hostile bots take their part of it, and are not counted.
+        let is_shared = ticks == 0.0 || report.light.is_some() || report.hostile.is_some();
         report.bots.cpu_us_per_bot_tick = cpu.filter(|_| !is_shared).map(|cpu| cpu.as_secs_f64() * 1e6 / ticks);
         let seconds = measured.as_secs_f64();
         report.bots.cpu_share = cpu.filter(|_| seconds > 0.0).map(|cpu| cpu.as_secs_f64() / seconds);

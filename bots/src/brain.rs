@@ -31,4 +31,19 @@ pub trait Bots: Game {
     fn brain(name: &str, seed: u64, tick_rate_hz: u32) -> Option<Box<dyn Brain<Self>>> {
         brains::standard(name, seed, tick_rate_hz)
     }
+
+    /// How often a player did what cheats want to do more often (shots, as a rule) between two states of its avatar, both as
+    /// the server told them: for reports on hostile bots. Never, if the game does not say.
+    #[must_use]
+    fn acts(before: &Self::Entity, after: &Self::Entity) -> u32 {
+        let _ = (before, after);
+        0
+    }
+
+    /// Whether an event tells a player that it hit somebody: likewise.
+    #[must_use]
+    fn is_hit(event: &Self::Event) -> bool {
+        let _ = event;
+        false
+    }
 }

@@ -8,6 +8,7 @@ use crate::accounting::ACCOUNTED_MAX;
 use crate::admin::Admin;
 use crate::budget::Mean;
 use crate::herd::{Herd, Stage};
+use crate::hostile::{Siege, Stretch};
 use crate::options::Options;
 use crate::progress::{Grown, Progress, RunStage};
 use crate::report::Ended;
@@ -194,7 +195,8 @@ impl<G: Bots> Herd<'_, G> {
             let Stage::Playing { conn, player, .. } = bot else { continue };
             let Some(stats) = self.lines.stats(*conn) else { continue };
             let is_settled = now >= player.settled;
-            let tally = if is_settled { &mut self.tallies[seat.group] } else { &mut self.unsettled };
+            let counts = is_settled && !seat.is_hostile;
+            let tally = if counts { &mut self.tallies[seat.group] } else { &mut self.unsettled };
             tally.record_rtt(player.path.rtt().unwrap_or(stats.rtt), stats.rtt);
             player.latest = Some(player.marks(now, stats, self.lines.passed(*conn)));
             if is_measured && is_settled && player.base.is_none() {
@@ -257,6 +259,7 @@ impl<G: Bots> Herd<'_, G> {
             }
         }
         self.sample(now);
+        self.open_ledgers(Stretch::Before);
         self.course.cpu_base = machine::thread_cpu();
         self.admin.iter().for_each(Admin::begin);
     }
@@ -264,6 +267,9 @@ impl<G: Bots> Herd<'_, G> {
     /// The run is over: who heard nothing of the server for a while has lost it, although nobody said so.
     pub(crate) fn note_silence(&mut self, now: Micros) {
         for index in 0..self.bots.len() {
+            if self.seats[index].is_hostile {
+                continue;
+            }
             let heard = match &self.bots[index] {
                 Stage::Playing { player, .. } => player.last_snapshot.unwrap_or(player.settled),
                 Stage::Away { back, .. } | Stage::Joining { back: Some(back), .. } => back.heard(),
@@ -303,6 +309,7 @@ impl<G: Bots> Herd<'_, G> {
         let stage = match self.course.window {
             Window::Joining => RunStage::Joining,
             Window::WarmUp { .. } => RunStage::WarmUp,
+            Window::Measuring { .. } if self.siege.as_ref().is_some_and(Siege::is_on) => RunStage::Attack,
             Window::Measuring { .. } => RunStage::Measuring,
         };
         let ended =

@@ -21,6 +21,7 @@ use crate::agenda::Agenda;
 use crate::budget::Mean;
 use crate::course::{Course, Window};
 use crate::dice::Dice;
+use crate::hostile::{Siege, depart};
 use crate::light::Light;
 use crate::line::{LineConn, Lines};
 use crate::options::{BotsError, Options};
@@ -128,6 +129,8 @@ pub(crate) struct Herd<'a, G: Bots> {
     pub(crate) joining: usize,
     /// What a player's input is that does nothing.
     pub(crate) neutral: Vec<i32>,
+    /// In a run with hostile bots.
+    pub(crate) siege: Option<Siege>,
     has_avatars: bool,
     dice: Dice,
     consumed: Vec<Consumed>,
@@ -150,7 +153,8 @@ impl<'a, G: Bots> Herd<'a, G> {
     ) -> Self {
         lines.set_receive_time(RECEIVE_TIME);
         let has_avatars = coding.schema.entities.iter().any(|kind| kind.field_with(Role::Player).is_some());
-        let seats = Seat::all(scenario, options.share);
+        let mut seats = Seat::all(scenario, options.share);
+        let siege = options.hostile.map(|plan| Siege::new(plan, (options.full(), options.share), &mut seats));
         Self {
             options,
             scenario,
@@ -172,6 +176,7 @@ impl<'a, G: Bots> Herd<'a, G> {
             phases: Phases::new(scenario),
             joining: 0,
             neutral: neutral::<G::Input>(),
+            siege,
             has_avatars,
             dice: Dice::new(options.seed ^ WITNESS_STREAM),
             consumed: Vec::new(),
@@ -200,6 +205,7 @@ impl<'a, G: Bots> Herd<'a, G> {
                 self.give_up_joining(now);
                 self.break_lines(now);
                 self.dial_away(now)?;
+                self.go_on_with_siege(now)?;
                 if now.since(self.course.second.began) >= Micros::from_millis(1_000) {
                     told(&self.progress(now));
                 }
@@ -268,7 +274,9 @@ impl<'a, G: Bots> Herd<'a, G> {
         };
         let was_asleep = player.due_at().is_none();
         let is_settled = at >= player.settled;
-        let tally = if is_settled { &mut self.tallies[group] } else { &mut self.unsettled };
+        let is_honest = player.tamper.is_none();
+        // What is measured on hostile bots says little about the server.
+        let tally = if is_settled && is_honest { &mut self.tallies[group] } else { &mut self.unsettled };
         self.consumed.clear();
         if !player.receive(at, datagram, &mut self.consumed, tally) {
             return;
@@ -276,7 +284,10 @@ impl<'a, G: Bots> Herd<'a, G> {
         tally.second.snapshots += 1;
         if player.client.owes_answer() {
             player.transmit(&mut self.datagram);
-            tally.blocked += u64::from(self.lines.send_datagram(conn, &self.datagram).is_err());
+            tally.blocked += depart(&mut self.lines, (conn, at), player, &self.datagram, &mut self.siege);
+        }
+        if let Some(ledger) = &mut player.ledger {
+            ledger.note_told(&player.client, &self.coding, self.rates.map_or(1, |rates| rates.0));
         }
         if let Some(recorder) = self.recorder.as_mut().filter(|recorder| recorder.bot == index) {
             recorder.note(&player.client);
@@ -287,7 +298,7 @@ impl<'a, G: Bots> Herd<'a, G> {
         if let Some(due) = player.due_at().filter(|_| was_asleep) {
             self.agenda.add(due, index);
         }
-        if let Some(id) = id.filter(|_| self.has_avatars && is_settled) {
+        if let Some(id) = id.filter(|_| self.has_avatars && is_settled && is_honest) {
             for i in 0..self.consumed.len() {
                 self.find_witness(room, id, (group, self.consumed[i]));
             }
@@ -314,35 +325,34 @@ impl<'a, G: Bots> Herd<'a, G> {
             let now = self.clock.now();
             let Some((due, index)) = self.agenda.pop(now) else { break };
             let mut tally = &mut self.tallies[self.seats[index].group];
-            let (conn, sends, next) = match &mut self.bots[index] {
+            // A later datagram repeats an input that could not be sent; a connection that is gone says so by its own event.
+            let next = match &mut self.bots[index] {
                 Stage::Playing { conn, player, .. } => {
-                    if now < player.settled {
+                    if now < player.settled || player.tamper.is_some() {
                         tally = &mut self.unsettled;
                     }
-                    let sends = player.wake(now, tally, &mut self.seen);
-                    if sends {
+                    if player.wake(now, tally, &mut self.seen) {
                         player.transmit(&mut self.datagram);
                         (sampled_sum, sampled) = (sampled_sum + now.0 as f64, sampled + 1);
+                        tally.blocked += depart(&mut self.lines, (*conn, now), player, &self.datagram, &mut self.siege);
+                        sent = true;
                     }
                     if let Some(look) = player.take_look() {
                         let message = frame(&ClientMessage::Look { look });
                         // A connection that is gone says so by its own event.
                         let _ = self.lines.write_control(now, *conn, &message);
                     }
-                    (*conn, sends, player.due_at())
+                    player.due_at()
                 }
                 Stage::Light { conn, light } => {
                     light.wake(now, &self.coding.schema.input, &mut self.datagram);
-                    (*conn, true, light.due_at())
+                    tally.blocked += u64::from(self.lines.send_datagram(*conn, &self.datagram).is_err());
+                    sent = true;
+                    light.due_at()
                 }
                 _ => continue,
             };
             tally.record_late(now.since(due));
-            if sends {
-                // A later datagram repeats the input; a connection that is gone says so by its own event.
-                tally.blocked += u64::from(self.lines.send_datagram(conn, &self.datagram).is_err());
-                sent = true;
-            }
             for seen in self.seen.drain(..) {
                 self.tallies[seen.group].record_seen(&seen);
             }

@@ -8,11 +8,12 @@ use downbeat_replica::{ConfigError, DecodeError, PlayerId};
 use downbeat_transport::CloseReason;
 use downbeat_wire::control::{ControlReader, Hello, ServerMessage, Welcome, decode};
 use downbeat_wire::limits::REDIRECTS_MAX;
-use downbeat_wire::{CloseCode, Micros, Tick};
+use downbeat_wire::{CloseCode, Micros, Resume, Tick};
 
 use crate::Bots;
 use crate::brains::{IDLE, Wander};
 use crate::herd::{Herd, Stage};
+use crate::hostile::Codec;
 use crate::light::Light;
 use crate::line::LineConn;
 use crate::options::{BotsError, Options};
@@ -123,10 +124,18 @@ impl<G: Bots> Herd<'_, G> {
             Stage::Joining { back: Some(back), .. } => Some(back.resume()),
             _ => None,
         };
+        let hello = self.hello(index, resume);
+        // A connection that ended meanwhile says so by its own event.
+        let _ = self.lines.write_control(self.clock.now(), conn, &hello.to_bytes());
+        self.flush_now = true;
+    }
+
+    /// What bot `index` says when it comes.
+    pub(crate) fn hello(&self, index: usize, resume: Option<Resume>) -> Hello {
         let tickets = &self.options.tokens;
         let seat = &self.seats[index];
         let ticket = tickets.get(seat.number % tickets.len().max(1)).filter(|_| resume.is_none());
-        let hello = Hello {
+        Hello {
             game: G::NAME.to_owned(),
             schema_hash: self.coding.schema.hash(),
             model_hash: self.coding.model_hash,
@@ -135,10 +144,7 @@ impl<G: Bots> Herd<'_, G> {
             spectator: self.scenario.groups[seat.group].is_watching(),
             ticket: ticket.cloned(),
             resume,
-        };
-        // A connection that ended meanwhile says so by its own event.
-        let _ = self.lines.write_control(self.clock.now(), conn, &hello.to_bytes());
-        self.flush_now = true;
+        }
     }
 
     pub(crate) fn take_control(&mut self, conn: LineConn, bytes: &[u8]) -> Result<(), BotsError> {
@@ -225,6 +231,7 @@ impl<G: Bots> Herd<'_, G> {
         tally.join.record(now.since(*since).0);
         tally.returns.rejoined += u64::from(std::mem::replace(&mut seat.entered, true));
         seat.since = now;
+        let is_hostile = seat.is_hostile;
         let (group, seed) = (&scenario.groups[seat.group], seat.seed(scenario, self.options.seed));
         if seat.is_light {
             // Whatever else the others do, it knows inputs by their table alone.
@@ -234,15 +241,25 @@ impl<G: Bots> Herd<'_, G> {
             return Ok(());
         }
         let brain = G::brain(&group.brain, seed, tick_rate_hz).expect("the name was checked before the run");
+        let brain = match &self.siege {
+            Some(siege) => siege.brain(is_hostile, brain),
+            None => brain,
+        };
         let mut player = Player::new(world, Arc::clone(&self.coding), start, (welcome.room, welcome.resume), brain);
         player.settled = now + self.course.warm_up;
+        if let Some(siege) = &mut self.siege {
+            let codec = Codec::new(self.coding.schema.input.clone(), self.neutral.clone());
+            siege.arm(is_hostile, &mut player, codec, seed);
+        }
         if let Some(path) = self.options.record_lanes.as_ref().filter(|_| self.recorder.is_none()) {
             let head = (&self.coding.schema, self.options.seed, tick_rate_hz);
             self.recorder = Some(Recorder::create(path, index, player.client.newest(), head));
         }
         let (reader, early) = (std::mem::take(reader), std::mem::take(early));
         self.bots[index] = Stage::Playing { conn, reader, player: Box::new(player) };
-        self.rooms.entry(welcome.room).or_default().push(index);
+        if !is_hostile {
+            self.rooms.entry(welcome.room).or_default().push(index);
+        }
         self.take_reliable(conn, &early);
         Ok(())
     }
@@ -283,6 +300,9 @@ impl<G: Bots> Herd<'_, G> {
 
     /// A bot's way ends before its time.
     fn end(&mut self, index: usize, code: Option<u64>, why: String) {
+        if self.note_answer(index, code, &why) {
+            return;
+        }
         let now = self.clock.now();
         match std::mem::replace(&mut self.bots[index], Stage::Refused) {
             Stage::Playing { player, .. } => {

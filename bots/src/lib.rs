@@ -16,6 +16,7 @@
 //! | [`describe()`] | what a server runs, whatever it is |
 //! | [`ping()`] | how far it is |
 //! | [`Progress`] | what is told while it goes on |
+//! | [`hostile`] | bots that cheat or attack, and what that gains them |
 //! | [`report`], `account`, `table`, `html` | what came of it, for programs, for people, and as a page |
 //! | [`series`], `curves` | the same, second by second; distributions, whole |
 //! | `budget` | where the time goes between a press and its effect on another screen |
@@ -39,6 +40,7 @@ mod dice;
 mod explain;
 mod gates;
 mod herd;
+pub mod hostile;
 mod html;
 mod join;
 mod light;

@@ -8,6 +8,7 @@ use downbeat_link::LinkSpec;
 use downbeat_transport::{ConnectError, IdentityError, Trust};
 
 use crate::admin::AdminOptions;
+use crate::hostile::{Kind, Plan};
 use crate::output::OutputError;
 use crate::scenario::{Scenario, ScenarioError, Share};
 
@@ -29,8 +30,11 @@ pub struct Options {
     pub joining: usize,
     /// How long they play once the last has joined, in seconds. Warm-up (2 s, or half of short runs) is part of it.
     pub seconds: f64,
-    /// The brain: one of [`Bots::BRAINS`](crate::Bots::BRAINS); the first of them when empty.
+    /// The brain: one of [`Bots::BRAINS`](crate::Bots::BRAINS); the first of them when empty. Or `hostile:KIND`, with what
+    /// [`Plan::parse`] knows behind it.
     pub brain: String,
+    /// How some are hostile: [`check`](crate::check) finds that in [`Self::brain`].
+    pub hostile: Option<Plan>,
     /// The network that each bot is behind.
     pub net: LinkSpec,
     /// The network as it is called in the report, such as `broadband`; as it is spelled out when nothing is said.
@@ -85,6 +89,7 @@ impl Options {
             joining: JOINING,
             seconds: 10.0,
             brain: String::new(),
+            hostile: None,
             net: LinkSpec::PERFECT,
             net_name: None,
             seed: 1,
@@ -111,6 +116,21 @@ impl Options {
         if self.connect.ip().to_canonical().is_ipv4() { 28 } else { 48 }
     }
 
+    /// How many bots are not light.
+    pub(crate) const fn full(&self) -> usize {
+        self.clients - self.light
+    }
+
+    /// How many of them play, hostile ones included if they do.
+    pub(crate) fn playing(&self) -> usize {
+        self.hostile.map_or(self.full(), |plan| plan.playing(self.full()))
+    }
+
+    /// How many of those that play are honest.
+    pub(crate) fn honest(&self) -> usize {
+        self.hostile.map_or(self.full(), |plan| self.full() - plan.hostile(self.full()))
+    }
+
     /// Refuses what cannot be run.
     pub(crate) fn check(&self) -> Result<(), BotsError> {
         if !(SECONDS_MIN..=SECONDS_MAX).contains(&self.seconds) {
@@ -124,6 +144,15 @@ impl Options {
         }
         if self.light >= self.clients {
             return Err(BotsError::Light { light: self.light, clients: self.clients });
+        }
+        if self.hostile.is_some() && self.full() < 2 {
+            return Err(BotsError::Hostile(
+                "one bot cannot be hostile and honest: give --clients 2 or more".to_owned(),
+            ));
+        }
+        if self.hostile.is_some_and(|plan| plan.kind == Kind::TicketReplay) && self.tokens.is_empty() {
+            let why = "ticket-replay needs the tickets of a server that asks for them: give --token @FILE";
+            return Err(BotsError::Hostile(why.to_owned()));
         }
         if let Some(every) = self.break_every.filter(|every| !(BREAK_EVERY_MIN..=SECONDS_MAX).contains(every)) {
             return Err(BotsError::BreakEvery(every));
@@ -159,6 +188,7 @@ impl BotsError {
                 | Self::LightSpectators
                 | Self::Scenario(_)
                 | Self::Brain { .. }
+                | Self::Hostile(_)
         )
     }
 }
@@ -209,6 +239,9 @@ pub enum BotsError {
         /// What there is.
         known: String,
     },
+    /// Hostile bots that cannot be.
+    #[error("hostile bots: {0}")]
+    Hostile(String),
     /// The report or the recording has nowhere to go.
     #[error(transparent)]
     Output(#[from] OutputError),

@@ -8,12 +8,13 @@ use downbeat_transport::ConnStats;
 use downbeat_wire::limits::LOOKS_PER_S;
 use downbeat_wire::{Look, Micros, Resumable};
 
-use crate::Brain;
 use crate::accounting::Sent;
+use crate::hostile::{Ledger, Tamper};
 use crate::line::Passed;
 use crate::outliers::OwnFigures;
 use crate::path::Path;
 use crate::tally::Tally;
+use crate::{Bots, Brain};
 
 /// Frames come this often, or as often as inputs if those come more often.
 const FRAME: Micros = Micros(16_667);
@@ -53,6 +54,10 @@ pub(crate) struct Player<G: Game> {
     /// Inputs of other bots that this one has yet to see, and the groups of those.
     awaited: Vec<(usize, Consumed)>,
     counts: Counts,
+    /// What it did, in runs with hostile bots.
+    pub(crate) ledger: Option<Box<Ledger>>,
+    /// What a hostile bot makes of what it has to say.
+    pub(crate) tamper: Option<Box<Tamper>>,
     pub(crate) path: Path,
     pub(crate) own: OwnFigures,
     /// What it sent, if it keeps account.
@@ -110,7 +115,7 @@ pub(crate) struct SeenEnd {
     pub(crate) waited: Micros,
 }
 
-impl<G: Game> Player<G> {
+impl<G: Bots> Player<G> {
     /// A bot that was let in.
     pub(crate) fn new(
         world: Arc<G::World>,
@@ -141,6 +146,8 @@ impl<G: Game> Player<G> {
             path: Path::new(start.tick_rate_hz),
             own: OwnFigures::default(),
             sent: None,
+            ledger: None,
+            tamper: None,
             base: None,
             told: Marks::default(),
             latest: None,
@@ -250,6 +257,7 @@ impl<G: Game> Player<G> {
         }
         let view = self.client.view(now);
         let shown = view.shown;
+        self.ledger.iter_mut().for_each(|ledger| ledger.note_shown::<G>(&view.events));
         for &tick in &self.ticks {
             self.inputs.push((tick, self.brain.decide(&view, tick)));
         }

@@ -44,15 +44,25 @@ pub enum RunStage {
     WarmUp,
     /// Figures are taken.
     Measuring,
+    /// Figures are taken while hostile bots attack.
+    Attack,
+}
+
+impl RunStage {
+    /// As people read it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Joining => "joining",
+            Self::WarmUp => "warm-up",
+            Self::Measuring => "measuring",
+            Self::Attack => "attack",
+        }
+    }
 }
 
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stage = match self.stage {
-            RunStage::Joining => "joining",
-            RunStage::WarmUp => "warm-up",
-            RunStage::Measuring => "measuring",
-        };
+        let stage = self.stage.name();
         let ms = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.1}"));
         write!(
             f,

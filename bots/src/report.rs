@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::accounting::Accounting;
 use crate::budget::Budget;
 use crate::curves::Curves;
+use crate::hostile::report::Hostile;
 use crate::outliers::Outlier;
 use crate::output::{OutputError, write_output};
 use crate::percentiles::Percentiles;
@@ -110,6 +111,8 @@ pub struct Report {
     pub curves: Curves,
     /// The run, second by second.
     pub series: Series,
+    /// What hostile bots gained, where there were any. No other figure is about them, but `bots` and `server`.
+    pub hostile: Option<Hostile>,
 }
 
 /// Why a run ended.
@@ -515,7 +518,12 @@ impl Report {
             return Verdict::Invalid(faults);
         }
         let Snapshots { received, expected, .. } = self.snapshots;
-        for (whose, counts) in [("", Some((received, expected))), (" of light clients", self.light_snapshots())] {
+        for (whose, counts) in [
+            ("", Some((received, expected))),
+            (" of light clients", self.light_snapshots()),
+            // Before the attack all was well, which hides half of what it does.
+            (" while the attack was on", self.hostile.as_ref().and_then(Hostile::snapshots)),
+        ] {
             let Some((received, expected)) = counts else { continue };
             let ratio = received.zip(expected).map_or(0.0, |(got, due)| got as f64 / due.max(1) as f64);
             if ratio < SERVED_RATIO {

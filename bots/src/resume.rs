@@ -88,7 +88,7 @@ impl<G: Bots> Herd<'_, G> {
             Stage::Playing { player, .. } => player.resumable.is_some(),
             _ => false,
         };
-        is_lost && can_resume
+        is_lost && can_resume && !self.is_attacking(index)
     }
 
     /// A bot that plays has no connection any more, and will make another one.

@@ -10,6 +10,7 @@ use downbeat_transport::{ClientOptions, Clock};
 use crate::Bots;
 use crate::admin::Admin;
 use crate::herd::Herd;
+use crate::hostile::Plan;
 use crate::join::next_step;
 use crate::line::Lines;
 use crate::machine::{self, reference_ns};
@@ -65,6 +66,7 @@ pub fn run_watched<G: Bots>(
 /// Says which option is impossible and what is allowed.
 pub fn check<G: Bots>(options: &Options) -> Result<Options, BotsError> {
     let mut options = options.clone();
+    find_hostile(&mut options)?;
     let first = G::BRAINS.first().copied().unwrap_or("wander");
     let groups = options.scenario.iter_mut().flat_map(|scenario| &mut scenario.groups).map(|group| &mut group.brain);
     for brain in groups.chain([&mut options.brain]).filter(|brain| brain.is_empty()) {
@@ -91,6 +93,21 @@ pub fn check<G: Bots>(options: &Options) -> Result<Options, BotsError> {
     Ok(options)
 }
 
+/// Reads what `hostile:KIND` says, where it is said.
+fn find_hostile(options: &mut Options) -> Result<(), BotsError> {
+    if let Some(scenario) = &options.scenario {
+        let hostile = scenario.groups.iter().find(|group| matches!(Plan::parse(&group.brain), Err(_) | Ok(Some(_))));
+        return hostile.map_or(Ok(()), |group| {
+            let why = "scenarios have no hostile groups; leave --scenario out, and say --brain";
+            Err(BotsError::Hostile(format!("{why} {}", group.brain)))
+        });
+    }
+    if let Some((plan, brain)) = Plan::parse(&options.brain).map_err(BotsError::Hostile)? {
+        (options.hostile, options.brain) = (Some(plan), brain.to_owned());
+    }
+    Ok(())
+}
+
 /// Any port, on loopback if the server is there.
 pub(crate) fn own_address(server: SocketAddr) -> SocketAddr {
     let is_here = server.ip().to_canonical().is_loopback();
@@ -113,6 +130,7 @@ fn play<G: Bots>(
     let mut herd: Herd<'_, G> = Herd::new((options, scenario), Clock::start(), lines, Arc::new(coding), watch);
     herd.admin = options.admin.as_ref().map(Admin::follow).transpose()?;
     let played = herd.play(progress, stop);
+    herd.lift_siege();
     let mut report = herd.report();
     // Also when the run failed: a server need not wait for bots that are gone.
     let bye = herd.say_bye();

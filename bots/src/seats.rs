@@ -14,6 +14,8 @@ pub(crate) struct Seat {
     pub(crate) group: usize,
     pub(crate) index: usize,
     pub(crate) is_light: bool,
+    /// Whether it cheats or attacks when the time comes.
+    pub(crate) is_hostile: bool,
     /// The line that it plays over.
     pub(crate) line: usize,
     /// Whether it was ever let in.
@@ -35,6 +37,7 @@ impl Seat {
             group,
             index,
             is_light,
+            is_hostile: false,
             line: lines[group],
             entered: false,
             since: Micros::default(),

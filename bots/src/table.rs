@@ -29,6 +29,9 @@ impl fmt::Display for Table<'_> {
         groups(f, report)?;
         gates(f, report)?;
         writeln!(f)?;
+        if let Some(hostile) = &report.hostile {
+            writeln!(f, "{hostile}")?;
+        }
         verdict(f, report)
     }
 }

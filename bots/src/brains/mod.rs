@@ -10,7 +10,7 @@ mod arena;
 mod generic;
 mod spectate;
 
-use downbeat_arena::Arena;
+use downbeat_arena::{Arena, Entity, Event};
 use downbeat_field::Field;
 use downbeat_replica::Game;
 
@@ -48,6 +48,20 @@ impl Bots for Arena {
             "wander" => Some(Box::new(arena::Wander::new(seed, tick_rate_hz))),
             _ => standard(name, seed, tick_rate_hz),
         }
+    }
+
+    /// Shots: rounds and rockets that are fewer than before.
+    fn acts(before: &Entity, after: &Entity) -> u32 {
+        let (Entity::Player(before), Entity::Player(after)) = (before, after) else { return 0 };
+        let spent = [(before.rifle_ammo, after.rifle_ammo), (before.rockets, after.rockets)];
+        let spent = spent.map(|(had, has)| u32::from(had.saturating_sub(has)));
+        // A new life begins with what it begins with.
+        let is_one_life = before.alive && after.alive && before.deaths == after.deaths;
+        if is_one_life { spent.iter().sum() } else { 0 }
+    }
+
+    fn is_hit(event: &Event) -> bool {
+        matches!(event, Event::Hit(_))
     }
 }
 

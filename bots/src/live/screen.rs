@@ -187,11 +187,7 @@ impl Screen {
 
     fn gauge(&self) -> Gauge<'_> {
         let played = self.joined_s.map_or(0.0, |joined| (self.now.elapsed_s - joined).clamp(0.0, self.seconds));
-        let stage = match self.now.stage {
-            RunStage::Joining => "joining",
-            RunStage::WarmUp => "warm-up",
-            RunStage::Measuring => "measuring",
-        };
+        let stage = self.now.stage.name();
         let ratio = if self.seconds > 0.0 { played / self.seconds } else { 0.0 };
         let label = format!("{stage}  {played:.0} of {:.0} s", self.seconds);
         Gauge::default().ratio(ratio.clamp(0.0, 1.0)).label(label).gauge_style(Style::new().fg(Color::Blue))

@@ -141,7 +141,7 @@ impl Scenario {
     pub(crate) fn of(options: &Options) -> Self {
         let group = Group {
             name: String::new(),
-            clients: options.clients,
+            clients: options.playing() + options.light,
             light: options.light,
             brain: options.brain.clone(),
             net: options.net,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use downbeat_bots::report::Ended;
-use downbeat_bots::{AdminOptions, Bots, BotsError, Options, Report, Scenario, check, compare, describe, run};
+use downbeat_bots::{AdminOptions, Bots, BotsError, Options, Report, Scenario, check, compare, describe, hostile, run};
 use downbeat_replica::{Game, Schema};
 use downbeat_transport::Trust;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -19,6 +19,9 @@ use crate::settings::Checked;
 use crate::telling::Telling;
 
 pub(crate) fn bots<G: Bots>(args: &BotsArgs, settings: &Checked) -> Result<u8, CliError> {
+    if asks_for_kinds(&args.play) {
+        return tell_kinds();
+    }
     let file = settings.scenario.as_ref();
     let mut options = options(&args.play, Options::new(address(args, file)?, trust(&args.trust)?))?;
     options.seed = args.seed.or(file.and_then(|file| file.seed)).unwrap_or(1);
@@ -111,6 +114,16 @@ pub(crate) fn compare_runs(args: &CompareArgs) -> Result<u8, CliError> {
     let comparison = compare(&Report::read(&args.old)?, &Report::read(&args.new)?);
     say(&comparison.to_string())?;
     Ok(comparison.exit_code())
+}
+
+/// Whether somebody wants to know how bots can be hostile.
+pub(crate) fn asks_for_kinds(args: &PlayArgs) -> bool {
+    args.brain.as_deref() == Some("hostile:list")
+}
+
+pub(crate) fn tell_kinds() -> Result<u8, CliError> {
+    say(&format!("--brain hostile:KIND[:SHARE][:BRAIN]; there are:\n{}", hostile::list().trim_end()))?;
+    Ok(0)
 }
 
 /// The tickets of `--token`: one, or those of a file, one a line.

@@ -23,7 +23,7 @@ pub(crate) struct Cli {
 impl Cli {
     /// What there is for one game that is none of Downbeat's own: help is silent about what only those have.
     pub(crate) fn of_one_game(brains: &[&str]) -> clap::Command {
-        let brains = format!("Who plays: {} [default: the first]", brains.join(", "));
+        let brains = format!("Who plays: {} [default: the first]; or hostile:KIND (hostile:list)", brains.join(", "));
         Self::command().mut_subcommands(|command| {
             command.mut_args(|arg| match arg.get_id().as_str() {
                 "game" | "walkers" | "visible" | "avatars" => arg.hide(true),
@@ -150,7 +150,8 @@ pub(crate) struct PlayArgs {
     /// How long they play, in seconds [default: 10]
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub(crate) seconds: Option<f64>,
-    /// Who plays: `fight` (arena alone), `wander`, `idle` or `spectate` [default: the game's first]
+    /// Who plays: `fight` (arena alone), `wander`, `idle` or `spectate` [default: the game's first];
+    /// `hostile:KIND` for some who cheat or attack beside honest ones (`hostile:list` names the kinds)
     #[arg(long, value_name = "NAME")]
     pub(crate) brain: Option<String>,
     /// The network that each bot is behind: none, lan, broadband, wifi, mobile, awful, or such as

@@ -4,18 +4,22 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 
+use downbeat_bots::hostile::WorkWatch;
 use downbeat_bots::report::{Inputs, Server as ServerReportPart, ServerSide};
-use downbeat_bots::{Bots, Options, Percentiles, check, run};
+use downbeat_bots::{Bots, Options, Percentiles, Progress, check, run};
 use downbeat_server::{Notice, Server, ServerReport, Stop};
 use downbeat_transport::Trust;
 
-use crate::bots::{conclude, interrupted, options};
+use crate::bots::{asks_for_kinds, conclude, interrupted, options, tell_kinds};
 use crate::cli::DemoArgs;
 use crate::error::CliError;
 use crate::settings::Checked;
 use crate::telling::Telling;
 
 pub(crate) fn demo<G: Bots>(args: &DemoArgs, settings: &Checked) -> Result<u8, CliError> {
+    if asks_for_kinds(&args.play) {
+        return tell_kinds();
+    }
     // What cannot be is said before anything starts.
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
     check::<G>(&options(&args.play, Options::new(anywhere, Trust::danger_anybody()))?)?;
@@ -46,11 +50,18 @@ pub(crate) fn demo<G: Bots>(args: &DemoArgs, settings: &Checked) -> Result<u8, C
         settings.config.tick_rate_hz,
         args.play.net
     ));
+    let metrics = server.metrics();
     let stop = Stop::new();
     let ending = stop.clone();
     let serving = thread::Builder::new().name("shard 0".into()).spawn(move || server.run(&ending));
     let serving = serving.expect("a process can start a second thread");
-    let played = run::<G>(&bots, &mut |progress| telling.tell(progress), &interrupted);
+    let mut work = WorkWatch::default();
+    let mut told = |progress: &Progress| {
+        telling.tell(progress);
+        work.note(progress.stage, || metrics.render());
+    };
+    let played = run::<G>(&bots, &mut told, &interrupted);
+    let felt = work.finish(&metrics.render());
     stop.request();
     let served = serving.join().map_err(|_| CliError::ServerGone);
     // A terminal is given back before anything else is said.
@@ -59,6 +70,7 @@ pub(crate) fn demo<G: Bots>(args: &DemoArgs, settings: &Checked) -> Result<u8, C
     let mut report = played?;
     report.add_server(&side(&served));
     report.bots.rss_bytes_per_bot = None;
+    report.hostile.iter_mut().for_each(|hostile| hostile.server = felt);
     conclude(&report, &bots, args.play.explain)
 }
 

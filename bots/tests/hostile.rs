@@ -1,0 +1,299 @@
+//! Hostile bots against a live server on loopback: each gets the answer that its kind names, gains nothing, and disturbs
+//! nobody.
+
+mod common;
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use common::{HZ, TestServer};
+use downbeat_arena::Arena;
+use downbeat_bots::hostile::report::Hostile;
+use downbeat_bots::hostile::{Kind, Way};
+use downbeat_bots::scenario::{Group, Scenario};
+use downbeat_bots::{BotsError, Options, Report, Verdict, run};
+use downbeat_field::Field;
+use downbeat_link::LinkSpec;
+use downbeat_replica::Game;
+use downbeat_server::config::TicketKeys;
+use downbeat_server::ticket::{Audience, NewKey, Role, SigningKey, Ticket};
+use downbeat_server::{Config, ServerReport};
+use downbeat_wire::CloseCode;
+
+/// Bots of a run, and those of them that are hostile.
+const BOTS: u64 = 8;
+const HOSTILE: u64 = 2;
+
+/// A gain of more than this, in percent and beyond doubt, is none of chance's: a few bot seconds are all that is compared.
+const GAIN_MAX_PERCENT: f64 = 15.0;
+
+fn config<G: Game>() -> Config {
+    // Attackers come from another address than those who play.
+    let address_exempt = vec!["127.0.0.1".parse().expect("an address")];
+    let players_max = 12;
+    Config { rooms_max: 1, players_max, tick_rate_hz: HZ, send_rate_hz: HZ, address_exempt, ..Config::new(G::NAME) }
+}
+
+fn play(server: &TestServer, options: Options) -> Result<Report, BotsError> {
+    let base = Options::new(server.address, server.trust.clone());
+    let options = Options { connect: base.connect, trust: base.trust, clients: BOTS as usize, seconds: 7.0, ..options };
+    let report = run::<Arena>(&options, &mut |_| {}, &AtomicBool::new(false))?;
+    println!("{}", report.table());
+    Ok(report)
+}
+
+/// What is the same for every kind.
+#[track_caller]
+fn check(kind: Kind, report: &Report) -> Hostile {
+    let honest = BOTS - HOSTILE;
+    assert_eq!((report.clients.asked, report.clients.connected, report.clients.lost), (honest, honest, 0));
+    assert!(!matches!(report.verdict(), Verdict::NotServed(_)), "{:?}", report.verdict());
+    let hostile = report.hostile.clone().expect("there were some");
+    assert_eq!((hostile.kind.as_str(), hostile.bots), (kind.name(), HOSTILE));
+    assert!((hostile.before_seconds / hostile.during_seconds - 1.0).abs() < 0.4, "{hostile:?}");
+    let others = &hostile.others;
+    for figure in [others.input_to_ack_ms, others.input_to_visible_ms] {
+        assert!(figure.before.is_some() && figure.during.is_some(), "{others:?}");
+    }
+    assert!(others.snapshots_expected.during.is_some_and(|owed| owed > honest * u64::from(HZ)), "{others:?}");
+    for (name, gain) in hostile.gains.named() {
+        assert!(!gain.is_more_than(GAIN_MAX_PERCENT), "{name}: {gain:?}");
+    }
+    assert_eq!(hostile.gains.metres_per_s.is_some(), kind.way() == Way::Plays, "{:?}", hostile.gains);
+    assert!(hostile.answer.attempts >= HOSTILE);
+    hostile
+}
+
+/// Plays, and says what came of it on either side.
+#[track_caller]
+fn attack(kind: Kind) -> (Hostile, ServerReport) {
+    let server = TestServer::with::<Arena>(config::<Arena>(), &Default::default());
+    let brain = format!("hostile:{}:wander", kind.name());
+    let report = play(&server, Options { brain, ..Options::new(server.address, server.trust.clone()) });
+    let hostile = check(kind, &report.expect("all get in"));
+    let server = server.report();
+    assert_eq!((server.totals.rooms_failed, server.totals.kernel_drops), (0, 0));
+    (hostile, server)
+}
+
+/// Each is closed with `code`, comes back, and is closed again.
+#[track_caller]
+fn is_closed(kind: Kind, code: CloseCode) -> ServerReport {
+    let (hostile, server) = attack(kind);
+    let closed: u64 = hostile.answer.closed.iter().map(|reason| reason.clients).sum();
+    assert!(closed > HOSTILE, "{:?}", hostile.answer);
+    let all = hostile.answer.closed.iter().all(|reason| reason.joined && reason.code == Some(u64::from(code as u32)));
+    assert!(all, "{:?}", hostile.answer.closed);
+    assert!(hostile.answer.admitted >= 1 && kind.answer().contains(code.label()), "{:?}", hostile.answer);
+    assert!(server.totals.closes.by_server[code.label()] >= closed, "{:?}", server.totals.closes);
+    server
+}
+
+/// Nobody is sent away for it.
+#[track_caller]
+fn plays_on(kind: Kind) -> (Hostile, ServerReport) {
+    let (hostile, server) = attack(kind);
+    assert_eq!(hostile.answer.closed, [], "{:?}", hostile.answer);
+    assert!(server.totals.closes.by_server.is_empty(), "{:?}", server.totals.closes);
+    (hostile, server)
+}
+
+#[test]
+fn several_inputs_for_one_tick_are_one() {
+    let (hostile, server) = plays_on(Kind::Extra);
+    assert!(
+        hostile.answer.datagrams as f64 > 2.0 * hostile.hostile_bot_seconds * f64::from(HZ),
+        "{:?}",
+        hostile.answer
+    );
+    let all = server.totals.inputs;
+    assert!(all.consumed <= server.totals.ticks * BOTS, "a tick runs on one input: {all:?}");
+}
+
+#[test]
+fn a_clock_at_double_speed_runs_no_faster() {
+    let (_, server) = plays_on(Kind::Fast);
+    assert!(server.totals.inputs.consumed <= server.totals.ticks * BOTS, "{:?}", server.totals.inputs);
+}
+
+#[test]
+fn inputs_of_the_future_are_refused() {
+    let (hostile, server) = plays_on(Kind::Future);
+    let refused = server.totals.inputs.rejected as f64;
+    assert!(refused > 8.0 * hostile.hostile_bot_seconds * f64::from(HZ), "{:?}", server.totals.inputs);
+}
+
+#[test]
+fn inputs_that_are_banked_are_worth_no_more() {
+    plays_on(Kind::Bank);
+}
+
+#[test]
+fn a_lag_switch_costs_the_ticks_in_which_it_was_silent() {
+    let (hostile, server) = plays_on(Kind::Lag);
+    assert!(hostile.answer.substituted > u64::from(HZ) / 2, "{:?}", hostile.answer);
+    assert!(server.totals.inputs.late > u64::from(HZ) / 2, "{:?}", server.totals.inputs);
+}
+
+#[test]
+fn lies_about_what_was_shown_disturb_nobody() {
+    plays_on(Kind::ViewBack);
+    plays_on(Kind::ViewAhead);
+}
+
+#[test]
+fn late_acknowledgements_disturb_nobody() {
+    plays_on(Kind::LateAcks);
+}
+
+#[test]
+fn forged_acknowledgements_close() {
+    let server = is_closed(Kind::ForgedAcks, CloseCode::ForgedAck);
+    assert!(server.totals.acks_forged > 0);
+}
+
+#[test]
+fn malformed_datagrams_close() {
+    let server = is_closed(Kind::Malformed, CloseCode::MalformedDatagram);
+    assert!(server.totals.datagrams_malformed > 10);
+}
+
+#[test]
+fn oversized_datagrams_close() {
+    let server = is_closed(Kind::Oversized, CloseCode::MalformedDatagram);
+    assert!(server.totals.datagrams_malformed > 10);
+}
+
+#[test]
+fn old_datagrams_again_change_nothing() {
+    let (hostile, _) = plays_on(Kind::Replay);
+    assert!(
+        hostile.answer.datagrams as f64 > 1.1 * hostile.hostile_bot_seconds * f64::from(HZ),
+        "{:?}",
+        hostile.answer
+    );
+}
+
+#[test]
+fn floods_of_messages_close() {
+    is_closed(Kind::ControlFlood, CloseCode::Flooding);
+}
+
+#[test]
+fn who_does_not_read_holds_nobody_up() {
+    let (hostile, _) = attack(Kind::SlowReader);
+    assert!(hostile.answer.admitted >= HOSTILE, "{:?}", hostile.answer);
+}
+
+#[test]
+fn handshakes_that_nobody_ends_must_prove_their_address_or_are_turned_away() {
+    let (hostile, server) = attack(Kind::HalfOpen);
+    assert!(hostile.answer.attempts > 100 && hostile.answer.admitted == 0, "{:?}", hostile.answer);
+    assert!(server.totals.handshakes_retried > 20, "{:?}", server.totals);
+}
+
+#[test]
+fn a_storm_of_clients_that_come_and_go_is_bounded() {
+    let (hostile, server) = attack(Kind::Reconnect);
+    let Hostile { answer, .. } = hostile;
+    assert!(answer.attempts > 10 && answer.admitted > 1, "{answer:?}");
+    let refused: u64 = answer.closed.iter().filter(|reason| !reason.joined).map(|reason| reason.clients).sum();
+    assert!(refused > 0, "every second one keeps its place for a while, and there are four: {answer:?}");
+    assert!(server.totals.sessions_suspended > 0);
+}
+
+/// A file that goes with the test.
+struct KeyFile(PathBuf);
+
+impl Drop for KeyFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn tickets_of_those_who_play_let_nobody_in() {
+    let new = NewKey::generate("EdDSA", "k1").expect("a known algorithm");
+    let keys = KeyFile(std::env::temp_dir().join(format!("downbeat-hostile-{}.json", std::process::id())));
+    std::fs::write(&keys.0, &new.key_set).expect("there is a folder for such files");
+    let tickets = Some(TicketKeys { keys: keys.0.clone(), audience: "downbeat".to_owned() });
+    let server = TestServer::with::<Arena>(Config { tickets, ..config::<Arena>() }, &Default::default());
+    let tokens: Vec<String> = (0..BOTS).map(|n| sign(&new, n)).collect();
+    let base = Options::new(server.address, server.trust.clone());
+    let brain = "hostile:ticket-replay:wander".to_owned();
+    let report = play(&server, Options { brain, tokens, ..base }).expect("the others get in");
+    let Hostile { answer, .. } = check(Kind::TicketReplay, &report);
+    assert!(answer.attempts > 10 && answer.admitted == 0, "{answer:?}");
+    let code = Some(u64::from(CloseCode::Unauthorized as u32));
+    assert!(answer.closed.iter().any(|reason| reason.code == code && reason.clients > 5), "{answer:?}");
+    assert!(server.report().totals.tickets_refused.values().sum::<u64>() > 5);
+}
+
+fn sign(key: &NewKey, n: u64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970").as_secs();
+    let ticket = Ticket {
+        sub: format!("account-{n}"),
+        aud: Audience::One("downbeat".to_owned()),
+        exp: now + 600,
+        nbf: None,
+        jti: format!("ticket-{n}"),
+        room: None,
+        role: Role::Player,
+        name: None,
+    };
+    let key = SigningKey::from_pem(&key.private_pem).expect("its own key");
+    key.sign(&ticket, None).expect("ring signs")
+}
+
+#[test]
+fn fighters_are_compared_by_what_they_shoot_and_hit_too() {
+    let server = TestServer::with::<Arena>(config::<Arena>(), &Default::default());
+    let base = Options::new(server.address, server.trust.clone());
+    let report = play(&server, Options { brain: "hostile:extra".to_owned(), ..base }).expect("all get in");
+    assert_eq!(report.brain, "fight", "the game's first");
+    let hostile = check(Kind::Extra, &report);
+    assert!(hostile.gains.shots_per_s.is_some(), "{:?}", hostile.gains);
+    let json: serde_json::Value = serde_json::from_str(&report.to_json()).expect("a JSON object");
+    let shots = &json["hostile"]["gains"]["shots_per_s"];
+    for name in ["honest", "hostile", "gain_percent", "uncertainty_percent"] {
+        assert!(shots[name].is_number(), "{name}: {shots}");
+    }
+    assert!(json["hostile"]["others"]["input_to_ack_ms"]["during"]["p99"].is_number());
+    assert!(json["hostile"]["server"]["tick_us"]["before"].is_null(), "nobody asked the server");
+}
+
+#[test]
+fn what_cannot_be_says_so_before_anything_is_sent() {
+    let server = TestServer::start::<Field>(&Default::default(), 4);
+    let base = Options::new(server.address, server.trust.clone());
+    let error = |brain: &str, clients| {
+        let options = Options { brain: brain.to_owned(), clients, ..base.clone() };
+        run::<Field>(&options, &mut |_| {}, &AtomicBool::new(false)).expect_err("impossible").to_string()
+    };
+    let unknown = error("hostile:aimbot", 4);
+    assert!(Kind::ALL.into_iter().all(|kind| unknown.contains(kind.name())), "{unknown}");
+    assert!(error("hostile:lag:fight", 4).contains("no brain called `fight`"));
+    assert!(error("hostile:lag", 1).contains("--clients 2 or more"));
+    assert!(error("hostile:ticket-replay", 4).contains("--token @FILE"));
+    let options = Options { scenario: Some(scenario_of("hostile:lag")), ..base };
+    let error = run::<Field>(&options, &mut |_| {}, &AtomicBool::new(false)).expect_err("impossible");
+    assert!(error.to_string().contains("leave --scenario out, and say --brain hostile:lag"), "{error}");
+}
+
+/// One group with this brain.
+fn scenario_of(brain: &str) -> Scenario {
+    let group = Group {
+        name: "cheats".to_owned(),
+        clients: 4,
+        light: 0,
+        brain: brain.to_owned(),
+        net: LinkSpec::PERFECT,
+        net_name: None,
+        seed: 0,
+        break_every: None,
+    };
+    let phases = Vec::new();
+    let groups = vec![group];
+    Scenario { name: "raid".to_owned(), groups, phases, measure_from: None, lost_share_max: 1.0, gates: Vec::new() }
+}
