@@ -62,7 +62,8 @@ impl<G: Bots> Herd<'_, G> {
         };
         // Who had left and was not let in again is lost, too.
         let lost = |seat: &Seat, bot: &Stage<G>| bot.is_lost() || (seat.entered && matches!(bot, Stage::Refused));
-        let numbers = |light| [count(light, &|_, _| true), count(light, &|seat, _| seat.entered), count(light, &lost)];
+        let numbers =
+            |light| [count(light, &|seat, _| seat.asked), count(light, &|seat, _| seat.entered), count(light, &lost)];
         let returns = &tally.returns;
         let [asked, connected, lost] = numbers(false);
         report.clients = Clients {

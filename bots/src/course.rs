@@ -122,7 +122,10 @@ impl<G: Bots> Herd<'_, G> {
             let Some(index) = self.options.share.place(turn.bot) else { continue };
             if !turn.joins {
                 self.leave(index, now);
-            } else if matches!(self.bots[index], Stage::Waiting) {
+                continue;
+            }
+            self.seats[index].asked = true;
+            if matches!(self.bots[index], Stage::Waiting) {
                 self.course.waiting.push_back(index);
             }
         }

@@ -226,7 +226,7 @@ pub struct GateResult {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Clients {
-    /// As many as were asked for.
+    /// As many as were asked for, up to the end of the run.
     pub asked: u64,
     /// As many as got into the game.
     pub connected: u64,

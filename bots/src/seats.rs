@@ -18,6 +18,8 @@ pub(crate) struct Seat {
     pub(crate) is_hostile: bool,
     /// The line that it plays over.
     pub(crate) line: usize,
+    /// Whether its time to join has come.
+    pub(crate) asked: bool,
     /// Whether it was ever let in.
     pub(crate) entered: bool,
     /// Since when a light one that plays is counted.
@@ -39,6 +41,7 @@ impl Seat {
             is_light,
             is_hostile: false,
             line: lines[group],
+            asked: false,
             entered: false,
             since: Micros::default(),
         });

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::{HZ, TestServer};
@@ -125,6 +125,22 @@ fn phases_bring_bots_in_and_out_and_what_is_owed_is_owed_to_those_who_are_there(
     assert_eq!(told, [(true, false), (false, false), (true, true), (false, true)]);
     let phases: Vec<_> = report.phases.iter().map(|phase| (phase.kind.as_str(), phase.begin_s, phase.end_s)).collect();
     assert_eq!(phases, [("ramp", 0.0, 2.0), ("plateau", 2.0, 4.0), ("spike", 4.0, 7.0), ("storm", 7.0, 10.0)]);
+}
+
+#[test]
+fn whose_time_has_not_come_when_a_run_is_stopped_did_not_fail_to_get_in() {
+    let server = arena(16);
+    let phases = vec![phase("some", PhaseKind::Storm { to: 3 }, 30.0), phase("rest", PhaseKind::Storm { to: 9 }, 30.0)];
+    let options = options(&server, scenario(vec![group("all", 9, "none")], phases), 1.0);
+    let (stop, mut seconds) = (AtomicBool::new(false), 0);
+    let mut told = |_: &_| {
+        seconds += 1;
+        stop.store(seconds == 4, Ordering::Relaxed);
+    };
+    let report = run::<Arena>(&options, &mut told, &stop).expect("a report");
+    assert_eq!((report.clients.asked, report.clients.connected, report.clients.lost), (3, 3, 0));
+    assert_eq!(report.ended, Ended::Stopped);
+    assert!(report.phases[0].rtt_ms.is_some() && report.phases[1].rtt_ms.is_none());
 }
 
 #[test]
