@@ -5,21 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-find_browser() { command -v chromium || command -v chromium-browser || command -v google-chrome || true; }
-browser=${CHROMIUM:-$(find_browser)}
-if [ -z "$browser" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null
-    browser=$(find_browser)
-fi
-[ -n "$browser" ] || {
-    echo "there is no Chromium; Debian has it: apt install chromium"
-    exit 1
-}
-tools=$PWD/target/tools/dashboard
-[ -d "$tools/node_modules/playwright-core" ] || {
-    mkdir -p "$tools"
-    npm install --silent --no-fund --no-audit --prefix "$tools" playwright-core@1
-}
+. scripts/browser.sh
 if [ -z "${DOWNBEAT:-}" ]; then
     cargo build --release --locked --quiet
     DOWNBEAT=${CARGO_TARGET_DIR:-target}/release/downbeat

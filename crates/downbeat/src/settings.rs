@@ -127,9 +127,9 @@ impl Settings {
         set(loader, "--seed", "seed", Some(&args.seed))
     }
 
-    /// Refuses a rule of the crowd for another game of this program, where it would only be an unknown key.
+    /// Refuses a rule of the crowd for another game, where it would only be an unknown key.
     fn check_field(&self, what: &str, game: &str) -> Result<(), CliError> {
-        if game == FIELD.name || (what.starts_with("--rule") && !self.0.contains(&FIELD)) {
+        if game == FIELD.name {
             return Ok(());
         }
         let is_there = self.0.contains(&FIELD);
@@ -151,7 +151,8 @@ impl Settings {
             let Some((key, value)) = rule.split_once('=') else {
                 return Err(CliError::Usage(format!("--rule {rule}: expected KEY=VALUE")));
             };
-            if RULES_OF_FIELD.contains(&key) {
+            // Without the crowd, a game may have rules of that name.
+            if RULES_OF_FIELD.contains(&key) && self.0.contains(&FIELD) {
                 self.check_field(&format!("--rule {rule}"), game)?;
             }
             loader.flag(&format!("--rule {key}"), &format!("game.{game}.{key}"), value)?;

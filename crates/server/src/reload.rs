@@ -148,35 +148,43 @@ impl Reload {
         Ok(reloaded)
     }
 
-    /// Tells all shards, and waits until they have followed.
+    /// Tells all shards, and waits until they have followed. One that does not keeps none of the others from it.
     fn configure_shards(&self, config: &Config) -> Result<(), ReloadError> {
         let (config, deadline) = (Arc::new(config.clone()), Instant::now() + COMMAND_PATIENCE);
         let (followed, answers) = channel();
         let shards = self.followers.control.shards();
+        let mut waiting: Vec<u8> = Vec::new();
+        let mut first = Ok(());
         for shard in 0..shards {
-            self.configure(shard, &config, &followed, deadline).map_err(|why| ReloadError::Shard { shard, why })?;
+            match self.configure(shard, &config, &followed, deadline) {
+                Ok(()) => waiting.push(shard),
+                Err(why) => first = first.and(Err(ReloadError::Shard { shard, why })),
+            }
         }
         drop(followed);
-        for shard in 0..shards {
+        while !waiting.is_empty() {
             let left = deadline.saturating_duration_since(Instant::now());
-            answers.recv_timeout(left).map_err(|error| {
-                let why = if error == RecvTimeoutError::Timeout { Refused::Busy } else { Refused::Gone };
-                ReloadError::Shard { shard, why }
-            })?;
+            match answers.recv_timeout(left) {
+                Ok(shard) => waiting.retain(|other| *other != shard),
+                Err(error) => {
+                    let why = if error == RecvTimeoutError::Timeout { Refused::Busy } else { Refused::Gone };
+                    return first.and(Err(ReloadError::Shard { shard: waiting[0], why }));
+                }
+            }
         }
-        Ok(())
+        first
     }
 
     fn configure(
         &self,
         shard: u8,
         config: &Arc<Config>,
-        followed: &Sender<()>,
+        followed: &Sender<u8>,
         deadline: Instant,
     ) -> Result<(), Refused> {
         loop {
             let (config, followed) = (Arc::clone(config), followed.clone());
-            let answer = Answer::new(move |()| _ = followed.send(()));
+            let answer = Answer::new(move |()| _ = followed.send(shard));
             match self.followers.control.send(shard, Command::Configure { config, answer }) {
                 Err(Refused::Busy) if Instant::now() < deadline => thread::sleep(COMMAND_RETRIED_EVERY),
                 sent => return sent,

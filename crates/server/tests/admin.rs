@@ -180,6 +180,18 @@ fn the_document_names_every_route_and_each_asks_for_a_token_as_it_says() {
         "POST /v1/config/reload",
     ];
     assert_eq!(named, expected.map(str::to_owned).into());
+    let document = table.ask("", "GET", "/v1/openapi.json", None).is(200);
+    for path in document["paths"].as_object().expect("paths").values() {
+        for operation in path.as_object().expect("operations").values() {
+            let answers = operation["responses"].as_object().expect("answers");
+            for (status, answer) in answers.iter().filter(|(status, _)| status.starts_with(['4', '5'])) {
+                let body = &answer["content"]["application/problem+json"]["schema"]["$ref"];
+                assert_eq!(body, "#/components/schemas/Problem", "{status} of {operation}");
+            }
+            let is_guarded = operation.get("security").is_some();
+            assert_eq!((answers.contains_key("401"), answers.contains_key("403")), (is_guarded, is_guarded));
+        }
+    }
     for (method, path, is_guarded) in operations(&table) {
         let answer = table.ask("", &method, &path, None);
         assert_eq!(answer.status == 401, is_guarded, "{method} {path}: {answer:?}");

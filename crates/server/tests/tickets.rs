@@ -171,6 +171,13 @@ fn a_second_login_ends_the_first_wherever_either_is() {
     let (_, _ben) = seat(&server, &key, "ben", "2").expect("a good ticket");
     let (other, _eve) = seat(&server, &key, "eve", "3").expect("a good ticket");
     assert_ne!(first.room % 2, other.room % 2, "they are on two shards");
+    // A wish for a room that is not there, on the shard of her session, does not end that.
+    let nowhere = Hello { room: Some(first.room + 200), ..hello::<Field>() };
+    let wish = Ticket { sub: "ada".to_owned(), ..ticket("0") };
+    let (code, _) = come(&server, nowhere, &key, &wish).err().expect("it is refused");
+    assert_eq!(CloseCode::from_code(code), Some(CloseCode::NoSuchRoom));
+    ada.turn();
+    assert_eq!(ada.closed, None);
     // Across shards: to the room of the other one.
     let claim = Hello { room: Some(other.room), ..hello::<Field>() };
     let again = Ticket { sub: "ada".to_owned(), ..ticket("4") };

@@ -112,8 +112,8 @@ impl<G: Game, S: Socket> Shard<G, S> {
         self.keep_out(link, ticket.as_ref().map(|ticket| ticket.sub.as_str()))?;
         let claim = ticket.as_ref().and_then(|ticket| ticket.room).or(hello.room);
         // Nobody is sent away for a wish that cannot be met.
-        if let Some(room) = claim.filter(|&room| self.rooms.misses(room)) {
-            return Err(Refusal::new(CloseCode::NoSuchRoom, format!("room {room} does not exist")));
+        if let Some(room) = claim {
+            self.rooms.check(room).map_err(|(code, reason)| Refusal::new(code, reason))?;
         }
         if let Some(ticket) = &ticket {
             self.meet_second_login(now, &ticket.sub)?;

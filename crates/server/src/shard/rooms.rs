@@ -154,9 +154,10 @@ impl<G: Game> Rooms<G> {
         }
     }
 
-    /// Whether a room would be here, and is not.
-    pub(crate) fn misses(&self, id: u64) -> bool {
-        self.shard_of(id) == self.shard && !self.open.contains_key(&id)
+    /// Refuses a room that would be here, and is not.
+    pub(crate) fn check(&self, id: u64) -> Result<(), (CloseCode, String)> {
+        let is_missing = self.shard_of(id) == self.shard && !self.open.contains_key(&id);
+        if is_missing { Err((CloseCode::NoSuchRoom, format!("room {id} does not exist"))) } else { Ok(()) }
     }
 
     fn shard_of(&self, id: u64) -> u8 {
@@ -168,8 +169,8 @@ impl<G: Game> Rooms<G> {
         if shard != self.shard {
             return Ok(Place::Elsewhere(shard));
         }
-        let open = self.open.get(&id).ok_or((CloseCode::NoSuchRoom, format!("room {id} does not exist")))?;
-        let is_open = open.has_place(spectator);
+        self.check(id)?;
+        let is_open = self.open.get(&id).is_some_and(|open| open.has_place(spectator));
         if is_open { Ok(Place::Here(id)) } else { Err((CloseCode::NoSuchRoom, format!("room {id} is full"))) }
     }
 
