@@ -44,10 +44,15 @@ const areDrawn = () =>
 
 async function valuesMove(page) {
   await seen(page, () => document.querySelectorAll("#players tbody tr").length >= 16);
-  const before = {};
-  const tiles = ["clients", "work", "busy", "rtt", "out"];
-  for (const tile of tiles) before[tile] = await value(page, tile);
-  for (const tile of tiles) assert.notEqual(before[tile], "–", tile);
+  // Some are differences between two readings, or need a player's first acknowledgement: each comes, none stays empty.
+  await seen(page, (tiles) => tiles.every((tile) => document.querySelector(`#tile-${tile} .value`).textContent !== "–"), [
+    "clients",
+    "work",
+    "busy",
+    "rtt",
+    "out",
+  ]);
+  const before = { work: await value(page, "work"), out: await value(page, "out") };
   await seen(page, ([work, out]) => {
     const now = (tile) => document.querySelector(`#tile-${tile} .value`).textContent;
     return now("work") !== work && now("out") !== out;
