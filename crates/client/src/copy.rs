@@ -57,7 +57,8 @@ struct Slot {
     since: Tick,
     /// The newest snapshot that told it to be empty.
     emptied: Tick,
-    shown: Option<Shown>,
+    /// Apart from the slot, since many are empty.
+    shown: Option<Box<Shown>>,
 }
 
 /// The datagram that is read.
@@ -143,7 +144,7 @@ impl Copy {
         {
             return Err(DecodeError::UnknownBaseline);
         }
-        for shown in self.slots.iter_mut().filter_map(|slot| slot.shown.as_mut()) {
+        for shown in self.slots.iter_mut().filter_map(|slot| slot.shown.as_deref_mut()) {
             let age = shown.told.and(known).newest().filter(|_| shown.left.is_none());
             if let Some(age) = age {
                 let from = Tick((self.newest - age) * self.interval);
@@ -164,7 +165,7 @@ impl Copy {
         let Some(ahead) = number.checked_sub(self.newest) else { return Ok(self.newest - number) };
         self.newest = number;
         self.decoded = self.decoded.later(ahead);
-        for shown in self.slots.iter_mut().filter_map(|slot| slot.shown.as_mut()) {
+        for shown in self.slots.iter_mut().filter_map(|slot| slot.shown.as_deref_mut()) {
             (shown.told, shown.told_left) = (shown.told.later(ahead), shown.told_left.later(ahead));
         }
         Ok(0)
@@ -172,7 +173,7 @@ impl Copy {
 
     /// What was not told since `epoch` counts no more from `tick` on.
     fn lapse(&mut self, tick: Tick, epoch: Tick) {
-        for shown in self.slots.iter_mut().filter_map(|slot| slot.shown.as_mut()) {
+        for shown in self.slots.iter_mut().filter_map(|slot| slot.shown.as_deref_mut()) {
             if shown.left.is_none() && shown.told_last < epoch {
                 (shown.left, shown.lapsed) = (Some(tick), true);
             }
@@ -233,7 +234,7 @@ impl Copy {
     /// When there is one that is no longer held, since the datagram was overtaken: the server guesses from it.
     fn own_state(&mut self, datagram: &Datagram<'_, '_>) -> Result<Option<usize>, DecodeError> {
         let known = |shown: &&Shown| shown.avatar && shown.is_known(datagram.known);
-        let mut shown = self.slots.iter().enumerate().filter_map(|(slot, place)| Some((slot, place.shown.as_ref()?)));
+        let mut shown = self.slots.iter().enumerate().filter_map(|(slot, place)| Some((slot, place.shown.as_deref()?)));
         let shown = shown.find(|(slot, shown)| known(shown) && !self.named.contains(&(*slot as u16)));
         let Some((_, shown)) = shown else { return Ok(None) };
         let number = shown.told.and(datagram.known).newest().and_then(|age| self.newest.checked_sub(age));
@@ -252,7 +253,9 @@ impl Copy {
         named.sort_unstable();
         sleepers.clear();
         for (slot, place) in slots.iter_mut().enumerate() {
-            let Some(shown) = place.shown.as_mut().filter(|shown| shown.is_known(datagram.known)) else { continue };
+            let Some(shown) = place.shown.as_deref_mut().filter(|shown| shown.is_known(datagram.known)) else {
+                continue;
+            };
             if named.binary_search(&(slot as u16)).is_ok() {
                 continue;
             }
@@ -300,12 +303,12 @@ impl Copy {
 
     /// What is known of each slot's entity, those included that have left but are still shown.
     pub(crate) fn all(&self) -> impl Iterator<Item = (u16, &Shown)> {
-        self.slots.iter().enumerate().filter_map(|(slot, place)| Some((slot as u16, place.shown.as_ref()?)))
+        self.slots.iter().enumerate().filter_map(|(slot, place)| Some((slot as u16, place.shown.as_deref()?)))
     }
 
     /// Since when the entity of a slot is known; `None` when there is none.
     pub(crate) fn entered(&self, slot: usize) -> Option<Tick> {
-        Some(self.slots.get(slot)?.shown.as_ref()?.entered)
+        Some(self.slots.get(slot)?.shown.as_deref()?.entered)
     }
 
     /// The client's own avatar. While an old one's leave is on its way, the later one counts.
@@ -372,11 +375,11 @@ impl Slot {
             let stays = shown.left.is_none() || (shown.lapsed && anew.is_some() && shown.left >= anew);
             stays && (shown.kind, shown.avatar) == who
         };
-        if !self.shown.as_ref().is_some_and(is_same) {
+        if !self.shown.as_deref().is_some_and(is_same) {
             if let Some(gone) = &self.shown {
                 self.since = gone.left.unwrap_or(tick);
             }
-            self.shown = Some(Shown {
+            self.shown = Some(Box::new(Shown {
                 kind: who.0,
                 avatar: who.1,
                 entered: tick,
@@ -386,9 +389,9 @@ impl Slot {
                 told_last: tick,
                 told_left: Frames::default(),
                 states: States::new(state.len()),
-            });
+            }));
         }
-        let shown = self.shown.as_mut().expect("it was just made sure");
+        let shown = self.shown.as_deref_mut().expect("it was just made sure");
         if shown.lapsed {
             (shown.left, shown.lapsed) = (None, false);
         }

@@ -10,6 +10,7 @@ mod client;
 mod clock;
 mod copy;
 mod fading;
+mod history;
 pub mod limits;
 mod losses;
 mod mirror;

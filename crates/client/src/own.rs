@@ -7,8 +7,9 @@ use downbeat_replica::{
 
 use crate::copy::{Copy, Shown};
 use crate::fading::Fading;
+use crate::history::Spawn;
 use crate::limits::CORRECTION_MIN_M;
-use crate::prediction::{Correction, Prediction, Spawn, Tables};
+use crate::prediction::{Correction, Prediction, Tables};
 use crate::spawns::{Air, Spawns};
 use crate::sync_test::{SyncFault, SyncTest, difference};
 use crate::types::Counters;
@@ -68,7 +69,7 @@ impl<G: Game> Own<G> {
         };
         let (kind, lanes) = (avatar.kind, avatar.as_of(tick)?);
         if self.prediction.as_ref().is_none_or(|prediction| prediction.kind() != kind) {
-            self.prediction = Some(Prediction::new(kind, tick, lanes));
+            self.prediction = Some(Prediction::new(kind, tick, lanes, self.neutral.len()));
             self.fading = Fading::default();
             return None;
         }
@@ -249,6 +250,10 @@ impl<G: Game> Setting<'_, G> {
         let before = read::<G>(kind, lanes);
         let mut own = before.clone();
         G::predict(&context, &mut own, &input);
+        if own.kind() != kind {
+            // What becomes something else is the server's to tell.
+            own = before.clone();
+        }
         lanes.clear();
         own.write(&mut LaneWriter::new(lanes));
         let spawned = G::predict_spawn(&context, &before, &own, &input)?;

@@ -7,31 +7,14 @@
 use downbeat_replica::glam::Vec3;
 use downbeat_replica::{Between, Kind, Micros, Role, Tick, substitute};
 
+use crate::history::{History, Played, Spawn};
 use crate::limits::{HISTORY_TICKS, TELEPORT_M};
-
-/// What an input put into the world besides moving the avatar.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Spawn {
-    pub(crate) kind: usize,
-    pub(crate) lanes: Vec<i32>,
-}
-
-/// One tick of the past, as it was played here.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Played {
-    pub(crate) tick: Tick,
-    /// What the server ran the tick on, as far as known.
-    input: Vec<i32>,
-    /// The avatar after the tick.
-    pub(crate) lanes: Vec<i32>,
-    pub(crate) spawn: Option<Spawn>,
-}
 
 /// The game's step of one avatar: the tick, the input's lanes, and the avatar's lanes to be advanced.
 pub(crate) type Step<'a> = dyn FnMut(Tick, &[i32], &mut Vec<i32>) -> Option<Spawn> + 'a;
 
 /// Is shown a tick as it was played, and the avatar's lanes and the spawn that came out of it again.
-pub(crate) type Compare<'a> = dyn FnMut(&Played, &[i32], Option<&Spawn>) + 'a;
+pub(crate) type Compare<'a> = dyn FnMut(Played<'_>, &[i32], Option<&Spawn>) + 'a;
 
 /// What a confirmation showed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,7 +48,7 @@ pub(crate) struct Tables<'a> {
 #[derive(Debug)]
 pub(crate) struct Prediction {
     kind: usize,
-    history: Vec<Played>,
+    history: History,
     newest: Tick,
     /// Later ticks must be played again before they are looked at.
     sound: Tick,
@@ -81,11 +64,11 @@ pub(crate) struct Prediction {
 }
 
 impl Prediction {
-    /// Starts from the server's word for `tick`.
-    pub(crate) fn new(kind: usize, tick: Tick, lanes: &[i32]) -> Self {
+    /// Starts from the server's word for `tick`. An input has so many lanes.
+    pub(crate) fn new(kind: usize, tick: Tick, lanes: &[i32], input_lanes: usize) -> Self {
         Self {
             kind,
-            history: vec![Played::default(); HISTORY_TICKS],
+            history: History::new(input_lanes, lanes.len()),
             newest: tick,
             sound: tick,
             confirmed: tick,
@@ -117,21 +100,12 @@ impl Prediction {
     }
 
     fn lanes_of(&self, tick: Tick) -> &[i32] {
-        self.played(tick).map_or(&self.confirmed_lanes, |played| &played.lanes)
+        self.played(tick).map_or(&self.confirmed_lanes, |played| played.lanes)
     }
 
     /// What was played in `tick`, if that is remembered.
-    pub(crate) fn played(&self, tick: Tick) -> Option<&Played> {
-        Some(&self.history[tick.0 as usize % HISTORY_TICKS]).filter(|played| played.tick == tick && tick != Tick::ZERO)
-    }
-
-    fn set(&mut self, tick: Tick, input: &[i32], lanes: &[i32], spawn: Option<Spawn>) {
-        let played = &mut self.history[tick.0 as usize % HISTORY_TICKS];
-        (played.tick, played.spawn) = (tick, spawn);
-        played.input.clear();
-        played.input.extend_from_slice(input);
-        played.lanes.clear();
-        played.lanes.extend_from_slice(lanes);
+    pub(crate) fn played(&self, tick: Tick) -> Option<Played<'_>> {
+        self.history.get(tick)
     }
 
     /// Plays `tick` with `input`. Ticks in between that were never sampled are played with substitutes. Returns where the
@@ -146,7 +120,7 @@ impl Prediction {
             // Too far ahead of the last word of the server to replay: start again from where it was.
             let lanes = self.lanes().to_vec();
             self.newest = tick.offset(-1);
-            self.set(self.newest, tables.neutral, &lanes, None);
+            self.history.set(self.newest, tables.neutral, &lanes, None);
         }
         let before = tables.avatar.position(self.lanes());
         while self.newest.next() < tick {
@@ -164,7 +138,7 @@ impl Prediction {
 
     /// Forgets what was played from `tick` on.
     pub(crate) fn give_up(&mut self, tick: Tick) {
-        self.history.iter_mut().filter(|played| played.tick >= tick).for_each(|played| played.tick = Tick::ZERO);
+        self.history.forget_from(tick);
         self.newest = self.newest.min(tick.offset(-1)).max(self.confirmed);
         self.sound = self.sound.min(self.newest);
     }
@@ -172,13 +146,13 @@ impl Prediction {
     fn play_one(&mut self, tick: Tick, input: &[i32], step: &mut Step<'_>) {
         let mut lanes = self.lanes_of(tick.offset(-1)).to_vec();
         let spawn = step(tick, input, &mut lanes);
-        self.set(tick, input, &lanes, spawn);
+        self.history.set(tick, input, &lanes, spawn);
     }
 
     /// What stands in here for a tick that was never sampled, until the server reports what it ran on.
     fn stand_in(&self, tick: Tick, tables: &Tables<'_>) -> Vec<i32> {
         let before = self.played(tick.offset(-1));
-        let mut lanes = before.map_or(tables.neutral, |played| &played.input).to_vec();
+        let mut lanes = before.map_or(tables.neutral, |played| played.input).to_vec();
         substitute(tables.input, tables.neutral, 1, tables.tick_length, &mut lanes);
         lanes
     }
@@ -197,7 +171,7 @@ impl Prediction {
             return None;
         }
         self.replay(tick, step);
-        let predicted = self.played(tick).map(|played| played.lanes.clone());
+        let predicted = self.played(tick).map(|played| played.lanes.to_vec());
         let known = predicted.is_some() && self.put_substitutes(tick, substituted, tables).is_some();
         let was_in_doubt = self.in_doubt;
         // After an outage longer than the report of substitutes reaches, nobody can say what the server ran on, until
@@ -223,7 +197,7 @@ impl Prediction {
         // Who was moved in one go is not near where his inputs led, nor where his velocity could have brought him.
         self.teleported |= told.distance(position(expected)) > TELEPORT_M && self.was_moved(tick, lanes, tables);
         if differs {
-            let input = self.played(tick).map_or(tables.neutral, |played| &played.input).to_vec();
+            let input = self.played(tick).map_or(tables.neutral, |played| played.input).to_vec();
             self.adopt(tick, lanes, &input);
         }
         (self.confirmed, self.confirmed_lanes) = (tick, lanes.to_vec());
@@ -265,7 +239,7 @@ impl Prediction {
         let mut lanes = self.confirmed_lanes.clone();
         for at in (self.confirmed.next().0..=self.newest.0).map(Tick) {
             let played = self.played(at)?;
-            let spawn = step(at, &played.input, &mut lanes);
+            let spawn = step(at, played.input, &mut lanes);
             compare(played, &lanes, spawn.as_ref());
         }
         Some(())
@@ -275,7 +249,7 @@ impl Prediction {
     fn replay(&mut self, to: Tick, step: &mut Step<'_>) {
         while self.sound < to.min(self.newest) {
             let next = self.sound.next();
-            let Some(input) = self.played(next).map(|played| played.input.clone()) else { return };
+            let Some(input) = self.played(next).map(|played| played.input.to_vec()) else { return };
             self.play_one(next, &input, step);
             self.sound = next;
         }
@@ -292,10 +266,10 @@ impl Prediction {
             if before > self.confirmed {
                 self.played(before)?;
             }
-            let mut input = self.played(before).map_or(tables.neutral, |played| &played.input).to_vec();
+            let mut input = self.played(before).map_or(tables.neutral, |played| played.input).to_vec();
             substitute(tables.input, tables.neutral, missing, tables.tick_length, &mut input);
             self.played(at)?;
-            self.history[at.0 as usize % HISTORY_TICKS].input = input;
+            self.history.set_input(at, &input);
             self.sound = self.sound.min(before);
         }
         Some(())
@@ -305,7 +279,7 @@ impl Prediction {
     fn held(&self, tick: Tick, substituted: u32, tables: &Tables<'_>) -> Vec<i32> {
         let missing = if substituted & 1 == 1 { self.missing(tick, 0, substituted) } else { 0 };
         let real = self.played(tick.offset(-i64::from(missing)));
-        let mut input = real.map_or(tables.neutral, |played| &played.input).to_vec();
+        let mut input = real.map_or(tables.neutral, |played| played.input).to_vec();
         if missing > 0 {
             substitute(tables.input, tables.neutral, missing, tables.tick_length, &mut input);
         }
@@ -321,8 +295,8 @@ impl Prediction {
 
     /// Takes the server's word for `tick`, which it ran on `input`. Later ticks are unsound then.
     fn adopt(&mut self, tick: Tick, lanes: &[i32], input: &[i32]) {
-        let spawn = self.played(tick).and_then(|played| played.spawn.clone());
-        self.set(tick, input, lanes, spawn);
+        let spawn = self.played(tick).and_then(|played| played.spawn.cloned());
+        self.history.set(tick, input, lanes, spawn);
         (self.confirmed, self.confirmed_lanes) = (tick, lanes.to_vec());
         self.sound = tick;
         self.newest = self.newest.max(tick);
@@ -388,7 +362,7 @@ mod tests {
                 avatar: Kind::of::<Body>("Body"),
                 input: Pad::kind(),
                 neutral: neutral::<Pad>(),
-                prediction: Prediction::new(0, Tick(100), &lanes(0.0, speed)),
+                prediction: Prediction::new(0, Tick(100), &lanes(0.0, speed), neutral::<Pad>().len()),
             }
         }
 

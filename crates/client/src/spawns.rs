@@ -10,8 +10,9 @@ use downbeat_replica::{EntityId, Kind, Micros, Repr, Tick};
 
 use crate::copy::{Copy, Shown};
 use crate::fading::Fading;
+use crate::history::Spawn;
 use crate::limits::{HISTORY_TICKS, SPAWN_MATCH_M, SPAWN_UNTOLD_MAX, SPAWNS_MAX, TELEPORT_M};
-use crate::prediction::{Prediction, Spawn};
+use crate::prediction::Prediction;
 use crate::types::Counters;
 
 /// The game's flight of one entity: the tick, its kind and its lanes to be advanced; whether it goes on after it.
@@ -87,7 +88,7 @@ impl Spawns {
         for tick in (oldest.0..=newest.0).map(Tick) {
             let Some(played) = prediction.played(tick) else { continue };
             let at = self.flights.iter().position(|flight| flight.born == tick);
-            match (at, &played.spawn) {
+            match (at, played.spawn) {
                 (Some(at), _) if self.flights[at].told.is_some() => {}
                 (Some(at), Some(spawn)) => self.flights[at].relaunch(spawn, air),
                 (Some(at), None) => {

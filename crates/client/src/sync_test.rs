@@ -6,8 +6,8 @@ use std::borrow::Cow;
 
 use downbeat_replica::{Kind, Sighting, Tick};
 
+use crate::history::{Played, Spawn};
 use crate::limits::{HISTORY_TICKS, SYNC_FAULTS_MAX};
-use crate::prediction::{Played, Spawn};
 
 /// A tick that came out differently when it was played again from the same state, input and others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,26 +68,26 @@ impl<E: Clone> SyncTest<E> {
 pub(crate) fn difference(
     kinds: &[Kind],
     avatar: usize,
-    played: &Played,
+    played: Played<'_>,
     lanes: &[i32],
     spawn: Option<&Spawn>,
 ) -> Option<SyncFault> {
-    if let Some(fault) = field(&kinds[avatar], played.tick, &played.lanes, lanes) {
+    if let Some(fault) = field(&kinds[avatar], played.tick, played.lanes, lanes) {
         return Some(fault);
     }
-    match (&played.spawn, spawn) {
+    match (played.spawn, spawn) {
         (None, None) => None,
         (Some(before), Some(after)) if before.kind == after.kind => {
             field(&kinds[before.kind], played.tick, &before.lanes, &after.lanes)
         }
         (before, after) => {
-            let kind = before.as_ref().or(after).map_or(avatar, |spawn| spawn.kind);
+            let kind = before.or(after).map_or(avatar, |spawn| spawn.kind);
             let lanes = |spawn: Option<&Spawn>| spawn.map_or_else(Vec::new, |spawn| spawn.lanes.clone());
             Some(SyncFault {
                 tick: played.tick,
                 kind: kinds[kind].name.clone(),
                 field: None,
-                before: lanes(before.as_ref()),
+                before: lanes(before),
                 after: lanes(after),
             })
         }

@@ -39,13 +39,17 @@ impl Between<'_> {
         fractions.clear();
         lanes.extend_from_slice(if t < 1.0 { self.from } else { self.to });
         fractions.resize(lanes.len(), 0.0);
-        if t <= 0.0 || t == 1.0 || self.jumps() {
+        if t <= 0.0 || t == 1.0 {
+            return;
+        }
+        let motion = self.motion();
+        if motion.is_some_and(|motion| motion.jumps(self.seconds)) {
             return;
         }
         let t = f64::from(t);
         for field in self.kind.fields.iter().filter(|field| !field.discrete) {
             if field.role == Role::Position {
-                self.move_on(field, t, lanes, fractions);
+                self.move_on((field, motion), t, lanes, fractions);
             } else if t < 1.0 {
                 self.blend(field, t, lanes, fractions);
             }
@@ -56,47 +60,37 @@ impl Between<'_> {
     /// a velocity never does, as far as anybody can tell.
     #[must_use]
     pub fn jumps(&self) -> bool {
-        let Some((_, velocity)) = self.motion() else { return false };
-        let speed = |lanes: &[i32]| f64::from(velocity.reals(lanes).length());
-        let reach = speed(self.from).max(speed(self.to)) * self.seconds * JUMP_TIMES_SPEED + JUMP_M;
-        f64::from(self.kind.position(self.from).distance(self.kind.position(self.to))) > reach
+        self.motion().is_some_and(|motion| motion.jumps(self.seconds))
     }
 
-    /// The fields of position and velocity, if the kind has both and they have the same axes.
-    fn motion(&self) -> Option<(&Field, &Field)> {
-        let linear = |field: &&Field| matches!(field.repr, Repr::Linear { .. });
-        let position = self.kind.field_with(Role::Position).filter(linear)?;
-        let velocity = self.kind.field_with(Role::Velocity).filter(linear)?;
-        (position.lanes.len() == velocity.lanes.len()).then_some((position, velocity))
+    /// How it moves, if the kind has both a position and a velocity and they have the same axes.
+    fn motion(&self) -> Option<Motion> {
+        let position = self.kind.field_with(Role::Position)?;
+        let velocity = self.kind.field_with(Role::Velocity)?;
+        let (Repr::Linear { step, .. }, Repr::Linear { step: speed_step, .. }) = (position.repr, velocity.repr) else {
+            return None;
+        };
+        (position.lanes.len() == velocity.lanes.len()).then(|| Motion {
+            step,
+            speed_step,
+            way: position.reals(self.to) - position.reals(self.from),
+            start: velocity.reals(self.from),
+            end: velocity.reals(self.to),
+        })
     }
 
-    fn move_on(&self, field: &Field, t: f64, lanes: &mut [i32], fractions: &mut [f32]) {
-        let motion = self.motion();
-        let smooth = motion.is_some_and(|(position, velocity)| self.is_smooth(position, velocity));
+    fn move_on(&self, (field, motion): (&Field, Option<Motion>), t: f64, lanes: &mut [i32], fractions: &mut [f32]) {
+        let is_smooth = motion.is_some_and(|motion| motion.is_smooth(self.seconds));
         for (axis, i) in field.lanes.clone().enumerate() {
             let (from, to) = (f64::from(self.from[i]), f64::from(self.to[i]));
-            let slopes = motion.and_then(|(position, velocity)| {
-                let Repr::Linear { step, .. } = position.repr else { return None };
-                let slope = |lanes| f64::from(velocity.reals(lanes)[axis]) * self.seconds / step;
-                Some((slope(self.from), slope(self.to)))
-            });
-            let exact = match slopes {
-                Some(slopes) if t < 1.0 && smooth => hermite(from, to, slopes, t),
+            let exact = match motion.map(|motion| motion.slopes(axis, self.seconds)) {
+                Some(slopes) if t < 1.0 && is_smooth => hermite(from, to, slopes, t),
                 Some(slopes) if t < 1.0 => hermite(from, to, monotone(to - from, slopes), t),
                 Some((_, end)) => to + end * (t - 1.0),
                 None => from + (to - from) * t,
             };
             put(exact.clamp(0.0, f64::from(self.kind.lanes[i].max)), i, lanes, fractions);
         }
-    }
-
-    /// Whether the way is that of an even acceleration from the one velocity to the other, as precisely as they are told.
-    fn is_smooth(&self, position: &Field, velocity: &Field) -> bool {
-        let Repr::Linear { step, .. } = velocity.repr else { return false };
-        let way = position.reals(self.to) - position.reals(self.from);
-        let (start, end) = (velocity.reals(self.from), velocity.reals(self.to));
-        let unexplained = way.distance((start + end) * (0.5 * self.seconds as f32));
-        f64::from(unexplained) <= (SMOOTH_SHARE * f64::from(start.length() + end.length()) + 2.0 * step) * self.seconds
     }
 
     fn blend(&self, field: &Field, t: f64, lanes: &mut [i32], fractions: &mut [f32]) {
@@ -128,12 +122,51 @@ impl Between<'_> {
                 let turn = i64::from(lane.max) + 1;
                 let mut way = i64::from(self.to[i]) - i64::from(self.from[i]);
                 if lane.wraps {
-                    way = (way + turn / 2).rem_euclid(turn) - turn / 2;
+                    // The short way.
+                    way += if way < -(turn / 2) { turn } else { 0 };
+                    way -= if way >= turn - turn / 2 { turn } else { 0 };
                 }
                 let exact = f64::from(self.from[i]) + way as f64 * t;
-                put(if lane.wraps { exact.rem_euclid(turn as f64) } else { exact }, i, lanes, fractions);
+                let turn = turn as f64;
+                let within = match exact {
+                    exact if lane.wraps && exact < 0.0 => exact + turn,
+                    exact if lane.wraps && exact >= turn => exact - turn,
+                    exact => exact,
+                };
+                put(within, i, lanes, fractions);
             }),
         }
+    }
+}
+
+/// What an entity's position and velocity tell of its way.
+#[derive(Clone, Copy, Debug)]
+struct Motion {
+    /// Distances of neighbouring values, in metres and in metres per second.
+    step: f64,
+    speed_step: f64,
+    way: Vec3,
+    start: Vec3,
+    end: Vec3,
+}
+
+impl Motion {
+    fn jumps(&self, seconds: f64) -> bool {
+        let (start, end) = (f64::from(self.start.length()), f64::from(self.end.length()));
+        f64::from(self.way.length()) > start.max(end) * seconds * JUMP_TIMES_SPEED + JUMP_M
+    }
+
+    /// Whether the way is that of an even acceleration from the one velocity to the other, as precisely as they are told.
+    fn is_smooth(&self, seconds: f64) -> bool {
+        let unexplained = self.way.distance((self.start + self.end) * (0.5 * seconds as f32));
+        let speeds = f64::from(self.start.length() + self.end.length());
+        f64::from(unexplained) <= (SMOOTH_SHARE * speeds + 2.0 * self.speed_step) * seconds
+    }
+
+    /// How fast the lane of this axis goes at both ends, in steps for all of the time.
+    fn slopes(&self, axis: usize, seconds: f64) -> (f64, f64) {
+        let slope = |velocity: Vec3| f64::from(velocity[axis]) * seconds / self.step;
+        (slope(self.start), slope(self.end))
     }
 }
 

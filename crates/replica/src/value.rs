@@ -134,7 +134,7 @@ impl Value for Vec2 {
 
     #[inline]
     fn take(spec: &Spec, lanes: &mut LaneReader<'_>) -> Self {
-        Self::from_array(std::array::from_fn(|_| spec.real_back(lanes)))
+        Self::new(spec.real_back(lanes), spec.real_back(lanes))
     }
 }
 
@@ -166,7 +166,7 @@ impl Value for Vec3 {
         if spec.bits > 0 {
             return take_unit(spec.bits, lanes);
         }
-        Self::from_array(std::array::from_fn(|_| spec.real_back(lanes)))
+        Self::new(spec.real_back(lanes), spec.real_back(lanes), spec.real_back(lanes))
     }
 }
 
