@@ -22,19 +22,6 @@ def both(figure, of=lambda told: told):
     return f"{before:.{digits}f} → {during:.{digits}f}"
 
 
-def work(name):
-    """The server's mean work for a tick, in µs: before the attack and under it."""
-    moments = []
-    for moment in ("measuring", "attack", "end"):
-        page = folder / f"{name}.{moment}"
-        if not page.exists():
-            return "-"
-        lines = [line.rsplit(" ", 1) for line in page.read_text().splitlines() if line.startswith("downbeat_tick_work_seconds_")]
-        moments.append([sum(float(value) for key, value in lines if key.split("{")[0].endswith(end)) for end in ("_sum", "_count")])
-    mean = [(now[0] - then[0]) / max(1, now[1] - then[1]) * 1e6 for then, now in zip(moments, moments[1:])]
-    return f"{mean[0]:.0f} → {mean[1]:.0f}"
-
-
 def answer(hostile):
     told, ends = hostile["answer"], {}
     for end in told["closed"]:
@@ -70,7 +57,7 @@ for kind in kinds:
         both(others["input_to_ack_ms"], lambda told: told["p99"]),
         both(others["input_to_visible_ms"], lambda told: told["p99"]),
         both(others["snapshots_lost"]),
-        work(f"{kind}-fight"),
+        both(hostile["server"]["tick_us"], lambda told: round(told["mean"])),
         answer(hostile),
     ]
     print("| " + " | ".join(cells) + " |")

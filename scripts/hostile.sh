@@ -27,26 +27,14 @@ listen = "127.0.0.1:0"
 players_max = 128
 rooms_max = 1
 address_exempt = ["127.0.0.1"]
+admin.tokens = "$work/operators"
 TOML
+export DOWNBEAT_ADMIN_TOKEN=viewer-0123456789abcdef
+echo "viewer hostile $DOWNBEAT_ADMIN_TOKEN" >"$work/operators"
 "$downbeat" token --new-key EdDSA --key "$work/key.pem" >/dev/null
 for n in $(seq "$clients"); do
     "$downbeat" token --key "$work/key.pem" --sub "player-$n" --seconds 3600
 done >"$work/tickets"
-
-metrics() { curl --silent "http://$admin/metrics"; }
-
-# Reads what the bots tell once a second, and keeps the server's metrics of the moments when a half of the run begins.
-read_metrics() {
-    local line stage=
-    while read -r line; do
-        case $line in
-        *" measuring "*) [ "$stage" = measuring ] || { stage=measuring && metrics >"$1.measuring"; } ;;
-        *" attack "*) [ "$stage" = attack ] || { stage=attack && metrics >"$1.attack"; } ;;
-        *clients*) ;;
-        *) echo "$line" >&2 ;;
-        esac
-    done
-}
 
 play() {
     local kind=$1 brain=$2 name=$out/$1-$2 tickets=() token=()
@@ -61,8 +49,7 @@ play() {
     word() { grep -o -e "$1[^ ;]*" "$work/line" | head -1 | sed "s/^$1//"; }
     "$downbeat" bots --game arena --connect "$(word '--connect ')" --cert-sha256 "$(word '--cert-sha256 ')" \
         "${token[@]}" --clients "$clients" --seconds "$seconds" --brain "hostile:$kind:$share:$brain" \
-        --report "$name.json" >"$name.txt" 2> >(read_metrics "$name") || true
-    metrics >"$name.end"
+        --admin "http://$admin" --progress none --report "$name.json" >"$name.txt" || true
     kill -TERM "$server"
     wait "$server" || true
     : >"$work/line"

@@ -41,6 +41,8 @@ impl<G: Bots> Herd<'_, G> {
         if self.is_measured() {
             all.budget.sampling = self.sampling;
             report.budget = all.budget.budget(report.tick_rate_hz, self.latency());
+            (report.server.tick_us, report.server.tick_start_jitter_us) = (self.marks.work(), self.marks.late());
+            report.tell_tick();
             report.outliers = worst(self.each_bot());
             report.accounting = self.bytes_spent();
             self.judge_loop(&mut report, &growth, now.since(since));

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::options::BotsError;
+use crate::scrape::{Marks, Moment};
 use crate::series::Spread;
 
 /// Where a server tells operators how it is, and what lets one ask.
@@ -37,23 +38,30 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 /// Rows of some minutes come the first time.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
 
+/// A page of metrics is not longer.
+const METRICS_BYTES_MAX: u64 = 4 << 20;
+
 /// Follows a server until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Admin {
+    asker: Asker,
     told: Arc<Mutex<Told>>,
     is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// What was told so far.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 struct Told {
     /// The number of the newest row.
     n: u64,
     /// Work of a tick in it.
     tick_us: Option<Spread>,
-    /// Sums since [`Admin::begin`].
+    /// Sums since the measurement began.
     sums: Sums,
+    /// Moments that have come and of which the metrics were not read yet.
+    due: Vec<Moment>,
+    marks: Marks,
 }
 
 /// What is added up.
@@ -90,18 +98,19 @@ impl Admin {
         let mut told = Told::default();
         told.take(&first);
         let (told, is_over) = (Arc::new(Mutex::new(told)), Arc::new(AtomicBool::new(false)));
-        let (left, over) = (Arc::clone(&told), Arc::clone(&is_over));
+        let (left, over, asking) = (Arc::clone(&told), Arc::clone(&is_over), asker.clone());
         let thread = thread::Builder::new().name("admin".to_owned()).spawn(move || {
             while !over.load(Ordering::Relaxed) {
                 thread::park_timeout(ASK_EVERY);
+                read_due(&asking, &left);
                 let newest = lock(&left).n;
                 // A server that is busy or restarts answers the next time.
-                if let Ok(history) = asker.ask(newest) {
+                if let Ok(history) = asking.ask(newest) {
                     lock(&left).take(&history);
                 }
             }
         })?;
-        Ok(Self { told, is_over, thread: Some(thread) })
+        Ok(Self { asker, told, is_over, thread: Some(thread) })
     }
 
     /// The work of a tick in the newest second.
@@ -109,24 +118,54 @@ impl Admin {
         lock(&self.told).tick_us
     }
 
-    /// Sums begin anew.
-    pub(crate) fn begin(&self) {
-        lock(&self.told).sums = Sums::default();
+    /// The server's metrics are read as soon as can be: nobody waits for it. With the measurement sums begin anew.
+    pub(crate) fn mark(&self, moment: Moment) {
+        let mut told = lock(&self.told);
+        if moment == Moment::Measuring {
+            told.sums = Sums::default();
+        }
+        told.due.push(moment);
+        drop(told);
+        self.thread.iter().for_each(|thread| thread.thread().unpark());
     }
 
-    /// What was added up since.
+    /// What was added up since the measurement began.
     pub(crate) fn sums(&self) -> Sums {
         lock(&self.told).sums
     }
-}
 
-impl Drop for Admin {
-    fn drop(&mut self) {
+    /// Follows the server no longer, and reads its metrics a last time. What was read at each moment.
+    pub(crate) fn finish(&mut self) -> Marks {
+        self.end();
+        lock(&self.told).due.push(Moment::End);
+        read_due(&self.asker, &self.told);
+        lock(&self.told).marks.clone()
+    }
+
+    fn end(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
             let _ = thread.join();
         }
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Reads the metrics for the moments that have come. Where that fails they stay due: a bit later is better than never.
+fn read_due(asker: &Asker, told: &Mutex<Told>) {
+    if lock(told).due.is_empty() {
+        return;
+    }
+    let Ok(page) = asker.metrics() else { return };
+    let mut told = lock(told);
+    for moment in std::mem::take(&mut told.due) {
+        told.marks.note(moment, &page);
     }
 }
 
@@ -147,10 +186,17 @@ impl Told {
     }
 }
 
+#[derive(Clone)]
 struct Asker {
     agent: ureq::Agent,
     url: String,
     token: String,
+}
+
+impl fmt::Debug for Asker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asker").field("url", &self.url).finish_non_exhaustive()
+    }
 }
 
 impl Asker {
@@ -161,13 +207,24 @@ impl Asker {
             .http_status_as_error(false)
             .build()
             .new_agent();
-        let url = format!("{}/v1/history", options.url.trim_end_matches('/'));
+        let url = options.url.trim_end_matches('/').to_owned();
         Self { agent, url, token: format!("Bearer {}", options.token) }
     }
 
     /// The rows after number `after`.
     fn ask(&self, after: u64) -> Result<History, String> {
-        let request = self.agent.get(&self.url).query("after", after.to_string());
+        let body = self.get(&format!("/v1/history?after={after}"), ANSWER_BYTES_MAX)?;
+        serde_json::from_slice(&body).map_err(|error| format!("it is no Downbeat server's: {error}"))
+    }
+
+    /// What is measured, as Prometheus is told it.
+    fn metrics(&self) -> Result<String, String> {
+        let body = self.get("/metrics", METRICS_BYTES_MAX)?;
+        String::from_utf8(body).map_err(|error| error.to_string())
+    }
+
+    fn get(&self, path: &str, bytes_max: u64) -> Result<Vec<u8>, String> {
+        let request = self.agent.get(format!("{}{path}", self.url));
         let mut answer = request.header("authorization", &self.token).call().map_err(|error| error.to_string())?;
         let status = answer.status();
         if status.as_u16() == 401 {
@@ -176,8 +233,6 @@ impl Asker {
         if !status.is_success() {
             return Err(format!("it answers {status}"));
         }
-        let body =
-            answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().map_err(|error| error.to_string())?;
-        serde_json::from_slice(&body).map_err(|error| format!("it is no Downbeat server's: {error}"))
+        answer.body_mut().with_config().limit(bytes_max).read_to_vec().map_err(|error| error.to_string())
     }
 }

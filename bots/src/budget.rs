@@ -94,7 +94,8 @@ fn rounded(ms: f64) -> f64 {
 }
 
 impl Budget {
-    /// The server says how long it is from the moment at which a tick should begin to its end.
+    /// The server says how long it is from the moment at which a tick should begin to its end; what was told before no longer
+    /// counts.
     pub(crate) fn tell_tick(&mut self, tick_ms: f64) {
         let ways = [&mut self.input_to_ack, &mut self.input_to_visible];
         ways.into_iter().flatten().for_each(|way| way.tell_tick(tick_ms));

@@ -13,6 +13,7 @@ use crate::options::Options;
 use crate::progress::{Grown, Progress, RunStage};
 use crate::report::Ended;
 use crate::scenario::{Scenario, Schedule};
+use crate::scrape::Moment;
 use crate::seats::Seat;
 use crate::series::Series;
 use crate::tally::Growth;
@@ -264,7 +265,7 @@ impl<G: Bots> Herd<'_, G> {
         self.sample(now);
         self.open_ledgers(Stretch::Before);
         self.course.cpu_base = machine::thread_cpu();
-        self.admin.iter().for_each(Admin::begin);
+        self.mark(Moment::Measuring);
     }
 
     /// The run is over: who heard nothing of the server for a while has lost it, although nobody said so.

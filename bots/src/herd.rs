@@ -31,6 +31,7 @@ use crate::progress::Progress;
 use crate::recorder::Recorder;
 use crate::resume::Back;
 use crate::scenario::Scenario;
+use crate::scrape::{Marks, Moment};
 use crate::seats::Seat;
 use crate::tally::{Reasons, Tally};
 use crate::watch::{Sight, Watch};
@@ -117,6 +118,8 @@ pub(crate) struct Herd<'a, G: Bots> {
     pub(crate) recorder: Option<Recorder>,
     /// The server's own figures, where it is asked for them.
     pub(crate) admin: Option<Admin>,
+    /// Its metrics, as they were read.
+    pub(crate) marks: Marks,
     watch: &'a mut Watch<'a, G>,
     pub(crate) agenda: Agenda,
     /// One for each group.
@@ -167,6 +170,7 @@ impl<'a, G: Bots> Herd<'a, G> {
             rates: None,
             recorder: None,
             admin: None,
+            marks: Marks::default(),
             watch,
             agenda: Agenda::default(),
             tallies: scenario.groups.iter().map(|_| Tally::default()).collect(),
@@ -227,6 +231,24 @@ impl<'a, G: Bots> Herd<'a, G> {
                 self.flush(now)?;
             }
             self.wait(sample_at)?;
+        }
+    }
+
+    /// The server's metrics are of interest now.
+    pub(crate) fn mark(&mut self, moment: Moment) {
+        if let Some(page) = &self.options.metrics {
+            self.marks.note(moment, &page.render());
+        } else if let Some(admin) = &self.admin {
+            admin.mark(moment);
+        }
+    }
+
+    /// The run is over: what was read of the server's metrics.
+    pub(crate) fn close_marks(&mut self) {
+        if let (None, Some(admin)) = (&self.options.metrics, &mut self.admin) {
+            self.marks = admin.finish();
+        } else {
+            self.mark(Moment::End);
         }
     }
 

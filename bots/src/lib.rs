@@ -16,6 +16,7 @@
 //! | [`describe()`] | what a server runs, whatever it is |
 //! | [`ping()`] | how far it is |
 //! | [`Progress`] | what is told while it goes on |
+//! | `admin`, `scrape` | what the server says of itself meanwhile |
 //! | [`hostile`] | bots that cheat or attack, and what that gains them |
 //! | [`report`], `account`, `table`, `html` | what came of it, for programs, for people, and as a page |
 //! | [`series`], `curves` | the same, second by second; distributions, whole |
@@ -61,6 +62,7 @@ pub mod report;
 mod resume;
 mod run;
 pub mod scenario;
+mod scrape;
 mod seats;
 pub mod series;
 mod specimen;
@@ -91,4 +93,5 @@ pub use progress::{Progress, RunStage};
 pub use report::{Report, Verdict};
 pub use run::{check, run, run_watched};
 pub use scenario::{Scenario, Share};
+pub use scrape::{MetricsPage, Work};
 pub use watch::{Sight, Watch};

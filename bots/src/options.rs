@@ -11,6 +11,7 @@ use crate::admin::AdminOptions;
 use crate::hostile::{Kind, Plan};
 use crate::output::OutputError;
 use crate::scenario::{Scenario, ScenarioError, Share};
+use crate::scrape::MetricsPage;
 
 /// What bots are to do.
 #[derive(Clone, Debug)]
@@ -61,6 +62,8 @@ pub struct Options {
     pub break_every: Option<f64>,
     /// Where the server tells of itself; what it tells comes into the report.
     pub admin: Option<AdminOptions>,
+    /// The server's metrics, where it is in the same process. Elsewhere [`Self::admin`] has them.
+    pub metrics: Option<MetricsPage>,
     /// The CPU that the loop stays on.
     pub cpu: Option<usize>,
     /// The build profile, for the report.
@@ -102,6 +105,7 @@ impl Options {
             share: Share::WHOLE,
             break_every: None,
             admin: None,
+            metrics: None,
             cpu: None,
             profile: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
             report: None,

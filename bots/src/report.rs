@@ -11,6 +11,7 @@ use crate::hostile::report::Hostile;
 use crate::outliers::Outlier;
 use crate::output::{OutputError, write_output};
 use crate::percentiles::Percentiles;
+use crate::scrape::Work;
 use crate::series::Series;
 
 /// The `schema` of this report. Fields may be added; none is renamed.
@@ -380,6 +381,10 @@ pub struct Server {
     pub clamped: Option<u64>,
     /// States that held a NaN and were refused, so that clients kept the one before: likewise.
     pub refused: Option<u64>,
+    /// Its work for one tick by its metrics, where these are in reach.
+    pub tick_us: Option<Work>,
+    /// How late it began ticks, likewise.
+    pub tick_start_jitter_us: Option<Work>,
 }
 
 /// Whether the bots kept up.
@@ -457,7 +462,8 @@ impl GateResult {
 impl Report {
     /// Adds what the server knows, and judges the run again.
     pub fn add_server(&mut self, side: &ServerSide) {
-        self.server = side.server;
+        let Server { tick_us, tick_start_jitter_us, .. } = self.server;
+        self.server = Server { tick_us, tick_start_jitter_us, ..side.server };
         self.tick_us = side.tick_us;
         self.tick_start_jitter_us = side.tick_start_jitter_us;
         // Counts of another stretch of time would not add up with the bots' own.
@@ -469,6 +475,13 @@ impl Report {
         }
         self.bots.valid = self.faults().is_empty();
         self.judge_gates();
+    }
+
+    /// What the server's metrics say of a tick has its place in the budget: means, which its sums make exact.
+    pub(crate) fn tell_tick(&mut self) {
+        if let (Some(late), Some(work)) = (self.server.tick_start_jitter_us, self.server.tick_us) {
+            self.budget.tell_tick((late.mean + work.mean) / 1e3);
+        }
     }
 
     /// What makes the run invalid.

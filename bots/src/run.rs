@@ -130,6 +130,7 @@ fn play<G: Bots>(
     let mut herd: Herd<'_, G> = Herd::new((options, scenario), Clock::start(), lines, Arc::new(coding), watch);
     herd.admin = options.admin.as_ref().map(Admin::follow).transpose()?;
     let played = herd.play(progress, stop);
+    herd.close_marks();
     herd.lift_siege();
     let mut report = herd.report();
     // Also when the run failed: a server need not wait for bots that are gone.

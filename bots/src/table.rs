@@ -139,7 +139,10 @@ fn counts(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
     let cpu = server.cpu_us_per_client_tick.map(|us| format!("{us:.1} us of CPU per client and tick"));
     let memory = server.rss_bytes.map(|bytes| format!("{:.0} MB of memory", bytes as f64 / 1e6));
     let drops = |drops| count(drops, "datagrams dropped by the kernel");
-    row(f, "server", [count(server.overruns, "ticks overran"), cpu, memory, drops(server.kernel_drops)])?;
+    // The whole distribution has a row of its own, where it is known.
+    let tick = server.tick_us.filter(|_| report.tick_us.is_none());
+    let tick = tick.map(|work| format!("{:.0} us of work a tick, {:.0} at p99", work.mean, work.p99));
+    row(f, "server", [tick, count(server.overruns, "ticks overran"), cpu, memory, drops(server.kernel_drops)])?;
     mistakes(f, report)?;
     let bots = &report.bots;
     let memory = bots.rss_bytes_per_bot.map(|bytes| format!("{:.0} kB of memory per bot", bytes as f64 / 1e3));

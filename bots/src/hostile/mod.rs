@@ -11,7 +11,6 @@
 //! | `inputs`, `lies`, `picture` | what the layer does, kind by kind; brains that see by the lie |
 //! | `beside`, `visitor` | the kinds that do not play |
 //! | `ledger`, `gains` | what each bot did by the server's word, and what comes of comparing |
-//! | [`WorkWatch`] | what the server feels |
 //! | `siege` | the stretches of a run, and what becomes of hostile bots |
 //! | [`report`], `table` | what was found, for programs and for people |
 
@@ -32,7 +31,6 @@ mod tamper;
 #[cfg(test)]
 mod tests;
 mod visitor;
-mod work;
 
 pub(crate) use codec::Codec;
 pub use gains::Gain;
@@ -41,4 +39,3 @@ pub(crate) use ledger::{Ledger, Stretch};
 pub use plan::Plan;
 pub(crate) use siege::{Siege, depart};
 pub(crate) use tamper::Tamper;
-pub use work::WorkWatch;

@@ -6,6 +6,7 @@ use super::gains::Gain;
 use super::ledger::Slice;
 use crate::percentiles::Percentiles;
 use crate::report::Reason;
+use crate::scrape::Work;
 
 /// What hostile bots gained, and what they did to others.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -113,15 +114,6 @@ pub struct Others {
 pub struct Felt {
     /// Its work for one tick, of all rooms together.
     pub tick_us: Both<Work>,
-}
-
-/// How long something took, in microseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Work {
-    /// On average.
-    pub mean: f64,
-    /// At most, 99 times of 100; as exact as the server's histogram.
-    pub p99: f64,
 }
 
 /// What the hostile bots were told.

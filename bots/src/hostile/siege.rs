@@ -20,6 +20,7 @@ use crate::percentiles::Recorder;
 use crate::player::{Marks, Player};
 use crate::report::Report;
 use crate::scenario::Share;
+use crate::scrape::Moment;
 use crate::seats::Seat;
 use crate::tally::{Growth, Reasons, Tally};
 use crate::{Bots, Brain};
@@ -176,6 +177,7 @@ impl<G: Bots> Herd<'_, G> {
             }
         }
         self.open_ledgers(Stretch::During);
+        self.mark(Moment::Attack);
     }
 
     /// Takes note of the end of a hostile bot while the attack is on: it is an answer, and the bot comes back. Returns whether
@@ -230,6 +232,7 @@ impl<G: Bots> Herd<'_, G> {
             report.before_seconds = now.since(since).as_secs_f64();
             return Some(report);
         };
+        report.server = self.marks.felt();
         report.before_seconds = middle.at.since(since).as_secs_f64();
         report.during_seconds = now.since(middle.at).as_secs_f64();
         let mut hostile: Vec<Slice> = siege.retired.iter().flat_map(|ledger| ledger.slices(Stretch::During)).collect();

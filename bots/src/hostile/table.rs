@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::report::{Both, Hostile, Work};
+use super::report::{Both, Hostile};
 use crate::percentiles::Percentiles;
+use crate::scrape::Work;
 
 /// More than this, in percent, and beyond doubt, is an advantage that a server must not give.
 const GAIN_MAX_PERCENT: f64 = 2.0;

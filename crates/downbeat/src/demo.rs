@@ -4,9 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 
-use downbeat_bots::hostile::WorkWatch;
 use downbeat_bots::report::{Inputs, Server as ServerReportPart, ServerSide};
-use downbeat_bots::{Bots, Options, Percentiles, Progress, check, run};
+use downbeat_bots::{Bots, MetricsPage, Options, Percentiles, check, run};
 use downbeat_server::{Notice, Server, ServerReport, Stop};
 use downbeat_transport::Trust;
 
@@ -51,17 +50,12 @@ pub(crate) fn demo<G: Bots>(args: &DemoArgs, settings: &Checked) -> Result<u8, C
         args.play.net
     ));
     let metrics = server.metrics();
+    bots.metrics = Some(MetricsPage::new(move || metrics.render()));
     let stop = Stop::new();
     let ending = stop.clone();
     let serving = thread::Builder::new().name("shard 0".into()).spawn(move || server.run(&ending));
     let serving = serving.expect("a process can start a second thread");
-    let mut work = WorkWatch::default();
-    let mut told = |progress: &Progress| {
-        telling.tell(progress);
-        work.note(progress.stage, || metrics.render());
-    };
-    let played = run::<G>(&bots, &mut told, &interrupted);
-    let felt = work.finish(&metrics.render());
+    let played = run::<G>(&bots, &mut |progress| telling.tell(progress), &interrupted);
     stop.request();
     let served = serving.join().map_err(|_| CliError::ServerGone);
     // A terminal is given back before anything else is said.
@@ -70,7 +64,6 @@ pub(crate) fn demo<G: Bots>(args: &DemoArgs, settings: &Checked) -> Result<u8, C
     let mut report = played?;
     report.add_server(&side(&served));
     report.bots.rss_bytes_per_bot = None;
-    report.hostile.iter_mut().for_each(|hostile| hostile.server = felt);
     conclude(&report, &bots, args.play.explain)
 }
 
@@ -87,6 +80,7 @@ fn side(report: &ServerReport) -> ServerSide {
             kernel_drops: report.server.kernel_drops,
             clamped: report.snapshots.map(|snapshots| snapshots.clamped),
             refused: report.snapshots.map(|snapshots| snapshots.refused),
+            ..ServerReportPart::default()
         },
         inputs: Inputs {
             sent: None,

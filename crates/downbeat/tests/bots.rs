@@ -176,7 +176,8 @@ fn a_server_that_is_asked_tells_of_itself_and_one_that_does_not_is_told_before_t
     let word = |before: &str| said.split_once(before).expect("it says so").1.split_whitespace().next().expect("a word");
     let report = folder.path().join("report.json").display().to_string();
     let play = ["bots", "--connect", word("--connect "), "--cert-sha256", word("--cert-sha256 "), "--game", "field"];
-    let play = [&play[..], &["--clients", "2", "--seconds", "6", "--report", &report, "--admin", &url]].concat();
+    let bots = ["--clients", "4", "--brain", "hostile:lag", "--seconds", "6"];
+    let play = [&play[..], &bots, &["--report", &report, "--admin", &url]].concat();
     let refused = |more: &[&str], with: i32, why: &str| {
         let (code, _, err) = run(&[&play[..], more].concat());
         assert!(code == Some(with) && err.contains(why), "{code:?} {err}");
@@ -194,6 +195,20 @@ fn a_server_that_is_asked_tells_of_itself_and_one_that_does_not_is_told_before_t
     let rows = report["series"]["rows"].as_array().expect("rows");
     assert!(rows.iter().any(|row| row["server_tick_us"]["p50"].as_f64().is_some_and(|us| us > 0.0)), "{rows:?}");
     assert!(report["bots"]["rss_bytes_per_bot"].is_u64());
+    let is_work =
+        |work: &serde_json::Value| ["mean", "p99"].iter().all(|of| work[of].as_f64().is_some_and(|us| us > 0.0));
+    let felt = &report["hostile"]["server"]["tick_us"];
+    for work in
+        [&report["server"]["tick_us"], &report["server"]["tick_start_jitter_us"], &felt["before"], &felt["during"]]
+    {
+        assert!(is_work(work), "{work}");
+    }
+    let parts = &report["budget"]["input_to_ack"];
+    let told =
+        ["tick_us", "tick_start_jitter_us"].map(|name| report["server"][name]["mean"].as_f64().expect("a number"));
+    let (tick, told) = (parts["tick_ms"].as_f64().expect("the server tells it"), told.iter().sum::<f64>() / 1e3);
+    // A loop that was late for longer than the links take is no part of them.
+    assert!((tick - told).abs() < 0.002 || parts["uplink_ms"] == 0.0, "{parts} {told}");
     server.signal("TERM");
     assert_eq!(server.wait().code(), Some(0));
 }
