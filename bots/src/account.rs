@@ -33,7 +33,9 @@ impl<G: Bots> Herd<'_, G> {
         if self.options.scenario.is_some() {
             let groups = self.scenario.groups.iter().zip(&self.tallies).enumerate();
             let part = |(index, (group, tally))| {
-                GroupReport::of(group, &self.figures(now, tally, |seat: &Seat| seat.group == index).0)
+                let is_one = |seat: &Seat| seat.group == index && !seat.is_hostile;
+                let hostile = self.siege.as_ref().map_or(0, |siege| siege.bots_of(index));
+                GroupReport::of(group, &self.figures(now, tally, is_one).0, hostile)
             };
             report.groups = groups.map(part).collect();
         }
@@ -229,13 +231,14 @@ fn joined(scenario: &Scenario, word: impl Fn(&Group) -> String) -> String {
 
 impl GroupReport {
     /// The figures of `group`, as a report of it alone has them.
-    fn of(group: &Group, figures: &Report) -> Self {
+    fn of(group: &Group, figures: &Report, hostile_bots: u64) -> Self {
         let Clients { asked, connected, lost, .. } = figures.clients;
         Self {
             name: group.name.clone(),
             brain: group.brain.clone(),
             net: group.net_words(),
             clients: GroupClients { asked, connected, lost },
+            hostile_bots,
             light: figures.light,
             join_ms: figures.join_ms,
             rtt_ms: figures.rtt_ms,

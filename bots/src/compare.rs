@@ -134,6 +134,10 @@ fn obstacles(old: &Report, new: &Report) -> Vec<String> {
     differ("clients", old.clients.asked.to_string(), new.clients.asked.to_string());
     let light = |report: &Report| report.light.map_or(0, |light| light.asked).to_string();
     differ("light clients", light(old), light(new));
+    let hostile = |report: &Report| {
+        report.hostile.as_ref().map_or("none".to_owned(), |hostile| format!("{} ({})", hostile.bots, hostile.kind))
+    };
+    differ("hostile bots", hostile(old), hostile(new));
     differ("profile", old.profile.clone(), new.profile.clone());
     if let (Some(a), Some(b)) = (old.reference_ns, new.reference_ns)
         && a.max(b) > REFERENCE_RATIO_MAX * a.min(b)

@@ -10,6 +10,7 @@ use crate::budget::Mean;
 use crate::herd::{Herd, Stage};
 use crate::hostile::{Siege, Stretch};
 use crate::options::Options;
+use crate::player::Player;
 use crate::progress::{Grown, Progress, RunStage};
 use crate::report::Ended;
 use crate::scenario::{Scenario, Schedule};
@@ -110,6 +111,14 @@ impl Course {
         }
     }
 
+    /// When a run ends whose last bot came at `joined`, since its beginning.
+    pub(crate) fn ends_at(&self, joined: Micros) -> Micros {
+        match self.ends {
+            Ends::AfterBeginning(time) => time,
+            Ends::AfterJoining(time) => joined + time,
+        }
+    }
+
     /// When somebody may have to come or to go.
     pub(crate) fn next_at(&self) -> Option<Micros> {
         self.schedule.next_at()
@@ -142,6 +151,10 @@ impl<G: Bots> Herd<'_, G> {
 
     /// A bot leaves as planned.
     fn leave(&mut self, index: usize, now: Micros) {
+        if self.siege.as_mut().is_some_and(|siege| siege.forget_redial(index)) {
+            self.bots[index] = Stage::Waiting;
+            return;
+        }
         let conn = match &self.bots[index] {
             Stage::Playing { conn, .. } | Stage::Light { conn, .. } | Stage::Joining { conn, .. } => Some(*conn),
             _ => None,
@@ -151,10 +164,10 @@ impl<G: Bots> Herd<'_, G> {
                 if let Some(stats) = self.lines.stats(conn) {
                     player.latest = Some(player.marks(now, stats, self.lines.passed(conn)));
                 }
-                self.take_leave(index, &player);
+                self.take_leave(index, &mut player);
             }
             Stage::Away { back, .. } | Stage::Joining { back: Some(back), .. } => {
-                self.take_leave(index, &back.into_player());
+                self.take_leave(index, &mut back.into_player());
             }
             Stage::Light { .. } => self.stop_counting(index, now),
             Stage::Joining { back: None, .. } => self.joining -= 1,
@@ -168,7 +181,7 @@ impl<G: Bots> Herd<'_, G> {
     }
 
     /// What was measured on a bot that leaves is kept.
-    fn take_leave(&mut self, index: usize, player: &crate::player::Player<G>) {
+    fn take_leave(&mut self, index: usize, player: &mut Player<G>) {
         if let Some(mates) = self.rooms.get_mut(&player.room) {
             mates.retain(|&mate| mate != index);
         }
@@ -179,7 +192,11 @@ impl<G: Bots> Herd<'_, G> {
         if let (Some(base), Some(latest)) = (&player.base, &player.latest) {
             let mut growth = Growth::default();
             growth.add(base, latest, tick_rate_hz, send_rate_hz);
-            self.tallies[self.seats[index].group].left.merge(&growth);
+            self.tally_of(index).left.merge(&growth);
+        }
+        if let Some(siege) = &mut self.siege {
+            let Seat { group, is_hostile, .. } = self.seats[index];
+            siege.take_leave((index, group), is_hostile, player, (tick_rate_hz, send_rate_hz));
         }
     }
 
@@ -234,7 +251,7 @@ impl<G: Bots> Herd<'_, G> {
         }
         let is_over = match (self.course.ends, self.course.window) {
             (Ends::AfterBeginning(time), _) => now >= time,
-            (Ends::AfterJoining(time), Window::Measuring { joined, .. }) => now.since(joined) >= time,
+            (Ends::AfterJoining(_), Window::Measuring { joined, .. }) => now >= self.course.ends_at(joined),
             _ => false,
         };
         is_over.then_some(Ended::Time)

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde_json::Value;
 
+use crate::hostile::{Plan, Way};
 use crate::report::{GateResult, GroupReport, PhaseReport, Report};
 use crate::scenario::{Group, Part, Phase, Scenario, ScenarioError};
 use crate::specimen::specimen;
@@ -88,17 +89,31 @@ impl Scenario {
     pub(crate) fn check_gates(&self) -> Result<(), ScenarioError> {
         let report = self.specimen();
         for (index, gate) in self.gates.iter().enumerate() {
-            let message = match find(&report, &gate.path) {
-                Ok(Value::Number(_)) => continue,
-                Ok(Value::Object(inside)) => {
+            let message = match (self.never_measured(&gate.path), find(&report, &gate.path)) {
+                (Some(why), _) => format!("`{}` would never be measured: {why}", gate.path),
+                (None, Ok(Value::Number(_))) => continue,
+                (None, Ok(Value::Object(inside))) => {
                     format!("`{}` is not one figure but several: add one of {}", gate.path, list(inside.keys()))
                 }
-                Ok(_) => format!("`{}` is no number", gate.path),
-                Err(message) => message,
+                (None, Ok(_)) => format!("`{}` is no number", gate.path),
+                (None, Err(message)) => message,
             };
             return Err(ScenarioError { part: Part::Gate(index), key: None, message });
         }
         Ok(())
+    }
+
+    /// Why this scenario says nothing of a figure that others have.
+    fn never_measured(&self, path: &str) -> Option<String> {
+        let mut names = path.split('.');
+        if names.next() != Some("hostile") {
+            return None;
+        }
+        let Some((_, Plan { kind, .. })) = self.hostile() else {
+            return Some("no group is hostile; `brain = \"hostile:KIND\"` makes one so".to_owned());
+        };
+        let gains = names.next() == Some("gains") && kind.way() == Way::Beside;
+        gains.then(|| format!("who is `{}` attacks beside the match and gains nothing in it", kind.name()))
     }
 
     /// A report in which everything was measured, and every group and phase of the scenario has its place.

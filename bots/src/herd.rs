@@ -157,7 +157,7 @@ impl<'a, G: Bots> Herd<'a, G> {
         lines.set_receive_time(RECEIVE_TIME);
         let has_avatars = coding.schema.entities.iter().any(|kind| kind.field_with(Role::Player).is_some());
         let mut seats = Seat::all(scenario, options.share);
-        let siege = options.hostile.map(|plan| Siege::new(plan, (options.full(), options.share), &mut seats));
+        let siege = Siege::of(scenario, options.share, &mut seats);
         Self {
             options,
             scenario,
@@ -232,6 +232,12 @@ impl<'a, G: Bots> Herd<'a, G> {
             }
             self.wait(sample_at)?;
         }
+    }
+
+    /// Where it is counted what becomes of a bot: that of hostile ones says nothing of those who play.
+    pub(crate) fn tally_of(&mut self, index: usize) -> &mut Tally {
+        let seat = &self.seats[index];
+        if seat.is_hostile { &mut self.unsettled } else { &mut self.tallies[seat.group] }
     }
 
     /// The server's metrics are of interest now.

@@ -20,6 +20,7 @@ use crate::options::{BotsError, Options};
 use crate::player::Player;
 use crate::recorder::Recorder;
 use crate::resume::Back;
+use crate::seats::Seat;
 
 /// From the first packet to the welcome.
 const JOIN_WITHIN: Micros = Micros::from_millis(10_000);
@@ -91,6 +92,7 @@ impl<G: Bots> Herd<'_, G> {
     /// Begins further connections, as many as may be under way.
     pub(crate) fn connect(&mut self, now: Micros) -> Result<(), BotsError> {
         while let Some(index) = self.next_to_join() {
+            self.note_attempt(index);
             self.dial(now, index, (now, 0), None, None)?;
             self.joining += 1;
         }
@@ -132,9 +134,8 @@ impl<G: Bots> Herd<'_, G> {
 
     /// What bot `index` says when it comes.
     pub(crate) fn hello(&self, index: usize, resume: Option<Resume>) -> Hello {
-        let tickets = &self.options.tokens;
         let seat = &self.seats[index];
-        let ticket = tickets.get(seat.number % tickets.len().max(1)).filter(|_| resume.is_none());
+        let ticket = self.ticket(seat).filter(|_| resume.is_none());
         Hello {
             game: G::NAME.to_owned(),
             schema_hash: self.coding.schema.hash(),
@@ -145,6 +146,12 @@ impl<G: Bots> Herd<'_, G> {
             ticket: ticket.cloned(),
             resume,
         }
+    }
+
+    /// What lets the bot of a seat in, where the server asks for tickets.
+    pub(crate) fn ticket(&self, seat: &Seat) -> Option<&String> {
+        let tickets = &self.options.tokens;
+        tickets.get(seat.number % tickets.len().max(1))
     }
 
     pub(crate) fn take_control(&mut self, conn: LineConn, bytes: &[u8]) -> Result<(), BotsError> {
@@ -225,13 +232,17 @@ impl<G: Bots> Herd<'_, G> {
             tick: Tick(welcome.tick),
             rtt: self.lines.stats(conn).map_or(Micros::default(), |stats| stats.rtt),
         };
+        let took = now.since(*since);
+        let (reader, early) = (std::mem::take(reader), std::mem::take(early));
         self.joining -= 1;
         let seat = &mut self.seats[index];
-        let (scenario, tally) = (self.scenario, &mut self.tallies[seat.group]);
-        tally.join.record(now.since(*since).0);
-        tally.returns.rejoined += u64::from(std::mem::replace(&mut seat.entered, true));
+        let is_again = u64::from(std::mem::replace(&mut seat.entered, true));
         seat.since = now;
         let is_hostile = seat.is_hostile;
+        let tally = self.tally_of(index);
+        tally.join.record(took.0);
+        tally.returns.rejoined += is_again;
+        let (scenario, seat) = (self.scenario, &self.seats[index]);
         let (group, seed) = (&scenario.groups[seat.group], seat.seed(scenario, self.options.seed));
         if seat.is_light {
             // Whatever else the others do, it knows inputs by their table alone.
@@ -255,7 +266,6 @@ impl<G: Bots> Herd<'_, G> {
             let head = (&self.coding.schema, self.options.seed, tick_rate_hz);
             self.recorder = Some(Recorder::create(path, index, player.client.newest(), head));
         }
-        let (reader, early) = (std::mem::take(reader), std::mem::take(early));
         self.bots[index] = Stage::Playing { conn, reader, player: Box::new(player) };
         if !is_hostile {
             self.rooms.entry(welcome.room).or_default().push(index);

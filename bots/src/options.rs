@@ -52,7 +52,7 @@ pub struct Options {
     pub room: Option<u64>,
     /// The tickets that let them in, where the server asks for them: each bot shows the next. A ticket lets one in.
     pub tokens: Vec<String>,
-    /// Groups and phases. Takes the place of [`Self::clients`], [`Self::light`], [`Self::brain`], [`Self::net`],
+    /// Groups and phases. Takes the place of [`Self::clients`], [`Self::light`], [`Self::brain`], [`Self::hostile`], [`Self::net`],
     /// [`Self::net_name`] and [`Self::break_every`], and, if it has phases, of [`Self::seconds`].
     pub scenario: Option<Scenario>,
     /// Which part of the bots this process runs.
@@ -120,28 +120,15 @@ impl Options {
         if self.connect.ip().to_canonical().is_ipv4() { 28 } else { 48 }
     }
 
-    /// How many bots are not light.
-    pub(crate) const fn full(&self) -> usize {
-        self.clients - self.light
-    }
-
-    /// How many of them play, hostile ones included if they do.
-    pub(crate) fn playing(&self) -> usize {
-        self.hostile.map_or(self.full(), |plan| plan.playing(self.full()))
-    }
-
-    /// How many of those that play are honest.
-    pub(crate) fn honest(&self) -> usize {
-        self.hostile.map_or(self.full(), |plan| self.full() - plan.hostile(self.full()))
-    }
-
     /// Refuses what cannot be run.
     pub(crate) fn check(&self) -> Result<(), BotsError> {
         if !(SECONDS_MIN..=SECONDS_MAX).contains(&self.seconds) {
             return Err(BotsError::Seconds(self.seconds));
         }
         if let Some(scenario) = &self.scenario {
-            return Ok(scenario.check()?);
+            scenario.check()?;
+            scenario.check_hostile()?;
+            return self.check_tickets(scenario.hostile().map(|(_, plan)| plan));
         }
         if !(1..=CLIENTS_MAX).contains(&self.clients) {
             return Err(BotsError::Clients(self.clients));
@@ -149,17 +136,23 @@ impl Options {
         if self.light >= self.clients {
             return Err(BotsError::Light { light: self.light, clients: self.clients });
         }
-        if self.hostile.is_some() && self.full() < 2 {
+        if self.hostile.is_some() && self.clients - self.light < 2 {
             return Err(BotsError::Hostile(
                 "one bot cannot be hostile and honest: give --clients 2 or more".to_owned(),
             ));
         }
-        if self.hostile.is_some_and(|plan| plan.kind == Kind::TicketReplay) && self.tokens.is_empty() {
-            let why = "ticket-replay needs the tickets of a server that asks for them: give --token @FILE";
-            return Err(BotsError::Hostile(why.to_owned()));
-        }
+        self.check_tickets(self.hostile)?;
         if let Some(every) = self.break_every.filter(|every| !(BREAK_EVERY_MIN..=SECONDS_MAX).contains(every)) {
             return Err(BotsError::BreakEvery(every));
+        }
+        Ok(())
+    }
+
+    /// Who uses tickets again must have some.
+    fn check_tickets(&self, hostile: Option<Plan>) -> Result<(), BotsError> {
+        if hostile.is_some_and(|plan| plan.kind == Kind::TicketReplay) && self.tokens.is_empty() {
+            let why = "ticket-replay needs the tickets of a server that asks for them: give --token @FILE";
+            return Err(BotsError::Hostile(why.to_owned()));
         }
         Ok(())
     }

@@ -141,8 +141,10 @@ pub struct GroupReport {
     pub brain: String,
     /// The network, by name or spelled out.
     pub net: String,
-    /// How many played, light ones apart. Why some did not is told for all groups together.
+    /// How many played, light and hostile ones apart. Why some did not is told for all groups together.
     pub clients: GroupClients,
+    /// How many are hostile: no other figure of the group is about them.
+    pub hostile_bots: u64,
     /// The light ones, where there were any.
     pub light: Option<Light>,
     /// As in [`Report::join_ms`].

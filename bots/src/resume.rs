@@ -10,7 +10,7 @@ use crate::herd::{Herd, Stage};
 use crate::join::{code_of, told};
 use crate::line::LineConn;
 use crate::options::BotsError;
-use crate::player::Player;
+use crate::player::{Marks, Player};
 
 /// A bot that wants to come back.
 pub(crate) struct Back<G: Bots> {
@@ -57,6 +57,11 @@ impl<G: Bots> Back<G> {
         self.player.last_snapshot.unwrap_or(self.lost)
     }
 
+    /// What it had counted when it was lost.
+    pub(crate) const fn latest(&self) -> Option<Marks> {
+        self.player.latest
+    }
+
     pub(crate) fn into_player(self) -> Box<Player<G>> {
         self.player
     }
@@ -97,7 +102,7 @@ impl<G: Bots> Herd<'_, G> {
             Stage::Playing { mut player, .. } if player.resumable.is_some() => {
                 let resumable = player.resumable.expect("it was just looked at");
                 player.carry();
-                self.tallies[self.seats[index].group].returns.lost += 1;
+                self.tally_of(index).returns.lost += 1;
                 let back = Box::new(Back { player, resumable, lost: now, pause: PAUSE_MIN });
                 self.bots[index] = Stage::Away { back, at: now };
             }
@@ -151,9 +156,9 @@ impl<G: Bots> Herd<'_, G> {
             return;
         }
         player.resumable = welcome.resume;
-        self.tallies[self.seats[index].group].returns.resumed += 1;
-        self.tallies[self.seats[index].group].returns.anew +=
-            u64::from(resumed.is_some_and(|resumed| resumed.base.is_none()));
+        let returns = &mut self.tally_of(index).returns;
+        returns.resumed += 1;
+        returns.anew += u64::from(resumed.is_some_and(|resumed| resumed.base.is_none()));
         let due = player.due_at();
         self.bots[index] = Stage::Playing { conn, reader, player };
         due.into_iter().for_each(|due| self.agenda.add(due.max(self.clock.now()), index));

@@ -10,7 +10,7 @@ use downbeat_transport::{ClientOptions, Clock};
 use crate::Bots;
 use crate::admin::Admin;
 use crate::herd::Herd;
-use crate::hostile::Plan;
+use crate::hostile::{Among, Plan};
 use crate::join::next_step;
 use crate::line::Lines;
 use crate::machine::{self, reference_ns};
@@ -19,7 +19,7 @@ use crate::output::check_output;
 use crate::progress::Progress;
 use crate::recorder::Recorder;
 use crate::report::{Reason, Report};
-use crate::scenario::Scenario;
+use crate::scenario::{Part, Scenario, ScenarioError};
 use crate::seats::Seat;
 use crate::watch::Watch;
 
@@ -95,14 +95,14 @@ pub fn check<G: Bots>(options: &Options) -> Result<Options, BotsError> {
 
 /// Reads what `hostile:KIND` says, where it is said.
 fn find_hostile(options: &mut Options) -> Result<(), BotsError> {
-    if let Some(scenario) = &options.scenario {
-        let hostile = scenario.groups.iter().find(|group| matches!(Plan::parse(&group.brain), Err(_) | Ok(Some(_))));
-        return hostile.map_or(Ok(()), |group| {
-            let why = "scenarios have no hostile groups; leave --scenario out, and say --brain";
-            Err(BotsError::Hostile(format!("{why} {}", group.brain)))
-        });
+    if let Some(scenario) = &mut options.scenario {
+        for (index, group) in scenario.groups.iter_mut().enumerate() {
+            let at = |message| ScenarioError { part: Part::Group(index), key: Some("brain"), message };
+            group.find_hostile().map_err(at)?;
+        }
+        return Ok(());
     }
-    if let Some((plan, brain)) = Plan::parse(&options.brain).map_err(BotsError::Hostile)? {
+    if let Some((plan, brain)) = Plan::parse(&options.brain, Among::Run).map_err(BotsError::Hostile)? {
         (options.hostile, options.brain) = (Some(plan), brain.to_owned());
     }
     Ok(())

@@ -31,8 +31,8 @@ impl Seat {
     pub(crate) fn all(scenario: &Scenario, share: Share) -> Vec<Self> {
         let (_, lines) = scenario.nets();
         let places = scenario.groups.iter().enumerate().flat_map(|(group, of)| {
-            let full = of.clients - of.light;
-            (0..of.clients).map(move |index| (group, index, index >= full))
+            let full = of.seats() - of.light;
+            (0..of.seats()).map(move |index| (group, index, index >= full))
         });
         let seats = places.enumerate().map(|(number, (group, index, is_light))| Self {
             number,

@@ -170,7 +170,8 @@ fn groups(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
         for value in [rtt.map(|p| p.p50), ack.map(|p| p.p50), visible.map(|p| p.p50), visible.map(|p| p.p99)] {
             write!(f, "{:>9}", value.map_or(NONE.to_owned(), |ms| format!("{ms:.1}")))?;
         }
-        writeln!(f, "   ms; {}, network {}", group.brain, group.net)?;
+        let hostile = if group.hostile_bots > 0 { format!("; {} hostile", group.hostile_bots) } else { String::new() };
+        writeln!(f, "   ms; {}, network {}{hostile}", group.brain, group.net)?;
     }
     Ok(())
 }

@@ -210,10 +210,12 @@ fn every_key_of_a_report_is_documented() {
     let net = "latency=1ms,loss=1%".parse().expect("a link");
     let options = Options {
         net,
-        clients: 6,
+        clients: 8,
         light: 2,
-        seconds: 2.0,
+        brain: "hostile:malformed:wander".to_owned(),
+        seconds: 4.0,
         explain: true,
+        metrics: Some(server.metrics.clone()),
         ..Options::new(server.address, server.trust.clone())
     };
     let mut report = run::<Arena>(&options, &mut |_| {}, &AtomicBool::new(false)).expect("all get in");
@@ -222,10 +224,17 @@ fn every_key_of_a_report_is_documented() {
     report.groups.push(GroupReport::default());
     report.phases.push(PhaseReport::default());
     report.gates.push(GateResult::default());
+    let hostile = report.hostile.as_mut().expect("some are");
+    let felt = hostile.server.tick_us;
+    assert!(felt.before.is_some_and(|work| work.mean > 0.0 && work.p99 > 0.0) && felt.during.is_some(), "{felt:?}");
+    assert!(report.server.tick_us.is_some_and(|work| work.mean > 0.0), "{:?}", report.server);
+    assert!(hostile.gains.metres_per_s.is_some() && !hostile.answer.closed.is_empty(), "{hostile:?}");
+    // Nobody shot.
+    hostile.gains.hits_per_shot.get_or_insert_default();
     let json = serde_json::from_str(&report.to_json()).expect("a JSON object");
     let mut keys = Vec::new();
     collect("", &json, &mut keys);
-    assert!(keys.len() > 90, "{} keys", keys.len());
+    assert!(keys.len() > 130, "{} keys", keys.len());
     let documented = include_str!("../../docs/report.md");
     let missing: Vec<_> = keys.iter().filter(|key| !documented.contains(&format!("`{key}`"))).collect();
     assert!(missing.is_empty(), "docs/report.md says nothing of {missing:?}");
@@ -240,6 +249,11 @@ fn collect(path: &str, value: &serde_json::Value, keys: &mut Vec<String>) {
                 let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                 let path =
                     path.replace("input_to_ack.", "input_to_visible.").replace("accounting.up.", "accounting.down.");
+                // Both halves have the same, and all gains; ends of connections are as those of other bots.
+                let path = path.replace("hostile.answer.closed[].", "clients.reasons[].");
+                let path = if path.starts_with("hostile.") { path.replace(".during", ".before") } else { path };
+                let of = ["shots_per_s", "hits_per_s", "hits_per_shot"].map(|name| format!("hostile.gains.{name}."));
+                let path = of.iter().fold(path, |path, of| path.replace(of, "hostile.gains.metres_per_s."));
                 // A group has the fields of a report, and a name.
                 let path = if path == "groups[].name" { path } else { path.trim_start_matches("groups[].").to_owned() };
                 collect(&path, value, keys);

@@ -11,8 +11,9 @@ use common::{HZ, TestServer};
 use downbeat_arena::Arena;
 use downbeat_bots::hostile::report::Hostile;
 use downbeat_bots::hostile::{Kind, Way};
-use downbeat_bots::scenario::{Group, Scenario};
-use downbeat_bots::{BotsError, Options, Report, Verdict, run};
+use downbeat_bots::report::GroupReport;
+use downbeat_bots::scenario::{Group, Phase, PhaseKind, Scenario};
+use downbeat_bots::{BotsError, Gate, Options, Report, Verdict, run};
 use downbeat_field::Field;
 use downbeat_link::LinkSpec;
 use downbeat_replica::Game;
@@ -85,7 +86,7 @@ fn is_closed(kind: Kind, code: CloseCode) -> ServerReport {
     assert!(closed > HOSTILE, "{:?}", hostile.answer);
     let all = hostile.answer.closed.iter().all(|reason| reason.joined && reason.code == Some(u64::from(code as u32)));
     assert!(all, "{:?}", hostile.answer.closed);
-    assert!(hostile.answer.admitted >= 1 && kind.answer().contains(code.label()), "{:?}", hostile.answer);
+    assert!(hostile.answer.admitted > HOSTILE && kind.answer().contains(code.label()), "{:?}", hostile.answer);
     assert!(server.totals.closes.by_server[code.label()] >= closed, "{:?}", server.totals.closes);
     server
 }
@@ -276,24 +277,130 @@ fn what_cannot_be_says_so_before_anything_is_sent() {
     assert!(error("hostile:lag:fight", 4).contains("no brain called `fight`"));
     assert!(error("hostile:lag", 1).contains("--clients 2 or more"));
     assert!(error("hostile:ticket-replay", 4).contains("--token @FILE"));
-    let options = Options { scenario: Some(scenario_of("hostile:lag")), ..base };
-    let error = run::<Field>(&options, &mut |_| {}, &AtomicBool::new(false)).expect_err("impossible");
-    assert!(error.to_string().contains("leave --scenario out, and say --brain hostile:lag"), "{error}");
 }
 
-/// One group with this brain.
-fn scenario_of(brain: &str) -> Scenario {
-    let group = Group {
-        name: "cheats".to_owned(),
-        clients: 4,
+fn group(name: &str, clients: usize, brain: &str) -> Group {
+    Group {
+        name: name.to_owned(),
+        clients,
         light: 0,
         brain: brain.to_owned(),
+        hostile: None,
         net: LinkSpec::PERFECT,
         net_name: None,
         seed: 0,
         break_every: None,
-    };
-    let phases = Vec::new();
-    let groups = vec![group];
+    }
+}
+
+fn phase(name: &str, kind: PhaseKind, seconds: f64) -> Phase {
+    Phase { name: name.to_owned(), kind, seconds, group: None }
+}
+
+fn scenario(groups: Vec<Group>, phases: Vec<Phase>) -> Scenario {
     Scenario { name: "raid".to_owned(), groups, phases, measure_from: None, lost_share_max: 1.0, gates: Vec::new() }
+}
+
+fn play_scenario(server: &TestServer, scenario: Scenario) -> Result<Report, BotsError> {
+    let options = Options { scenario: Some(scenario), ..Options::new(server.address, server.trust.clone()) };
+    let report = run::<Arena>(&options, &mut |_| {}, &AtomicBool::new(false))?;
+    println!("{}", report.table());
+    Ok(report)
+}
+
+fn named<'a>(report: &'a Report, name: &str) -> &'a GroupReport {
+    report.groups.iter().find(|group| group.name == name).expect("every group is in the report")
+}
+
+#[test]
+fn a_group_of_a_scenario_is_hostile_in_the_second_half_of_what_is_measured() {
+    let server = TestServer::with::<Arena>(config::<Arena>(), &Default::default());
+    let groups = vec![group("honest", 4, "wander"), group("cheats", 2, "hostile:forged-acks:wander")];
+    let others = group("others", 2, "idle");
+    let phases = vec![phase("in", PhaseKind::Ramp { to: 8 }, 1.0), phase("on", PhaseKind::Plateau, 9.0)];
+    let gate = |path: &str, limit: &str| Gate { path: path.to_owned(), limit: limit.parse().expect("a limit") };
+    let gates = vec![gate("hostile.gains.metres_per_s.gain_percent", "< -20"), gate("hostile.answer.attempts", "< 2")];
+    let scenario = Scenario { gates, ..scenario([groups, vec![others]].concat(), phases) };
+    let report = play_scenario(&server, scenario).expect("all get in");
+    assert_eq!((report.clients.asked, report.clients.connected, report.clients.lost), (6, 6, 0));
+    let told = ["honest", "cheats", "others"].map(|name| named(&report, name));
+    assert_eq!(told.map(|group| (group.clients.asked, group.hostile_bots)), [(4, 0), (0, 2), (2, 0)]);
+    assert!(told[1].rtt_ms.is_none() && told[0].rtt_ms.is_some(), "figures are about honest bots");
+    let hostile = report.hostile.as_ref().expect("there were some");
+    assert_eq!((hostile.kind.as_str(), hostile.group.as_deref(), hostile.bots), ("forged-acks", Some("cheats"), 2));
+    let halves = hostile.before_seconds / hostile.during_seconds;
+    assert!((halves - 1.0).abs() < 0.3, "{halves}: {hostile:?}");
+    assert!((hostile.before_seconds + hostile.during_seconds - report.measured_seconds).abs() < 0.1, "{hostile:?}");
+    // Those who stand about are not who cheats are compared with.
+    let compared = hostile.honest_bot_seconds / hostile.during_seconds;
+    assert!((3.0..4.5).contains(&compared), "{compared} bots: {hostile:?}");
+    let metres = hostile.gains.metres_per_s.expect("they run");
+    assert!(metres.gain_percent < -20.0, "who is sent away runs nowhere: {metres:?}");
+    assert!((metres.gain_percent - metres.uncertainty_percent - metres.at_least_percent).abs() < 1e-9);
+    let held: Vec<_> = report.gates.iter().map(|gate| (gate.held, gate.measured.is_some())).collect();
+    assert_eq!(held, [(true, true), (false, true)]);
+    let closed: u64 = hostile.answer.closed.iter().map(|reason| reason.clients).sum();
+    assert!(closed > 2 && hostile.answer.attempts >= closed, "{:?}", hostile.answer);
+}
+
+#[test]
+fn who_comes_and_goes_under_attack_is_counted_in_the_half_in_which_it_was_there() {
+    let server = TestServer::with::<Arena>(config::<Arena>(), &Default::default());
+    let groups = vec![group("honest", 5, "wander"), group("cheats", 3, "hostile:malformed:wander")];
+    let churn = PhaseKind::Churn { per_s: 2.0, away_s: 0.5 };
+    let phases = vec![phase("in", PhaseKind::Storm { to: 8 }, 1.0), phase("churn", churn, 10.0)];
+    let report = play_scenario(&server, scenario(groups, phases)).expect("all get in");
+    assert_eq!((report.clients.connected, report.clients.lost), (5, 0), "{:?}", report.clients.reasons);
+    assert!(report.clients.rejoined > 3, "{:?}", report.clients);
+    let others = report.hostile.as_ref().expect("there were some").others;
+    let (before, during) = others.snapshots_expected.before.zip(others.snapshots_expected.during).expect("measured");
+    let all = report.snapshots.expected.expect("measured");
+    // Whoever was there across the middle is measured in two parts, each of which may be one snapshot short.
+    assert!(before > 0 && during > 0 && (before + during).abs_diff(all) <= 10, "{before} + {during} of {all}");
+    let totals = server.report().totals;
+    assert!(totals.closes.by_server["MALFORMED_DATAGRAM"] > 3, "{:?}", totals.closes);
+    assert!(totals.closes.lost.is_empty(), "{:?}", totals.closes);
+}
+
+#[test]
+fn a_group_that_attacks_beside_the_match_takes_no_places_in_it() {
+    let server = TestServer::with::<Arena>(config::<Arena>(), &Default::default());
+    let groups = vec![group("raid", 2, "hostile:half-open"), group("honest", 3, "wander")];
+    let phases = vec![phase("in", PhaseKind::Storm { to: 3 }, 1.0), phase("on", PhaseKind::Plateau, 5.0)];
+    let report = play_scenario(&server, scenario(groups, phases)).expect("all get in");
+    assert_eq!((report.clients.asked, report.clients.connected), (3, 3));
+    assert_eq!((named(&report, "raid").clients.asked, named(&report, "raid").hostile_bots), (0, 2));
+    let Hostile { answer, gains, bots, .. } = report.hostile.expect("there were some");
+    assert!(bots == 2 && answer.attempts > 50 && answer.admitted == 0 && gains.metres_per_s.is_none(), "{answer:?}");
+}
+
+#[test]
+fn hostile_groups_of_which_nothing_could_be_told_say_so() {
+    let nowhere = Options::new(([127, 0, 0, 1], 1).into(), downbeat_transport::Trust::danger_anybody());
+    let error = |groups: Vec<Group>| {
+        let options = Options { scenario: Some(scenario(groups, Vec::new())), ..nowhere.clone() };
+        let error = run::<Arena>(&options, &mut |_| {}, &AtomicBool::new(false)).expect_err("impossible");
+        assert!(error.is_misuse(), "{error}");
+        error.to_string()
+    };
+    let says = |groups: Vec<Group>, why: &str| {
+        let error = error(groups);
+        assert!(error.contains(why), "{error}");
+    };
+    let cheats = || group("cheats", 4, "hostile:lag:fight");
+    let unknown = error(vec![group("cheats", 4, "hostile:aimbot")]);
+    assert!(Kind::ALL.into_iter().all(|kind| unknown.contains(kind.name())), "{unknown}");
+    says(vec![cheats()], "nobody would be honest");
+    says(vec![cheats(), group("watchers", 4, "spectate")], "nobody would be honest");
+    says(vec![cheats(), group("walkers", 4, "wander")], "nobody would play as group `cheats` does");
+    let far = Group { net: "latency=50ms".parse().expect("a network"), ..group("far", 4, "fight") };
+    says(vec![cheats(), far], "the network `none`");
+    says(vec![cheats(), group("more", 4, "hostile:fast"), group("honest", 4, "fight")], "`cheats` and `more` are both");
+    says(vec![Group { light: 4, ..cheats() }, group("honest", 4, "fight")], "light ones are never hostile");
+    says(vec![group("raid", 4, "hostile:ticket-replay"), group("honest", 4, "fight")], "--token @FILE");
+    // The game's first brain is `fight`, and of a share some are honest.
+    for fine in [vec![cheats(), group("honest", 4, "")], vec![group("some", 4, "hostile:lag:50%:wander")]] {
+        let options = Options { scenario: Some(scenario(fine, Vec::new())), ..nowhere.clone() };
+        downbeat_bots::check::<Arena>(&options).expect("it can be");
+    }
 }

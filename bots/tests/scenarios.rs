@@ -19,6 +19,7 @@ fn group(name: &str, clients: usize, net: &str) -> Group {
         clients,
         light: 0,
         brain: "wander".to_owned(),
+        hostile: None,
         net: net.parse().expect("a network"),
         net_name: Some(net.to_owned()),
         seed: 0,

@@ -23,6 +23,8 @@ pub(crate) struct Orders {
     pub(crate) options: Options,
     /// What an honest bot says when it comes.
     pub(crate) hello: Hello,
+    /// The tickets that let the others in.
+    pub(crate) tickets: Vec<String>,
     /// When the attack begins, since the run did.
     pub(crate) began: Micros,
 }

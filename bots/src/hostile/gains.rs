@@ -6,6 +6,7 @@ use super::ledger::Slice;
 
 /// What hostile bots gained in one figure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Gain {
     /// Mean of the honest bots while the attack was on.
     pub honest: f64,
@@ -15,6 +16,8 @@ pub struct Gain {
     pub gain_percent: f64,
     /// The gain lies so many percent points around that, with a probability of 95 %.
     pub uncertainty_percent: f64,
+    /// It is at least this, beyond doubt: what a gate can hold to its limit.
+    pub at_least_percent: f64,
     /// Whether it is too small to be told from chance.
     pub in_noise: bool,
 }
@@ -39,13 +42,14 @@ impl Gain {
         let error = libm::hypot(hostile_error, ratio * honest_error) / honest;
         let (gain_percent, uncertainty_percent) = (100.0 * (ratio - 1.0), 100.0 * SPREAD * error);
         let in_noise = gain_percent.abs() <= uncertainty_percent;
-        Some(Self { honest, hostile, gain_percent, uncertainty_percent, in_noise })
+        let at_least_percent = gain_percent - uncertainty_percent;
+        Some(Self { honest, hostile, gain_percent, uncertainty_percent, at_least_percent, in_noise })
     }
 
     /// Whether it is a gain, and more than `percent` beyond doubt.
     #[must_use]
     pub fn is_more_than(&self, percent: f64) -> bool {
-        self.gain_percent - self.uncertainty_percent > percent
+        self.at_least_percent > percent
     }
 }
 

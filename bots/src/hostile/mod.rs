@@ -12,11 +12,13 @@
 //! | `beside`, `visitor` | the kinds that do not play |
 //! | `ledger`, `gains` | what each bot did by the server's word, and what comes of comparing |
 //! | `siege` | the stretches of a run, and what becomes of hostile bots |
+//! | `findings` | from what was measured to the report |
 //! | [`report`], `table` | what was found, for programs and for people |
 
 mod arm;
 mod beside;
 mod codec;
+mod findings;
 mod gains;
 mod inputs;
 mod kind;
@@ -36,6 +38,6 @@ pub(crate) use codec::Codec;
 pub use gains::Gain;
 pub use kind::{Kind, Way, list};
 pub(crate) use ledger::{Ledger, Stretch};
-pub use plan::Plan;
+pub use plan::{Among, Plan};
 pub(crate) use siege::{Siege, depart};
 pub(crate) use tamper::Tamper;

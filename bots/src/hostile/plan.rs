@@ -7,15 +7,31 @@ use super::kind::{Kind, Way, list};
 pub struct Plan {
     /// What hostile bots do.
     pub kind: Kind,
-    /// How many of the bots that are not light are hostile: more than 0, less than 1. At least one is, and one is not.
+    /// How many of the bots that are not light are hostile: more than 0, at most 1. Of less than 1 at least one is, and one is not.
     pub share: f64,
+}
+
+/// Among whom hostile bots are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Among {
+    /// The bots of a run, of which some stay honest.
+    Run,
+    /// A group of a scenario, beside which others are honest.
+    Group,
+}
+
+impl Among {
+    /// The share that is hostile if nothing is said.
+    const fn share(self) -> f64 {
+        match self {
+            Self::Run => 0.25,
+            Self::Group => 1.0,
+        }
+    }
 }
 
 /// What such a brain begins with.
 const PREFIX: &str = "hostile:";
-
-/// A quarter is hostile if nothing is said.
-const SHARE: f64 = 0.25;
 
 impl Plan {
     /// Reads a brain that may be hostile: `None` if it is not. Else the plan, and the brain of whoever plays: empty for the
@@ -23,15 +39,15 @@ impl Plan {
     ///
     /// # Errors
     /// Says what is wrong, and what is allowed.
-    pub fn parse(brain: &str) -> Result<Option<(Self, &str)>, String> {
+    pub fn parse(brain: &str, among: Among) -> Result<Option<(Self, &str)>, String> {
         let Some(rest) = brain.strip_prefix(PREFIX) else { return Ok(None) };
         let mut parts = rest.split(':');
         let name = parts.next().unwrap_or_default();
         let kind = Kind::named(name).ok_or_else(|| format!("there is no kind `{name}`; there are:\n{}", list()))?;
-        let (mut plan, mut plays) = (Self { kind, share: SHARE }, "");
+        let (mut plan, mut plays) = (Self { kind, share: among.share() }, "");
         for part in parts {
             if part.starts_with(|first: char| first.is_ascii_digit() || first == '.' || first == '-') {
-                plan.share = share(part)?;
+                plan.share = share(part, among)?;
             } else if plays.is_empty() && !part.is_empty() {
                 plays = part;
             } else {
@@ -46,6 +62,9 @@ impl Plan {
     /// How many of `bots` are hostile.
     #[must_use]
     pub fn hostile(&self, bots: usize) -> usize {
+        if self.share >= 1.0 {
+            return bots;
+        }
         ((bots as f64 * self.share).round() as usize).clamp(1, bots.saturating_sub(1).max(1))
     }
 
@@ -65,12 +84,16 @@ impl Plan {
 }
 
 /// A share as a number below 1, or in percent.
-fn share(text: &str) -> Result<f64, String> {
+fn share(text: &str, among: Among) -> Result<f64, String> {
     let (number, whole) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 100.0));
     let share = number.parse::<f64>().ok().map(|number| number / whole);
+    let allowed = match among {
+        Among::Run => "more than 0 and less than 1 is allowed, or 1% to 99%",
+        Among::Group => "more than 0 and at most 1 is allowed, or 1% to 100%",
+    };
     share
-        .filter(|share| *share > 0.0 && *share < 1.0)
-        .ok_or_else(|| format!("a share of `{text}` is hostile: more than 0 and less than 1 is allowed, or 1% to 99%"))
+        .filter(|share| *share > 0.0 && (*share < 1.0 || (*share == 1.0 && among == Among::Group)))
+        .ok_or_else(|| format!("a share of `{text}` is hostile: {allowed}"))
 }
 
 #[cfg(test)]
@@ -80,10 +103,11 @@ mod tests {
     #[test]
     fn a_plan_is_read_and_what_is_none_says_what_is_allowed() {
         let plan = |kind, share| Plan { kind, share };
-        assert_eq!(Plan::parse("fight"), Ok(None));
-        assert_eq!(Plan::parse("hostile:lag"), Ok(Some((plan(Kind::Lag, 0.25), ""))));
-        assert_eq!(Plan::parse("hostile:fast:50%:wander"), Ok(Some((plan(Kind::Fast, 0.5), "wander"))));
-        assert_eq!(Plan::parse("hostile:bank:wander:0.1"), Ok(Some((plan(Kind::Bank, 0.1), "wander"))));
+        let parse = |brain| Plan::parse(brain, Among::Run);
+        assert_eq!(parse("fight"), Ok(None));
+        assert_eq!(parse("hostile:lag"), Ok(Some((plan(Kind::Lag, 0.25), ""))));
+        assert_eq!(parse("hostile:fast:50%:wander"), Ok(Some((plan(Kind::Fast, 0.5), "wander"))));
+        assert_eq!(parse("hostile:bank:wander:0.1"), Ok(Some((plan(Kind::Bank, 0.1), "wander"))));
         for (text, says) in [
             ("hostile:list", "view-back"),
             ("hostile:", "there is no kind ``"),
@@ -92,9 +116,21 @@ mod tests {
             ("hostile:lag:-1", "more than 0"),
             ("hostile:lag:fight:wander", "neither a share nor a brain"),
         ] {
-            let error = Plan::parse(text).expect_err(text);
+            let error = parse(text).expect_err(text);
             assert!(error.contains(says), "{text}: {error}");
         }
+        let of_group = |brain| Plan::parse(brain, Among::Group);
+        for brain in ["hostile:lag", "hostile:lag:1", "hostile:lag:100%"] {
+            assert_eq!(of_group(brain), Ok(Some((plan(Kind::Lag, 1.0), ""))));
+        }
+        assert!(of_group("hostile:lag:101%").is_err_and(|error| error.contains("at most 1")));
+    }
+
+    #[test]
+    fn all_of_a_group_can_be_hostile() {
+        let plan = Plan { kind: Kind::Lag, share: 1.0 };
+        assert!((1..20).all(|bots| plan.hostile(bots) == bots && (0..bots).all(|index| plan.is_hostile(index, bots))));
+        assert_eq!(Plan { kind: Kind::HalfOpen, ..plan }.playing(7), 0);
     }
 
     #[test]

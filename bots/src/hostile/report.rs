@@ -10,16 +10,19 @@ use crate::scrape::Work;
 
 /// What hostile bots gained, and what they did to others.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Hostile {
     /// What they did: one of [`Kind`](super::Kind).
     pub kind: String,
+    /// The group of the scenario that they are of, where there is one.
+    pub group: Option<String>,
     /// How many there were.
     pub bots: u64,
     /// How long everybody was honest, in seconds.
     pub before_seconds: f64,
     /// How long the attack was on, in seconds.
     pub during_seconds: f64,
-    /// Seconds of honest bots that gains are about, added up over bots.
+    /// Seconds of honest bots that gains are about, added up over bots: those of the run, or of the groups that play alike.
     pub honest_bot_seconds: f64,
     /// Seconds of hostile bots likewise, without those in which they were not let in.
     pub hostile_bot_seconds: f64,
@@ -129,6 +132,6 @@ pub struct Answer {
     pub closed: Vec<Reason>,
     /// Datagrams that they sent while the attack was on, those apart that were never taken by their own connection.
     pub datagrams: u64,
-    /// Inputs of theirs that the server did not run: it ran a substitute.
+    /// Ticks of theirs, while the attack was on, that the server ran on a substitute.
     pub substituted: u64,
 }

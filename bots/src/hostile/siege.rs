@@ -1,28 +1,27 @@
-//! A run with hostile bots: a stretch in which everybody is honest, one in which the attack is on, and what came of both.
+//! A run with hostile bots: a stretch in which everybody is honest, and one in which the attack is on.
 
 use std::time::Duration;
 
 use downbeat_wire::Micros;
+use downbeat_wire::control::Hello;
 
+use super::Way;
 use super::arm;
 use super::beside::{Beside, Orders, Outcome};
 use super::codec::Codec;
-use super::ledger::{Ledger, Slice, Stretch};
+use super::ledger::{Ledger, Stretch};
 use super::plan::Plan;
-use super::report::{Answer, Both, Gains, Hostile, Others};
 use super::tamper::Switch;
-use super::{Kind, Way};
 use crate::course::Window;
 use crate::herd::{Herd, Stage};
 use crate::line::{LineConn, Lines};
 use crate::options::BotsError;
 use crate::percentiles::Recorder;
 use crate::player::{Marks, Player};
-use crate::report::Report;
-use crate::scenario::Share;
+use crate::scenario::{Group, Scenario, Share};
 use crate::scrape::Moment;
 use crate::seats::Seat;
-use crate::tally::{Growth, Reasons, Tally};
+use crate::tally::Growth;
 use crate::{Bots, Brain};
 
 /// A hostile bot that was sent away comes back after this long.
@@ -30,51 +29,77 @@ const BACK_AFTER: Micros = Micros::from_millis(1_000);
 
 /// What a run with hostile bots keeps beside what every run keeps.
 pub(crate) struct Siege {
-    plan: Plan,
-    /// How many are hostile.
-    hostile: usize,
+    pub(super) plan: Plan,
+    /// The group that has hostile bots, and how many of them this process runs.
+    pub(super) group: usize,
+    pub(super) hostile: usize,
+    /// Of each group, whether its honest bots play as the hostile ones do.
+    pub(super) like: Vec<bool>,
     switch: Switch,
-    began: Option<Middle>,
+    pub(super) began: Option<Middle>,
     beside: Option<Beside>,
-    outcome: Outcome,
-    datagrams: u64,
-    /// Of hostile bots that were sent away.
-    retired: Vec<Ledger>,
-    substituted: u64,
+    pub(super) outcome: Outcome,
+    pub(super) datagrams: u64,
+    /// Of hostile bots that were sent away or left, and of honest ones that left.
+    pub(super) gone_hostile: Vec<Ledger>,
+    pub(super) gone_honest: Vec<Ledger>,
+    /// Ticks of hostile bots that were sent away or left.
+    pub(super) substituted: u64,
+    /// Counters of honest bots that left.
+    pub(super) left: Halves,
     redials: Vec<(Micros, usize)>,
 }
 
 /// How things stood when the attack began.
-struct Middle {
-    at: Micros,
-    /// Of each bot, where it was there.
+pub(super) struct Middle {
+    pub(super) at: Micros,
+    /// Of each bot, where it was there and has not left since.
     marks: Vec<Option<Marks>>,
-    ack: Recorder,
-    visible: Recorder,
+    pub(super) ack: Recorder,
+    pub(super) visible: Recorder,
+}
+
+/// What counters grew by before the attack and during it.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Halves {
+    pub(super) before: Growth,
+    pub(super) during: Growth,
 }
 
 impl Siege {
-    /// Of so many bots that are not light, of which this process runs `share`; those of them that play have `seats`.
-    pub(crate) fn new(plan: Plan, (bots, share): (usize, Share), seats: &mut [Seat]) -> Self {
-        for seat in seats.iter_mut().filter(|seat| !seat.is_light) {
+    /// Of a scenario that has hostile bots, of which this process runs `share`; those of them that play have `seats`.
+    pub(crate) fn of(scenario: &Scenario, share: Share, seats: &mut [Seat]) -> Option<Self> {
+        let (group, plan) = scenario.hostile()?;
+        let bots = scenario.groups[group].full();
+        for seat in seats.iter_mut().filter(|seat| seat.group == group && !seat.is_light) {
             seat.is_hostile = plan.is_hostile(seat.index, bots);
         }
         let hostile = match plan.kind.way() {
             Way::Plays => seats.iter().filter(|seat| seat.is_hostile).count(),
             Way::Beside => (0..plan.hostile(bots)).filter(|&number| share.has(number)).count(),
         };
-        Self {
+        let like = |other: &Group| other.is_like(&scenario.groups[group]);
+        Some(Self {
             plan,
+            group,
             hostile,
+            like: scenario.groups.iter().map(like).collect(),
             switch: Switch::default(),
             began: None,
             beside: None,
             outcome: Outcome::default(),
             datagrams: 0,
-            retired: Vec::new(),
+            gone_hostile: Vec::new(),
+            gone_honest: Vec::new(),
             substituted: 0,
+            left: Halves::default(),
             redials: Vec::new(),
-        }
+        })
+    }
+
+    /// How many of the bots of a group are hostile.
+    pub(crate) const fn bots_of(&self, group: usize) -> u64 {
+        if group == self.group { self.hostile as u64 } else { 0 }
     }
 
     /// Whether the attack has begun.
@@ -98,6 +123,60 @@ impl Siege {
             player.tamper = arm::tamper(self.plan.kind, &self.switch, codec, seed);
             self.outcome.admitted += u64::from(self.switch.is_on());
         }
+    }
+
+    /// Adds what the counters of an honest bot grew by. Whoever came after the attack began has no half before it.
+    pub(super) fn add_halves<G: Bots>(
+        &self,
+        halves: &mut Halves,
+        (index, player): (usize, &Player<G>),
+        (tick_rate_hz, send_rate_hz): (u32, u32),
+    ) {
+        let (Some(base), Some(latest)) = (&player.base, &player.latest) else { return };
+        match self.began.as_ref().map(|middle| middle.marks[index]) {
+            Some(Some(at)) if at.at >= base.at => {
+                halves.before.add(base, &at, tick_rate_hz, send_rate_hz);
+                halves.during.add(&at, latest, tick_rate_hz, send_rate_hz);
+            }
+            Some(_) => halves.during.add(base, latest, tick_rate_hz, send_rate_hz),
+            None => halves.before.add(base, latest, tick_rate_hz, send_rate_hz),
+        }
+    }
+
+    /// Ticks of a hostile bot that ran on a substitute since the attack began.
+    pub(super) fn substituted_of<G: Bots>(&self, index: usize, player: &Player<G>) -> u64 {
+        let Some(middle) = &self.began else { return 0 };
+        let before = middle.marks[index].map_or(0, |marks| marks.client.substituted);
+        player.client.counters().substituted.saturating_sub(before)
+    }
+
+    /// A bot leaves as planned, or was sent away: what was measured on it is kept.
+    pub(crate) fn take_leave<G: Bots>(
+        &mut self,
+        (index, group): (usize, usize),
+        is_hostile: bool,
+        player: &mut Player<G>,
+        rates: (u32, u32),
+    ) {
+        let ledger = player.ledger.take().map(|ledger| *ledger);
+        if is_hostile {
+            self.substituted += self.substituted_of(index, player);
+            self.gone_hostile.extend(ledger);
+        } else {
+            let mut left = self.left;
+            self.add_halves(&mut left, (index, player), rates);
+            self.left = left;
+            self.gone_honest.extend(ledger.filter(|_| self.like[group]));
+        }
+        // Who comes again is somebody else.
+        self.began.iter_mut().for_each(|middle| middle.marks[index] = None);
+    }
+
+    /// Whether a bot that was sent away would come back: it does not any more.
+    pub(crate) fn forget_redial(&mut self, index: usize) -> bool {
+        let before = self.redials.len();
+        self.redials.retain(|(_, other)| *other != index);
+        self.redials.len() < before
     }
 }
 
@@ -129,6 +208,12 @@ impl<G: Bots> Herd<'_, G> {
         self.seats[index].is_hostile && self.siege.as_ref().is_some_and(|siege| siege.switch.is_on())
     }
 
+    /// A bot begins to connect: an attempt, if it is hostile and the attack is on.
+    pub(crate) fn note_attempt(&mut self, index: usize) {
+        let is_attempt = u64::from(self.is_attacking(index));
+        self.siege.iter_mut().for_each(|siege| siege.outcome.attempts += is_attempt);
+    }
+
     /// The measurement begins: so does the honest stretch.
     pub(crate) fn open_ledgers(&mut self, stretch: Stretch) {
         for bot in &mut self.bots {
@@ -141,16 +226,15 @@ impl<G: Bots> Herd<'_, G> {
     pub(crate) fn go_on_with_siege(&mut self, now: Micros) -> Result<(), BotsError> {
         let Some(siege) = self.siege.as_mut() else { return Ok(()) };
         let Window::Measuring { joined, since } = self.course.window else { return Ok(()) };
-        let rest = self.options.seconds - since.since(joined).as_secs_f64();
-        let began = since + Micros((rest * 0.5e6) as u64);
+        let began = since + Micros(self.course.ends_at(joined).since(since).0 / 2);
         if siege.began.is_none() && now >= began {
             self.begin_attack(now);
             return Ok(());
         }
         let (due, later): (Vec<_>, Vec<_>) = siege.redials.drain(..).partition(|(at, _)| *at <= now);
         siege.redials = later;
-        siege.outcome.attempts += due.len() as u64;
         for (_, index) in due {
+            self.note_attempt(index);
             self.joining += 1;
             self.dial(now, index, (now, 0), None, None)?;
         }
@@ -160,19 +244,28 @@ impl<G: Bots> Herd<'_, G> {
     fn begin_attack(&mut self, now: Micros) {
         self.sample(now);
         let (hello, (ack, visible)) = (self.hello(0, None), self.heard());
+        let tickets = self.seats.iter().filter_map(|seat| self.ticket(seat).cloned()).collect();
         let Some(siege) = &mut self.siege else { return };
         let marks = self.bots.iter().map(|bot| match bot {
             Stage::Playing { player, .. } => player.latest,
+            Stage::Away { back, .. } | Stage::Joining { back: Some(back), .. } => back.latest(),
             _ => None,
         });
         siege.began = Some(Middle { at: now, marks: marks.collect(), ack, visible });
         siege.switch.set(true);
-        let count = siege.hostile;
         match siege.plan.kind.way() {
-            Way::Plays => siege.outcome.attempts += count as u64,
+            // Whoever is in was let in.
+            Way::Plays => {
+                let is_in = |(seat, bot): (&Seat, &Stage<G>)| seat.is_hostile && matches!(bot, Stage::Playing { .. });
+                let count = self.seats.iter().zip(&self.bots).filter(|bot| is_in(*bot)).count() as u64;
+                siege.outcome.attempts += count;
+                siege.outcome.admitted += count;
+            }
             Way::Beside => {
-                let kind = siege.plan.kind;
-                let orders = Orders { kind, count, options: self.options.clone(), hello, began: now };
+                let (kind, count) = (siege.plan.kind, siege.hostile);
+                let spectator = self.scenario.groups[siege.group].is_watching();
+                let (hello, options) = (Hello { spectator, ..hello }, self.options.clone());
+                let orders = Orders { kind, count, options, hello, tickets, began: now };
                 siege.beside = Some(Beside::start(orders));
             }
         }
@@ -190,8 +283,8 @@ impl<G: Bots> Herd<'_, G> {
         let Some(siege) = &mut self.siege else { return false };
         let joined = match std::mem::replace(&mut self.bots[index], Stage::Refused) {
             Stage::Playing { mut player, .. } => {
-                siege.substituted += player.client.counters().substituted;
-                siege.retired.extend(player.ledger.take().map(|ledger| *ledger));
+                let (rates, group) = (self.rates.unwrap_or_default(), self.seats[index].group);
+                siege.take_leave((index, group), true, &mut player, rates);
                 true
             }
             Stage::Joining { .. } => {
@@ -208,97 +301,11 @@ impl<G: Bots> Herd<'_, G> {
         true
     }
 
-    /// Times of the honest bots so far: from an input to its answer, and to the eyes of another.
-    fn heard(&self) -> (Recorder, Recorder) {
-        let mut all = Tally::default();
-        self.tallies.iter().for_each(|tally| all.add(tally));
-        (all.ack, all.visible)
-    }
-
     /// The run is over: so is the attack.
     pub(crate) fn lift_siege(&mut self) {
         let Some(siege) = &mut self.siege else { return };
         if let Some(beside) = siege.beside.take() {
             siege.outcome = beside.finish(Duration::from_secs(5));
         }
-    }
-
-    /// What hostile bots gained, and what they did to the others.
-    pub(crate) fn siege_report(&self, now: Micros) -> Option<Hostile> {
-        let siege = self.siege.as_ref()?;
-        let Window::Measuring { since, .. } = self.course.window else { return Some(siege.blank()) };
-        let mut report = siege.blank();
-        let Some(middle) = &siege.began else {
-            report.before_seconds = now.since(since).as_secs_f64();
-            return Some(report);
-        };
-        report.server = self.marks.felt();
-        report.before_seconds = middle.at.since(since).as_secs_f64();
-        report.during_seconds = now.since(middle.at).as_secs_f64();
-        let mut hostile: Vec<Slice> = siege.retired.iter().flat_map(|ledger| ledger.slices(Stretch::During)).collect();
-        let mut honest = Vec::new();
-        let (mut before, mut during) = (Growth::default(), Growth::default());
-        let (tick_rate_hz, send_rate_hz) = self.rates.unwrap_or_default();
-        report.answer.substituted = siege.substituted;
-        for (index, bot) in self.bots.iter().enumerate() {
-            let (Stage::Playing { player, .. } | Stage::Lost(player)) = bot else { continue };
-            let slices = player.ledger.iter().flat_map(|ledger| ledger.slices(Stretch::During));
-            if self.seats[index].is_hostile {
-                hostile.extend(slices);
-                report.answer.substituted += player.client.counters().substituted;
-                continue;
-            }
-            honest.extend(slices);
-            if let (Some(base), Some(Some(at)), Some(latest)) = (&player.base, middle.marks.get(index), &player.latest)
-            {
-                before.add(base, at, tick_rate_hz, send_rate_hz);
-                during.add(at, latest, tick_rate_hz, send_rate_hz);
-            }
-        }
-        report.others = others(middle, &self.heard(), &before, &during);
-        report.honest_bot_seconds = honest.iter().map(|slice| slice.seconds).fold(0.0, std::ops::Add::add);
-        report.hostile_bot_seconds = hostile.iter().map(|slice| slice.seconds).fold(0.0, std::ops::Add::add);
-        report.gains = Gains::of(&honest, &hostile);
-        Some(report)
-    }
-}
-
-impl Siege {
-    fn blank(&self) -> Hostile {
-        let Outcome { attempts, admitted, reasons, datagrams } = &self.outcome;
-        let kind: Kind = self.plan.kind;
-        Hostile {
-            kind: kind.name().to_owned(),
-            bots: self.hostile as u64,
-            answer: Answer {
-                expected: kind.answer().to_owned(),
-                attempts: *attempts,
-                admitted: *admitted,
-                closed: Reasons::list(reasons),
-                datagrams: self.datagrams + datagrams,
-                substituted: 0,
-            },
-            ..Hostile::default()
-        }
-    }
-}
-
-fn others(middle: &Middle, (ack, visible): &(Recorder, Recorder), before: &Growth, during: &Growth) -> Others {
-    let told = |growth: &Growth| {
-        let mut report = Report::default();
-        growth.fill(&mut report, 0);
-        (report.snapshots, report.prediction.substituted)
-    };
-    let ((was, was_substituted), (is, is_substituted)) = (told(before), told(during));
-    let ms = |before: &Recorder, all: &Recorder| Both {
-        before: before.percentiles(1e3),
-        during: all.since(before).percentiles(1e3),
-    };
-    Others {
-        input_to_ack_ms: ms(&middle.ack, ack),
-        input_to_visible_ms: ms(&middle.visible, visible),
-        snapshots_expected: Both { before: was.expected, during: is.expected },
-        snapshots_lost: Both { before: was.lost, during: is.lost },
-        substituted: Both { before: was_substituted, during: is_substituted },
     }
 }

@@ -12,9 +12,10 @@ const GAIN_MAX_PERCENT: f64 = 2.0;
 impl fmt::Display for Hostile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, bots, before_seconds, during_seconds, answer, others, .. } = self;
+        let group = self.group.as_ref().map_or_else(String::new, |group| format!(" of group {group}"));
         writeln!(
             f,
-            "{bots} hostile bots ({kind}): all honest for {before_seconds:.1} s, then {during_seconds:.1} s of attack"
+            "{bots} hostile bots{group} ({kind}): all honest for {before_seconds:.1} s, then {during_seconds:.1} s of attack"
         )?;
         if self.gains.named().next().is_some() {
             writeln!(

@@ -43,7 +43,7 @@ impl Visitor {
             server: options.connect,
             server_name: options.server_name.clone().unwrap_or_else(|| options.connect.ip().to_string()),
             hello: Hello { name: format!("{}-hostile-{index}", options.name), ..orders.hello.clone() },
-            tickets: options.tokens.iter().take(options.honest()).cloned().collect(),
+            tickets: orders.tickets.clone(),
             conn: None,
             began: orders.began,
             reader: ControlReader::default(),

@@ -1,6 +1,7 @@
 //! What cannot be run is said before anything is sent, with what is allowed instead.
 
 use super::{Group, Phase, PhaseKind, Scenario};
+use crate::hostile::Way;
 use crate::options::{BREAK_EVERY_MIN, CLIENTS_MAX, SECONDS_MAX};
 
 /// Groups and phases of a scenario at most.
@@ -113,6 +114,43 @@ impl Scenario {
         }
     }
 
+    /// Refuses hostile groups of which nothing could be told. Brains that were left open must have been filled in.
+    pub(crate) fn check_hostile(&self) -> Checked {
+        let Some((index, plan)) = self.hostile() else { return Ok(()) };
+        let (at, group) = (Part::Group(index), &self.groups[index]);
+        let others = || self.groups.iter().filter(|other| other.full() > other.hostile_bots());
+        if let Some(other) = self.groups[index + 1..].iter().position(|other| other.hostile.is_some()) {
+            let other = index + 1 + other;
+            let message = format!(
+                "groups `{}` and `{}` are both hostile: what each gained or did could not be told apart; one of them may be",
+                group.name, self.groups[other].name
+            );
+            return wrong(Part::Group(other), "brain", message);
+        }
+        if group.full() == 0 {
+            let message = format!("all clients of group `{}` are light: light ones are never hostile", group.name);
+            return wrong(at, "light", message);
+        }
+        if !others().any(|other| !other.is_watching()) {
+            let message = "nobody would be honest: add a group that plays, or say how many of this one are hostile, such as \
+                           hostile:KIND:50%";
+            return wrong(at, "brain", message.to_owned());
+        }
+        if plan.kind.way() == Way::Plays && !others().any(|other| other.is_like(group)) {
+            let message = format!(
+                "nobody would play as group `{}` does, but honestly, so that it could not be said what it gains: add a group \
+                 with the brain `{}`, the network `{}` and the same `break_every`, or say how many of this one are hostile, \
+                 such as hostile:{}:50%",
+                group.name,
+                group.brain,
+                group.net_words(),
+                plan.kind.name()
+            );
+            return wrong(at, "brain", message);
+        }
+        Ok(())
+    }
+
     fn check_phases(&self) -> Checked {
         if self.phases.len() > PHASES_MAX {
             let message = format!("{} phases: {PHASES_MAX} at most are allowed", self.phases.len());
@@ -130,12 +168,12 @@ impl Scenario {
         for (index, phase) in self.phases.iter().enumerate() {
             self.check_phase(index, phase, &mut levels)?;
         }
-        if let Some((group, most)) = self.groups.iter().zip(&levels.most).find(|(group, most)| group.clients != **most)
+        if let Some((group, most)) = self.groups.iter().zip(&levels.most).find(|(group, most)| group.seats() != **most)
         {
             let message = format!(
                 "{} of the {} clients of group `{}` never join: let a phase reach {} in all, or lower `clients`",
-                group.clients - most,
-                group.clients,
+                group.seats() - most,
+                group.seats(),
                 group.name,
                 self.clients()
             );
@@ -183,7 +221,7 @@ impl Scenario {
     fn check_level(&self, at: Part, phase: &Phase, group: Option<usize>, levels: &mut Levels) -> Checked {
         let Some(to) = phase.kind.to() else { return Ok(()) };
         let before = levels.now(group);
-        let clients = group.map_or_else(|| self.clients(), |group| self.groups[group].clients);
+        let clients = group.map_or_else(|| self.clients(), |group| self.groups[group].seats());
         if to > clients {
             return wrong(at, "to", format!("`to` is {to}, but there are {clients} clients in all"));
         }
@@ -233,7 +271,7 @@ struct Levels {
 
 impl Levels {
     fn new(scenario: &Scenario) -> Self {
-        let clients: Vec<usize> = scenario.groups.iter().map(|group| group.clients).collect();
+        let clients: Vec<usize> = scenario.groups.iter().map(Group::seats).collect();
         Self { now: vec![0; clients.len()], most: vec![0; clients.len()], clients }
     }
 

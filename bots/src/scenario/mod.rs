@@ -14,6 +14,7 @@ use downbeat_link::LinkSpec;
 
 use crate::brains::SPECTATE;
 use crate::gates::Gate;
+use crate::hostile::{Among, Plan};
 use crate::options::Options;
 
 pub use check::{Part, ScenarioError};
@@ -48,8 +49,10 @@ pub struct Group {
     pub clients: usize,
     /// How many of them are light.
     pub light: usize,
-    /// The brain; the game's first when empty.
+    /// The brain; the game's first when empty. Or `hostile:KIND`, until [`Self::find_hostile`] reads it.
     pub brain: String,
+    /// How some or all of them are hostile.
+    pub hostile: Option<Plan>,
     /// The network that each of them is behind.
     pub net: LinkSpec,
     /// The network as it is called in the report; as it is spelled out when nothing is said.
@@ -64,6 +67,38 @@ impl Group {
     /// The network as it is called in reports.
     pub(crate) fn net_words(&self) -> String {
         self.net_name.clone().unwrap_or_else(|| self.net.to_string())
+    }
+
+    /// Reads what `hostile:KIND` says in the brain, where it does: the brain that is left is that of whoever plays.
+    ///
+    /// # Errors
+    /// Says what is wrong, and what is allowed.
+    pub fn find_hostile(&mut self) -> Result<(), String> {
+        if let Some((plan, brain)) = Plan::parse(&self.brain, Among::Group)? {
+            (self.hostile, self.brain) = (Some(plan), brain.to_owned());
+        }
+        Ok(())
+    }
+
+    /// How many of them are not light, whether they play or attack beside the match.
+    pub(crate) const fn full(&self) -> usize {
+        self.clients.saturating_sub(self.light)
+    }
+
+    /// How many are hostile.
+    #[must_use]
+    pub fn hostile_bots(&self) -> usize {
+        self.hostile.map_or(0, |plan| plan.hostile(self.full()))
+    }
+
+    /// How many come to play, light ones and hostile ones included: not those who attack beside the match.
+    pub(crate) fn seats(&self) -> usize {
+        self.hostile.map_or(self.clients, |plan| plan.playing(self.full()) + self.light)
+    }
+
+    /// Whether bots of `other` play as these do, so that the one may be compared with the other.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.brain == other.brain && self.net == other.net && self.break_every == other.break_every
     }
 
     /// Whether it watches instead of playing.
@@ -141,9 +176,10 @@ impl Scenario {
     pub(crate) fn of(options: &Options) -> Self {
         let group = Group {
             name: String::new(),
-            clients: options.playing() + options.light,
+            clients: options.clients,
             light: options.light,
             brain: options.brain.clone(),
+            hostile: options.hostile,
             net: options.net,
             net_name: options.net_name.clone(),
             seed: 0,
@@ -159,10 +195,15 @@ impl Scenario {
         }
     }
 
-    /// How many bots there are in all.
+    /// How many bots there are in all, those apart that attack beside the match.
     #[must_use]
     pub fn clients(&self) -> usize {
-        self.groups.iter().map(|group| group.clients).sum()
+        self.groups.iter().map(Group::seats).sum()
+    }
+
+    /// The group of which some or all are hostile, and how.
+    pub(crate) fn hostile(&self) -> Option<(usize, Plan)> {
+        self.groups.iter().enumerate().find_map(|(index, group)| Some((index, group.hostile?)))
     }
 
     /// How long all phases last together, in seconds; `None` where there are none.

@@ -65,7 +65,7 @@ impl Schedule {
     pub(crate) fn new(scenario: &Scenario, seed: u64) -> Self {
         let mut firsts = vec![0];
         firsts.extend(scenario.groups.iter().scan(0, |bots, group| {
-            *bots += group.clients;
+            *bots += group.seats();
             Some(*bots)
         }));
         let phases = if scenario.phases.is_empty() {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use downbeat_bots::MetricsPage;
 use downbeat_replica::Game;
 use downbeat_server::control::Control;
 use downbeat_server::{Config, Listen, Server, ServerReport, Stop};
@@ -21,6 +22,7 @@ pub(crate) struct TestServer {
     pub(crate) trust: Trust,
     pub(crate) stop: Stop,
     pub(crate) control: Arc<Control>,
+    pub(crate) metrics: MetricsPage,
     thread: Option<JoinHandle<ServerReport>>,
 }
 
@@ -36,10 +38,11 @@ impl TestServer {
         let config = Config { listen, seed: Some(1), ..config };
         let server: Server<G> = Server::start(&config, game, Box::new(|_| {})).expect("loopback is there");
         let (address, trust) = (server.local_addrs()[0], Trust::pinned(server.fingerprint()));
-        let (stop, control) = (Stop::new(), server.control());
+        let (stop, control, metrics) = (Stop::new(), server.control(), server.metrics());
+        let metrics = MetricsPage::new(move || metrics.render());
         let asked = stop.clone();
         let thread = std::thread::spawn(move || server.run(&asked).expect("the socket works"));
-        Self { address, trust, stop, control, thread: Some(thread) }
+        Self { address, trust, stop, control, metrics, thread: Some(thread) }
     }
 
     /// Ends, and says what it measured.

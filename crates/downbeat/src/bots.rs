@@ -90,6 +90,8 @@ pub(crate) fn check_scenario<G: Bots>(settings: &Checked) -> Result<u8, CliError
     options.seconds = file.seconds.unwrap_or(options.seconds);
     options.report.clone_from(&file.report);
     options.scenario = Some(file.scenario.clone());
+    // Who has tickets says so when it comes to playing.
+    options.tokens.push(String::new());
     check::<G>(&options).map_err(|error| explain(file, &options, error))?;
     if let Some(address) = &file.connect {
         resolve("`connect`", address).map_err(|error| CliError::Scenario(file.error("connect", error.to_string())))?;
@@ -98,8 +100,10 @@ pub(crate) fn check_scenario<G: Bots>(settings: &Checked) -> Result<u8, CliError
     let clients = file.scenario.clients();
     let seconds = file.scenario.phases_s().unwrap_or(options.seconds);
     let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let hostile = groups.iter().find_map(|group| Some((group.hostile_bots(), group.hostile?.kind.name())));
+    let hostile = hostile.map_or_else(String::new, |(bots, kind)| format!(", {bots} hostile ({kind})"));
     say(&format!(
-        "{name}: fine: {}, {}, {}, {}, {seconds} s of {}",
+        "{name}: fine: {}{hostile}, {}, {}, {}, {seconds} s of {}",
         count(clients, "client"),
         count(groups.len(), "group"),
         count(phases.len(), "phase"),

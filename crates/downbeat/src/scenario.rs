@@ -23,6 +23,8 @@ pub(crate) struct ScenarioFile {
     pub(crate) send_rate_hz: Option<u32>,
     pub(crate) report: Option<PathBuf>,
     raw: Raw,
+    /// Where each gate stands.
+    gates: Vec<Range<usize>>,
     source: Source,
 }
 
@@ -108,9 +110,10 @@ impl ScenarioFile {
             report: raw.report.as_ref().map(|report| source.folder().join(report.get_ref())),
             scenario,
             raw,
+            gates: gates.iter().map(|(path, _)| path.span()).collect(),
             source,
         };
-        file.scenario.check().map_err(|error| file.locate(error, &gates))?;
+        file.scenario.check().map_err(|error| file.locate(error))?;
         Ok(file)
     }
 
@@ -134,6 +137,7 @@ impl ScenarioFile {
                 let span = group.get_ref().brain.as_ref().map_or_else(|| group.span(), Spanned::span);
                 Ok(self.source.error(Some(span), error.to_string()))
             }
+            BotsError::Scenario(error) => Ok(self.locate(error)),
             BotsError::Seconds(_) if self.raw.stop.seconds.is_some() => {
                 let span = self.raw.stop.seconds.as_ref().map(Spanned::span);
                 Ok(self.source.error(span, format!("`stop.seconds`: {error}")))
@@ -145,7 +149,7 @@ impl ScenarioFile {
         }
     }
 
-    fn locate(&self, error: ScenarioError, gates: &[(Spanned<String>, Spanned<Value>)]) -> ConfigError {
+    fn locate(&self, error: ScenarioError) -> ConfigError {
         let raw = &self.raw;
         let span = match (error.part, error.key) {
             (Part::Group(index), key) => {
@@ -156,7 +160,7 @@ impl ScenarioFile {
                 let phase = &raw.phases[index];
                 phase.get_ref().span(key.unwrap_or_default()).or_else(|| Some(phase.span()))
             }
-            (Part::Gate(index), _) => gates.get(index).map(|(path, _)| path.span()),
+            (Part::Gate(index), _) => self.gates.get(index).cloned(),
             (Part::Whole, Some("measure_from")) => raw.measure_from.as_ref().map(Spanned::span),
             (Part::Whole, Some("lost_share")) => raw.stop.lost_share.as_ref().map(Spanned::span),
             (Part::Whole, Some("phases")) => raw.phases.first().map(Spanned::span),
@@ -209,16 +213,21 @@ impl Reader<'_> {
         // What is too large is for the scenario to say.
         let (counts, offsets) = (0..=i64::from(u32::MAX), 0..=i64::MAX);
         self.needed("clients", raw.clients.as_ref(), "a group", written.span())?;
-        Ok(Group {
+        let mut group = Group {
             name: name.clone(),
             clients: self.whole("clients", raw.clients.as_ref(), counts.clone())?.unwrap_or_default(),
             light: self.whole("light", raw.light.as_ref(), counts)?.unwrap_or_default(),
             brain: raw.brain.as_ref().map(|brain| brain.get_ref().clone()).unwrap_or_default(),
+            hostile: None,
             net: spec.map_err(net_error)?,
             net_name: Some(net.to_owned()),
             seed: self.whole("seed", raw.seed.as_ref(), offsets)?.unwrap_or_default(),
             break_every: raw.break_every.as_ref().map(|every| *every.get_ref()),
-        })
+        };
+        let brain_error =
+            |error: String| self.source.error(raw.span("brain"), format!("`brain`: {}", error.trim_end()));
+        group.find_hostile().map_err(brain_error)?;
+        Ok(group)
     }
 
     fn phase(&self, written: &Spanned<RawPhase>) -> Result<Phase, ConfigError> {

@@ -16,7 +16,7 @@ fn every_scenario_that_comes_along_is_fine() {
         std::fs::read_dir(folder).expect("it is ours").map(|file| file.expect("a file").path()).collect();
     files.sort();
     let names: Vec<_> = files.iter().filter_map(|file| file.file_stem()?.to_str()).collect();
-    assert_eq!(names, ["churn", "networks", "ramp-600", "smoke", "soak", "storm"]);
+    assert_eq!(names, ["churn", "hostile", "networks", "ramp-600", "smoke", "soak", "storm"]);
     for file in files {
         let (code, out, err) = run(&["bots", "check", file.to_str().expect("ASCII")]);
         assert_eq!((code, err.as_str()), (Some(0), ""), "{}", file.display());
@@ -86,6 +86,13 @@ fn what_is_wrong_with_a_scenario_is_told_with_its_line_and_2() {
         "`100` is no limit; <, <=, >, >= or = and a number are allowed",
     );
     refused("[[groups\n", ":1", "");
+    let hostile = |brain: &str| with(&format!("[[groups]]\nname = 'bad'\nclients = 2\nbrain = '{brain}'\n"));
+    refused(&hostile("hostile:aimbot"), ":8", "`brain`: there is no kind `aimbot`; there are:");
+    refused(&hostile("hostile:lag:idle"), ":8", "nobody would play as group `bad` does");
+    let gated = |gate: &str| hostile("hostile:half-open") + &format!("[gates]\n'{gate}' = '< 2'\n");
+    refused(&gated("hostile.gains.metres_per_s.gain_percent"), ":10", "who is `half-open` attacks beside the match");
+    refused(&gated("hostile.others.input_to_ack_ms.during"), ":10", "not one figure but several");
+    refused(&with("[gates]\n'hostile.answer.attempts' = '> 2'\n"), ":6", "no group is hostile");
     let nowhere = format!("report = 'none/r.json'\n{GOOD}");
     refused(&nowhere, ":1", "there is no folder");
     refused("connect = 'localhost'\n[[groups]]\nname = 'all'\nclients = 2\n", ":1", "expected an address with a port");
