@@ -31,7 +31,7 @@ use crate::progress::Progress;
 use crate::recorder::Recorder;
 use crate::resume::Back;
 use crate::scenario::Scenario;
-use crate::scrape::{Marks, Moment};
+use crate::scrape::Marks;
 use crate::seats::Seat;
 use crate::tally::{Reasons, Tally};
 use crate::watch::{Sight, Watch};
@@ -238,24 +238,6 @@ impl<'a, G: Bots> Herd<'a, G> {
     pub(crate) fn tally_of(&mut self, index: usize) -> &mut Tally {
         let seat = &self.seats[index];
         if seat.is_hostile { &mut self.unsettled } else { &mut self.tallies[seat.group] }
-    }
-
-    /// The server's metrics are of interest now.
-    pub(crate) fn mark(&mut self, moment: Moment) {
-        if let Some(page) = &self.options.metrics {
-            self.marks.note(moment, &page.render());
-        } else if let Some(admin) = &self.admin {
-            admin.mark(moment);
-        }
-    }
-
-    /// The run is over: what was read of the server's metrics.
-    pub(crate) fn close_marks(&mut self) {
-        if let (None, Some(admin)) = (&self.options.metrics, &mut self.admin) {
-            self.marks = admin.finish();
-        } else {
-            self.mark(Moment::End);
-        }
     }
 
     fn take_events(&mut self) -> Result<(), BotsError> {

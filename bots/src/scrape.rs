@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Bots;
+use crate::herd::Herd;
 use crate::hostile::report::{Both, Felt};
 
 /// Work of the ticks of a beat (with one room: of a tick), and how late ticks began: of all shards together.
@@ -96,6 +98,26 @@ impl Marks {
 fn between(from: &Option<Reading>, to: &Option<Reading>, of: impl Fn(&Reading) -> &Times) -> Option<Work> {
     let (from, to) = from.as_ref().zip(to.as_ref())?;
     of(to).since(of(from))
+}
+
+impl<G: Bots> Herd<'_, G> {
+    /// The server's metrics are of interest now.
+    pub(crate) fn mark(&mut self, moment: Moment) {
+        if let Some(page) = &self.options.metrics {
+            self.marks.note(moment, &page.render());
+        } else if let Some(admin) = &self.admin {
+            admin.mark(moment);
+        }
+    }
+
+    /// The run is over: what was read of the server's metrics.
+    pub(crate) fn close_marks(&mut self) {
+        if let (None, Some(admin)) = (&self.options.metrics, &mut self.admin) {
+            self.marks = admin.finish();
+        } else {
+            self.mark(Moment::End);
+        }
+    }
 }
 
 /// Of one moment.
