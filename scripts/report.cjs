@@ -5,6 +5,7 @@ const assert = require("node:assert/strict");
 const { resolve } = require("node:path");
 const { chromium } = require("playwright-core");
 
+// Pictures are called by what `out` says and their kind.
 const [browserPath, file, out] = process.argv.slice(2);
 const url = `file://${resolve(file)}`;
 const problems = [];
@@ -51,7 +52,26 @@ async function looksRight(page, name) {
   for (const title of ["Where the milliseconds go", "Distributions", "Over time", "Who had the worst of it", "What the bytes are spent on"]) {
     assert.equal(await page.locator(`h2:has-text("${title}")`).count(), 1, `${name}: ${title}`);
   }
+  await tellsOfHostileBots(page, name);
   assert.equal(await page.evaluate(() => document.body.innerText.includes("NaN") || document.body.innerText.includes("undefined")), false);
+}
+
+/** Each gain has a bar of its own, and its figures in words. */
+async function tellsOfHostileBots(page, name) {
+  const hostile = await page.evaluate(() => JSON.parse(document.getElementById("data").textContent).report.hostile);
+  const part = page.locator('section:has(> h2:text-is("Hostile bots"))');
+  assert.equal(await part.count(), hostile ? 1 : 0, name);
+  if (!hostile) return;
+  const gains = Object.values(hostile.gains).filter(Boolean).length;
+  assert.equal(await part.locator("svg circle").count(), gains, `${name}: gains`);
+  const text = await part.innerText();
+  const { answer, others, server } = hostile;
+  for (const told of [`(${hostile.kind})`, `${answer.admitted.toLocaleString("en")} of ${answer.attempts.toLocaleString("en")} connections`]) {
+    assert.ok(text.includes(told), `${name}: ${told}`);
+  }
+  assert.equal(await part.locator(".half.attack").count() > 0, others.input_to_ack_ms.before !== null, `${name}: halves`);
+  assert.equal(text.includes("server's work for a tick"), server.tick_us.before !== null, `${name}: the server's ticks`);
+  if (hostile.during_seconds > 0) assert.ok(await page.locator('svg text:text-is("attack")').count() > 0, `${name}: when it was`);
 }
 
 (async () => {
@@ -67,10 +87,10 @@ async function looksRight(page, name) {
     const page = await open(browser, options);
     await looksRight(page, name);
     if (name === "dark") {
-      await page.hover(".chart svg >> nth=0", { position: { x: 300, y: 80 } });
+      await page.hover(".chart svg:has(.cross) >> nth=0", { position: { x: 300, y: 80 } });
       assert.equal(await page.locator(".tip:visible").count(), 1, "values are told where the pointer is");
     }
-    await page.screenshot({ path: `${out}/${name}.png`, fullPage: true });
+    await page.screenshot({ path: `${out}-${name}.png`, fullPage: true });
     await page.context().close();
   }
   assert.deepEqual(problems, [], "nothing to complain of in the console");

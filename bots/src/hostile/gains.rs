@@ -25,6 +25,9 @@ pub struct Gain {
 /// Standard errors that hold 95 % of a normal distribution.
 const SPREAD: f64 = 1.96;
 
+/// Of what never happened, so many events may be expected at most, with 95 % probability (the rule of three).
+const UNSEEN_MAX: f64 = 3.0;
+
 /// Slices of either side without which there is no knowing how they vary.
 const SLICES_MIN: usize = 2;
 
@@ -60,6 +63,10 @@ fn rate(slices: &[Slice], of: impl Fn(&Slice) -> (f64, f64)) -> Option<(f64, f64
         return None;
     }
     let (amount, units) = pairs.iter().fold((0.0, 0.0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1));
+    if amount == 0.0 {
+        // Slices without any do not vary, but that is no certainty.
+        return Some((0.0, UNSEEN_MAX / SPREAD / units));
+    }
     let (rate, count) = (amount / units, pairs.len() as f64);
     let off = pairs.iter().map(|(amount, units)| amount - rate * units);
     let squares: f64 = off.map(|off| off * off).sum();
@@ -98,6 +105,16 @@ mod tests {
         let gain = Gain::of(&runs(600, 5.0, &mut dice), &runs(200, 5.5, &mut dice), speed).expect("enough");
         assert!(!gain.in_noise && gain.is_more_than(2.0) && !gain.is_more_than(15.0), "{gain:?}");
         assert!((gain.gain_percent - 10.0).abs() < gain.uncertainty_percent + 1.0 && gain.uncertainty_percent < 5.0);
+    }
+
+    #[test]
+    fn what_never_happened_in_a_short_time_is_no_certain_loss() {
+        let slices = |hits: u64, count| vec![Slice { seconds: 5.0, hits, ..Slice::default() }; count];
+        let gain = |count| Gain::of(&slices(1, 100), &slices(0, count), |slice| (slice.hits as f64, slice.seconds));
+        let (short, long) = (gain(2).expect("enough"), gain(40).expect("enough"));
+        // Two hits are expected in ten seconds, and there are none: that happens.
+        assert!(short.in_noise && (short.uncertainty_percent - 150.0).abs() < 1.0, "{short:?}");
+        assert!(!long.in_noise && long.uncertainty_percent > 1.0, "{long:?}");
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 const PAD = { left: 46, right: 12, top: 10, bottom: 34 };
 
-/** About `count` round numbers from 0 to beyond `max`. */
+/** About `count` round numbers from 0 to beyond `max`: two at least, so that there is an axis where all is 0. */
 function steps(max, count) {
   const rough = (max > 0 ? max : 1) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough);
   const list = [];
-  for (let i = 0; list.length === 0 || list[list.length - 1] < max; i += 1) list.push(Number((i * step).toPrecision(12)));
+  for (let i = 0; list.length < 2 || list[list.length - 1] < max; i += 1) list.push(Number((i * step).toPrecision(12)));
   return list;
 }
 
@@ -70,14 +70,14 @@ function drawLines(host, tip, { title, unit, lines, x, bands, limit, height }) {
   host.replaceChildren(picture, tip);
 }
 
-/** Shaded stretches, and plain ones that a line begins; their names stand in two rows, so that both can be read. */
+/** Shaded stretches, and plain ones that a line begins; their names stand in two rows, so that both can be read: phases below. */
 function drawBands(picture, bands, place, first, last, inner) {
   for (const band of bands) {
     const [from, to] = [place(Math.max(band.from, first)), place(Math.min(band.to, last))];
     if (to <= from) continue;
     if (band.isPlain) picture.append(svg("line", { class: "axis", x1: from, x2: from, y1: PAD.top, y2: PAD.top + inner.height, "stroke-dasharray": "3 3" }));
     else picture.append(svg("rect", { class: "band", x: from, width: to - from, y: PAD.top, height: inner.height }));
-    const y = PAD.top + (band.isPlain ? 24 : 11);
+    const y = PAD.top + (band.isPlain && !band.isHigh ? 24 : 11);
     if (to - from > 6.4 * band.name.length) picture.append(svg("text", { x: (from + to) / 2, y, "text-anchor": "middle" }, band.name));
   }
 }

@@ -2,7 +2,11 @@
 
 function head({ report, verdict }) {
   const clients = report.clients;
-  const bots = `${whole(clients.asked)} bots${report.light ? ` and ${whole(report.light.asked)} light ones` : ""}`;
+  const bots = [
+    `${whole(clients.asked)} bots`,
+    report.light ? `${whole(report.light.asked)} light ones` : null,
+    report.hostile ? `${whole(report.hostile.bots)} hostile ones` : null,
+  ].filter(Boolean).join(" and ");
   const fact = (name, value) => el("span", {}, `${name} `, el("b", {}, value));
   const state = { served: ["good", "SERVED"], not_served: ["bad", "NOT SERVED"], gates_failed: ["bad", "GATES FAILED"], invalid: ["warn", "INVALID"] }[verdict.state] ?? ["warn", verdict.state];
   const why = verdict.why.length > 0 ? verdict.why.join("; ") : `all ${whole(clients.asked)} clients got in, stayed, and received what was due`;
@@ -40,11 +44,14 @@ function tiles(report) {
     tile("Wrong predictions", prediction.per_client_minute, "/min", "per client"),
     tile("Down, per client", rate(bandwidth.down_wire_bytes_per_client_s), "kB/s", "with all headers"),
     tile("Up, per client", rate(bandwidth.up_wire_bytes_per_client_s), "kB/s", "with all headers"),
-    report.tick_us ? tile("Server's tick", report.tick_us.p50 / 1e3, "ms", `p99 ${short(report.tick_us.p99 / 1e3)} ms`) : null,
+    report.tick_us ? tile("Server's tick", report.tick_us.p50 / 1e3, "ms", `p99 ${short(report.tick_us.p99 / 1e3)} ms`) : meanTick(report.server, tile),
     tile("Server's CPU", report.server.cpu_us_per_client_tick, "µs", "per client and tick"),
     bots.late_us ? tile("Bots' own lateness", bots.late_us.p99 / 1e3, "ms", "p99; 2 ms are allowed") : null,
     tile("Bots' CPU", bots.cpu_us_per_bot_tick, "µs", "per bot and tick"));
 }
+
+/** By the server's metrics, where the whole distribution is not known. */
+const meanTick = ({ tick_us: work }, tile) => (work ? tile("Server's tick, mean", work.mean / 1e3, "ms", `p99 ${short(work.p99 / 1e3)} ms`) : null);
 
 function gates({ gates: list }) {
   if (!list?.length) return null;
@@ -112,6 +119,7 @@ function groups({ groups: list }) {
     { name: "network", class: "text", of: (group) => group.net },
     { name: "clients", of: (group) => `${whole(group.clients?.connected)} of ${whole(group.clients?.asked)}` },
     { name: "lost", of: (group) => whole(group.clients?.lost) },
+    ...(list.some((group) => group.hostile_bots > 0) ? [{ name: "hostile", of: (group) => whole(group.hostile_bots) }] : []),
     { name: "round trip p50, ms", of: p("rtt_ms", "p50") },
     { name: "to ack p50, ms", of: p("input_to_ack_ms", "p50") },
     { name: "p99", of: p("input_to_ack_ms", "p99") },

@@ -52,6 +52,8 @@ function stageBands(rows) {
     if (last && last.name === name && name) last.to = row.t_s;
     else if (name) bands.push({ name, from: row.t_s - row.seconds, to: row.t_s });
   }
+  const attack = rows.filter((row) => row.stage === "attack");
+  if (attack.length > 0) bands.push({ name: "attack", from: attack[0].t_s - attack[0].seconds, to: attack[attack.length - 1].t_s, isPlain: true, isHigh: true });
   return bands;
 }
 
