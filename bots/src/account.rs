@@ -209,7 +209,8 @@ impl<G: Bots> Herd<'_, G> {
         let seconds = measured.as_secs_f64();
         report.bots.cpu_share = cpu.filter(|_| seconds > 0.0).map(|cpu| cpu.as_secs_f64() / seconds);
         if report.light.is_none() {
-            report.bots.rss_bytes_per_bot = self.course.rss_of_each(report.clients.connected);
+            let entered = self.seats.iter().filter(|seat| seat.entered).count() as u64;
+            report.bots.rss_bytes_per_bot = self.course.rss_of_each(entered);
         }
         let told = self.admin.as_ref().map(Admin::sums).filter(|sums| sums.seconds > 0);
         report.server.overruns = told.map(|sums| sums.overruns);
