@@ -504,8 +504,14 @@ impl Shown {
             None => (self.states.back(1), self.states.back(0)?),
         };
         let before = before.unwrap_or(later);
-        table.untold(self.avatar, before.lanes, from);
-        table.untold(self.avatar, later.lanes, to);
+        let (from, to) = match self.avatar || table.is_told_whole() {
+            true => (before.lanes, later.lanes),
+            false => {
+                table.untold(false, before.lanes, from);
+                table.untold(false, later.lanes, to);
+                (&**from, &**to)
+            }
+        };
         let (start, end) = (f64::from(before.held.0), f64::from(later.tick.0));
         let rests = after == 0 && self.told_last > later.tick;
         let at = if rests { end } else { at.min(end + EXTRAPOLATION_MAX.as_secs_f64() * second) };

@@ -43,15 +43,16 @@ impl Between<'_> {
             return;
         }
         let motion = self.motion();
-        if motion.is_some_and(|motion| motion.jumps(self.seconds)) {
+        if motion.as_ref().is_some_and(|motion| motion.jumps(self.seconds)) {
             return;
         }
         let t = f64::from(t);
         for field in self.kind.fields.iter().filter(|field| !field.discrete) {
-            if field.role == Role::Position {
-                self.move_on((field, motion), t, lanes, fractions);
-            } else if t < 1.0 {
-                self.blend(field, t, lanes, fractions);
+            match &motion {
+                Some(motion) if field.role == Role::Position => self.move_on((field, motion), t, lanes, fractions),
+                None if field.role == Role::Position => self.go_straight(field, t, lanes, fractions),
+                _ if t < 1.0 => self.blend(field, t, lanes, fractions),
+                _ => {}
             }
         }
     }
@@ -79,15 +80,23 @@ impl Between<'_> {
         })
     }
 
-    fn move_on(&self, (field, motion): (&Field, Option<Motion>), t: f64, lanes: &mut [i32], fractions: &mut [f32]) {
-        let is_smooth = motion.is_some_and(|motion| motion.is_smooth(self.seconds));
+    fn go_straight(&self, field: &Field, t: f64, lanes: &mut [i32], fractions: &mut [f32]) {
+        for i in field.lanes.clone() {
+            let (from, to) = (f64::from(self.from[i]), f64::from(self.to[i]));
+            let exact = from + (to - from) * t;
+            put(exact.clamp(0.0, f64::from(self.kind.lanes[i].max)), i, lanes, fractions);
+        }
+    }
+
+    fn move_on(&self, (field, motion): (&Field, &Motion), t: f64, lanes: &mut [i32], fractions: &mut [f32]) {
+        let is_smooth = motion.is_smooth(self.seconds);
         for (axis, i) in field.lanes.clone().enumerate() {
             let (from, to) = (f64::from(self.from[i]), f64::from(self.to[i]));
-            let exact = match motion.map(|motion| motion.slopes(axis, self.seconds)) {
-                Some(slopes) if t < 1.0 && is_smooth => hermite(from, to, slopes, t),
-                Some(slopes) if t < 1.0 => hermite(from, to, monotone(to - from, slopes), t),
-                Some((_, end)) => to + end * (t - 1.0),
-                None => from + (to - from) * t,
+            let slopes = motion.slopes(axis, self.seconds);
+            let exact = match t < 1.0 {
+                true if is_smooth => hermite(from, to, slopes, t),
+                true => hermite(from, to, monotone(to - from, slopes), t),
+                false => to + slopes.1 * (t - 1.0),
             };
             put(exact.clamp(0.0, f64::from(self.kind.lanes[i].max)), i, lanes, fractions);
         }
@@ -140,7 +149,7 @@ impl Between<'_> {
 }
 
 /// What an entity's position and velocity tell of its way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Motion {
     /// Distances of neighbouring values, in metres and in metres per second.
     step: f64,

@@ -191,6 +191,12 @@ impl Kind {
         out.extend(self.lanes.iter().zip(told).map(whole));
     }
 
+    /// Whether everybody is told all of it as it is, so that [`Self::untold`] changes nothing.
+    #[must_use]
+    pub fn is_told_whole(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.owner_bits == 0)
+    }
+
     /// The player whose avatar an entity with these `lanes` is, for kinds that tell.
     #[must_use]
     pub fn player(&self, lanes: &[i32]) -> Option<crate::PlayerId> {
