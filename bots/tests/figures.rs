@@ -4,10 +4,10 @@ mod common;
 
 use std::sync::atomic::AtomicBool;
 
-use common::{HZ, TestServer};
+use common::{HZ, TestServer, is_valid};
 use downbeat_arena::Arena;
 use downbeat_bots::report::{GateResult, GroupReport, PhaseReport, Reason, ServerSide};
-use downbeat_bots::{AccountRow, Bots, BudgetParts, Options, Part, Percentiles, Report, RunStage, Verdict, run};
+use downbeat_bots::{AccountRow, Bots, BudgetParts, Options, Part, Percentiles, Report, RunStage, run};
 use downbeat_field::Field;
 
 /// Plays behind `net`.
@@ -17,15 +17,6 @@ fn play<G: Bots>(server: &TestServer, net: &str, clients: usize, seconds: f64) -
     let report = run::<G>(&options, &mut |_| {}, &AtomicBool::new(false)).expect("all get in");
     println!("{}", report.table());
     report
-}
-
-/// Whether the machine had time, so that figures of time mean what they say.
-fn is_valid(report: &Report) -> bool {
-    let is_valid = !matches!(report.verdict(), Verdict::Invalid(_));
-    if !is_valid {
-        println!("not judged: {:?}", report.verdict());
-    }
-    is_valid
 }
 
 /// Whether nothing was dropped but on purpose.
@@ -75,9 +66,11 @@ fn the_parts_of_the_budget_add_up_to_what_was_measured_as_a_whole() {
         let (ack, visible) = (report.budget.input_to_ack, report.budget.input_to_visible);
         let (ack, visible) = (ack.expect("measured"), visible.expect("bots see each other"));
         println!("{ack:?}\n{visible:?}");
-        // However late the bots: the parts are late, and so is the whole.
-        assert!(gap(&ack) < 0.05 && gap(&visible) < 0.05, "{net}");
-        if !is_valid(&report) {
+        let is_valid = is_valid(&report);
+        // However late the bots: the parts are late, and so is the whole. But halves of links are no halves then.
+        let off = if is_valid { 0.05 } else { 0.2 };
+        assert!(gap(&ack) < off && gap(&visible) < off, "{net}: {ack:?} {visible:?}");
+        if !is_valid {
             continue;
         }
         assert!(ack.samples > 1_000 && visible.samples > 1_000);
@@ -117,13 +110,14 @@ fn injected_loss_is_reported_as_what_it_is() {
     let report = play::<Field>(&server, "latency=5ms,loss=3%", 40, 7.0);
     let snapshots = report.snapshots;
     let loss = snapshots.net_loss.expect("there is a conditioner");
-    assert!(loss.datagrams > 18_000, "{loss:?}");
     assert_eq!(loss.ratio, loss.dropped as f64 / loss.datagrams as f64);
-    assert!((0.025..=0.035).contains(&loss.ratio), "what the links dropped: {loss:?}");
+    // Half a point, and more only where a busy machine sent so few that chance alone is that large: four standard errors.
+    let off = 0.005_f64.max(4.0 * (0.03 * 0.97 / loss.datagrams as f64).sqrt());
+    assert!(loss.datagrams > 2_000 && (loss.ratio - 0.03).abs() <= off, "what the links dropped: {loss:?}");
     let missing = snapshots.missing_ratio.expect("measured");
     let server_lags = report.snapshots.lost.expect("measured") > report.snapshots.expected.expect("measured") / 200;
     assert!(
-        !is_complete(&report) || server_lags || (0.025..=0.035).contains(&missing),
+        !is_complete(&report) || server_lags || (missing - 0.03).abs() <= off,
         "what the clients missed: {missing}"
     );
 }
@@ -174,6 +168,7 @@ fn accounts_add_up_and_fields_of_kinds_are_told_apart() {
     let options =
         Options { clients: 12, seconds: 4.0, explain: true, ..Options::new(server.address, server.trust.clone()) };
     let report = run::<Arena>(&options, &mut |_| {}, &AtomicBool::new(false)).expect("all get in");
+    let is_valid = is_valid(&report);
     let accounting = report.accounting.expect("asked for");
     println!("{}", accounting.explained());
     assert_eq!(accounting.bots, 12);
@@ -186,8 +181,11 @@ fn accounts_add_up_and_fields_of_kinds_are_told_apart() {
         assert!(near(bytes(&way.rows, &|_| true), way.wire_bytes_per_client_s), "{way:?}");
         let told = bytes(&way.rows, &|row| !framing.contains(&row.part));
         assert!(near(told, way.datagram_bytes_per_client_s), "{told} of {}", way.datagram_bytes_per_client_s);
-        assert!((55.0..70.0).contains(&way.packets_per_client_s), "{way:?}");
+        assert!(!is_valid || (55.0..70.0).contains(&way.packets_per_client_s), "{way:?}");
     }
+    let received = report.snapshots.received.expect("measured") as f64 / 12.0 / report.measured_seconds;
+    let each = accounting.down.packets_per_client_s / received;
+    assert!((0.9..1.25).contains(&each), "a packet each, and some without: {each}");
     let down = &accounting.down;
     let named =
         bytes(&down.rows, &|row| !framing.contains(&row.part) && row.part != Part::End && row.part != Part::Unread);

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{HZ, Refusing, TestServer};
+use common::{HZ, Refusing, TestServer, assert_nothing_sent_was_missed, had_time};
 use downbeat_arena::Arena;
 use downbeat_bots::{BotsError, Options, Report, Verdict, describe, run};
 use downbeat_field::Field;
@@ -126,16 +126,20 @@ fn light_clients_play_in_time_and_are_reported_apart() {
     assert_eq!((report.clients.asked, report.clients.connected), (10, 10));
     let light = report.light.expect("there were some");
     assert_eq!((light.asked, light.connected, light.lost), (50, 50, 0));
-    assert!(light.snapshots_per_client_s.is_some_and(|rate| (rate / f64::from(HZ) - 1.0).abs() < 0.05), "{light:?}");
     // What is measured is about the ten.
     let owed = 10.0 * report.measured_seconds * f64::from(HZ);
     assert!((report.snapshots.expected.expect("measured") as f64 / owed - 1.0).abs() < 0.02);
     assert!(report.bots.cpu_us_per_bot_tick.is_none() && report.bots.cpu_share.is_some());
 
-    let totals = server.report().totals;
+    let served = server.report();
+    assert_nothing_sent_was_missed(&report, &served);
+    let had_time = had_time(&report, &served);
+    let rate = light.snapshots_per_client_s.expect("measured");
+    assert!(!had_time || (rate / f64::from(HZ) - 1.0).abs() < 0.05, "{light:?}");
+    let totals = served.totals;
     assert_eq!((totals.datagrams_malformed, totals.acks_forged), (0, 0), "they are honest");
     let (played, late) = (totals.inputs.consumed, totals.inputs.starved + totals.inputs.late + totals.inputs.rejected);
-    assert!(played > 60 * 3 * u64::from(HZ) && late < played / 20, "{:?}", totals.inputs);
+    assert!(!had_time || played > 60 * 3 * u64::from(HZ) && late < played / 20, "{:?}", totals.inputs);
 }
 
 #[test]

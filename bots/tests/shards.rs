@@ -4,7 +4,8 @@ mod common;
 
 use std::sync::atomic::AtomicBool;
 
-use common::{Refusing, TestServer};
+use common::{Refusing, TestServer, assert_nothing_sent_was_missed, had_time};
+use downbeat_bots::report::Snapshots;
 use downbeat_bots::{BotsError, Options, Report, describe, run};
 use downbeat_field::{Config as Rules, Field};
 use downbeat_server::{Config, ServerReport};
@@ -25,16 +26,17 @@ fn play(server: &TestServer, clients: usize, room: Option<u64>) -> Report {
     println!("{}", report.table());
     let (full, light) = (&report.clients, report.light.expect("there are light ones"));
     assert_eq!((full.connected + light.connected, full.lost + light.lost), (clients as u64, 0), "{full:?}, {light:?}");
-    // The machine may be busy, but nobody is left without.
-    assert!(
-        report.snapshots.received.is_some_and(|received| received * 10 > report.snapshots.expected.unwrap_or(0) * 8)
-    );
     report
 }
 
-/// Ends a server that `clients` played on, and looks at what its shards say.
-fn end(server: TestServer, clients: u64, rooms: u64) -> ServerReport {
+/// Ends a server that `clients` played on who tell `told`, and looks at what its shards say.
+fn end(server: TestServer, told: &Report, clients: u64, rooms: u64) -> ServerReport {
     let report = server.report();
+    assert_nothing_sent_was_missed(told, &report);
+    if had_time(told, &report) {
+        let Snapshots { received, expected, .. } = told.snapshots;
+        assert!(received.is_some_and(|received| received * 10 > expected.unwrap_or(0) * 8), "{:?}", told.snapshots);
+    }
     println!("{}", serde_json::to_string_pretty(&report.shards).expect("plain data"));
     assert_eq!((report.totals.admitted, report.totals.rooms_opened), (clients, rooms));
     assert!(report.shards.iter().all(|shard| shard.udp_ignored == 0), "nothing came to the wrong shard");
@@ -46,8 +48,8 @@ fn end(server: TestServer, clients: u64, rooms: u64) -> ServerReport {
 fn all_play_in_one_room_although_half_of_them_land_elsewhere() {
     for room in [None, Some(1)] {
         let server = two_shards(4, 72);
-        play(&server, 72, room);
-        let report = end(server, 72, 1);
+        let told = play(&server, 72, room);
+        let report = end(server, &told, 72, 1);
         assert_eq!((report.shards[0].admitted, report.shards[0].redirected), (72, 0));
         assert_eq!((report.shards[1].admitted, report.clients_peak), (0, 72));
         let redirected = report.totals.redirected;
@@ -60,14 +62,14 @@ fn all_play_in_one_room_although_half_of_them_land_elsewhere() {
 
 #[test]
 fn one_big_room_works_and_so_do_many_small_ones() {
-    let server = two_shards(1, 200);
-    play(&server, 200, None);
-    end(server, 200, 1);
-    let server = two_shards(20, 10);
-    play(&server, 200, None);
-    let report = end(server, 200, 20);
+    let server = two_shards(1, 120);
+    let told = play(&server, 120, None);
+    end(server, &told, 120, 1);
+    let server = two_shards(12, 10);
+    let told = play(&server, 120, None);
+    let report = end(server, &told, 120, 12);
     let rooms: Vec<_> = report.shards.iter().map(|shard| shard.rooms_opened).collect();
-    assert!(rooms.iter().all(|&rooms| rooms >= 8), "the shards share the load: {rooms:?}");
+    assert!(rooms.iter().all(|&rooms| rooms >= 4), "the shards share the load: {rooms:?}");
 }
 
 #[test]

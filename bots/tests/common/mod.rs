@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use downbeat_bots::MetricsPage;
+use downbeat_bots::{MetricsPage, Report, Verdict};
 use downbeat_replica::Game;
 use downbeat_server::control::Control;
 use downbeat_server::{Config, Listen, Server, ServerReport, Stop};
@@ -15,6 +15,36 @@ use downbeat_transport::{Clock, Driver, Event, Identity, KernelSocket, ServerOpt
 use downbeat_wire::CloseCode;
 
 pub(crate) const HZ: u32 = 60;
+
+/// Whether the machine had time for the bots, so that figures of time mean what they say.
+pub(crate) fn is_valid(report: &Report) -> bool {
+    let is_valid = !matches!(report.verdict(), Verdict::Invalid(_));
+    if !is_valid {
+        println!("not judged: {:?}", report.verdict());
+    }
+    is_valid
+}
+
+/// Whether it had time for the server, too.
+pub(crate) fn had_time(report: &Report, server: &ServerReport) -> bool {
+    let totals = &server.totals;
+    let strained = [totals.ticks_left_out, totals.send_rates_lowered, totals.beats_unread, totals.overruns];
+    let has_kept_up = strained.iter().all(|count| count * 100 <= totals.ticks);
+    if !has_kept_up {
+        println!("not judged: the server had no time");
+    }
+    has_kept_up && is_valid(report)
+}
+
+/// However little time there was: what the server sent to bots came to them, but for what was under way when they came and left.
+#[track_caller]
+pub(crate) fn assert_nothing_sent_was_missed(report: &Report, server: &ServerReport) {
+    let rows = &report.series.rows;
+    let received: f64 = rows.iter().map(|row| row.snapshots_per_s * row.seconds).sum();
+    let (sent, dropped) = (server.totals.snapshots.sent as f64, server.totals.kernel_drops);
+    let is_dropped = dropped > 0 || report.bots.kernel_drops != Some(0) || report.bots.dropped != Some(0);
+    assert!(received < 1.001 * sent && (received > 0.9 * sent || is_dropped), "{received} of {sent} that were sent");
+}
 
 /// A server, of one room if nothing else is said. It ends when it is dropped.
 pub(crate) struct TestServer {
