@@ -42,4 +42,4 @@ if [ -z "${DOWNBEAT:-}" ]; then
     DOWNBEAT=${CARGO_TARGET_DIR:-target}/release/downbeat
 fi
 play report --clients 16 --seconds "${SECONDS_PLAYED:-20}" --net wifi
-play hostile --clients 8 --seconds 14 --brain hostile:lag
+play hostile --clients 24 --seconds 14 --brain hostile:lag

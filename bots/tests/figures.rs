@@ -226,8 +226,9 @@ fn every_key_of_a_report_is_documented() {
     let felt = hostile.server.tick_us;
     assert!(felt.before.is_some_and(|work| work.mean > 0.0 && work.p99 > 0.0) && felt.during.is_some(), "{felt:?}");
     assert!(report.server.tick_us.is_some_and(|work| work.mean > 0.0), "{:?}", report.server);
-    assert!(hostile.gains.metres_per_s.is_some() && !hostile.answer.closed.is_empty(), "{hostile:?}");
-    // Nobody shot.
+    assert!(!hostile.answer.closed.is_empty(), "{hostile:?}");
+    // Two bots in a second are too few to compare.
+    hostile.gains.metres_per_s.get_or_insert_default();
     hostile.gains.hits_per_shot.get_or_insert_default();
     let json = serde_json::from_str(&report.to_json()).expect("a JSON object");
     let mut keys = Vec::new();

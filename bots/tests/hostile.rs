@@ -23,8 +23,8 @@ use downbeat_server::{Config, ServerReport};
 use downbeat_wire::CloseCode;
 
 /// Bots of a run, and those of them that are hostile.
-const BOTS: u64 = 8;
-const HOSTILE: u64 = 2;
+const BOTS: u64 = 24;
+const HOSTILE: u64 = 6;
 
 /// A gain of more than this, in percent and beyond doubt, is none of chance's: a few bot seconds are all that is compared.
 const GAIN_MAX_PERCENT: f64 = 15.0;
@@ -32,7 +32,7 @@ const GAIN_MAX_PERCENT: f64 = 15.0;
 fn config<G: Game>() -> Config {
     // Attackers come from another address than those who play.
     let address_exempt = vec!["127.0.0.1".parse().expect("an address")];
-    let players_max = 12;
+    let players_max = 36;
     Config { rooms_max: 1, players_max, tick_rate_hz: HZ, send_rate_hz: HZ, address_exempt, ..Config::new(G::NAME) }
 }
 
@@ -315,32 +315,32 @@ fn named<'a>(report: &'a Report, name: &str) -> &'a GroupReport {
 #[test]
 fn a_group_of_a_scenario_is_hostile_in_the_second_half_of_what_is_measured() {
     let server = TestServer::with::<Arena>(config::<Arena>(), &Default::default());
-    let groups = vec![group("honest", 4, "wander"), group("cheats", 2, "hostile:forged-acks:wander")];
+    let groups = vec![group("honest", 10, "wander"), group("cheats", 6, "hostile:forged-acks:wander")];
     let others = group("others", 2, "idle");
-    let phases = vec![phase("in", PhaseKind::Ramp { to: 8 }, 1.0), phase("on", PhaseKind::Plateau, 9.0)];
+    let phases = vec![phase("in", PhaseKind::Ramp { to: 18 }, 1.0), phase("on", PhaseKind::Plateau, 9.0)];
     let gate = |path: &str, limit: &str| Gate { path: path.to_owned(), limit: limit.parse().expect("a limit") };
     let gates =
         vec![gate("hostile.gains.metres_per_s.at_least_percent", "< 50"), gate("hostile.answer.attempts", "< 2")];
     let scenario = Scenario { gates, ..scenario([groups, vec![others]].concat(), phases) };
     let report = play_scenario(&server, scenario).expect("all get in");
-    assert_eq!((report.clients.asked, report.clients.connected, report.clients.lost), (6, 6, 0));
+    assert_eq!((report.clients.asked, report.clients.connected, report.clients.lost), (12, 12, 0));
     let told = ["honest", "cheats", "others"].map(|name| named(&report, name));
-    assert_eq!(told.map(|group| (group.clients.asked, group.hostile_bots)), [(4, 0), (0, 2), (2, 0)]);
+    assert_eq!(told.map(|group| (group.clients.asked, group.hostile_bots)), [(10, 0), (0, 6), (2, 0)]);
     assert!(told[1].rtt_ms.is_none() && told[0].rtt_ms.is_some(), "figures are about honest bots");
     let hostile = report.hostile.as_ref().expect("there were some");
-    assert_eq!((hostile.kind.as_str(), hostile.group.as_deref(), hostile.bots), ("forged-acks", Some("cheats"), 2));
+    assert_eq!((hostile.kind.as_str(), hostile.group.as_deref(), hostile.bots), ("forged-acks", Some("cheats"), 6));
     let halves = hostile.before_seconds / hostile.during_seconds;
     assert!((halves - 1.0).abs() < 0.3, "{halves}: {hostile:?}");
     assert!((hostile.before_seconds + hostile.during_seconds - report.measured_seconds).abs() < 0.1, "{hostile:?}");
     // Those who stand about are not who cheats are compared with.
     let compared = hostile.honest_bot_seconds / hostile.during_seconds;
-    assert!((3.0..4.5).contains(&compared), "{compared} bots: {hostile:?}");
+    assert!((8.5..10.5).contains(&compared), "{compared} bots: {hostile:?}");
     let metres = hostile.gains.metres_per_s.expect("they run");
     assert!((metres.gain_percent - metres.uncertainty_percent - metres.at_least_percent).abs() < 1e-9);
     let held: Vec<_> = report.gates.iter().map(|gate| (gate.held, gate.measured.is_some())).collect();
     assert_eq!(held, [(true, true), (false, true)]);
     let closed: u64 = hostile.answer.closed.iter().map(|reason| reason.clients).sum();
-    assert!(closed > 2 && hostile.answer.attempts >= closed, "{:?}", hostile.answer);
+    assert!(closed > 6 && hostile.answer.attempts >= closed, "{:?}", hostile.answer);
 }
 
 #[test]

@@ -23,27 +23,35 @@ pub struct Gain {
 }
 
 /// Standard errors that hold 95 % of a normal distribution.
-const SPREAD: f64 = 1.96;
+const NORMAL: f64 = 1.96;
 
 /// Of what never happened, so many events may be expected at most, with 95 % probability (the rule of three).
 const UNSEEN_MAX: f64 = 3.0;
 
 /// Slices of either side without which there is no knowing how they vary.
-const SLICES_MIN: usize = 2;
+const SLICES_MIN: usize = 6;
+
+/// Standard errors that hold 95 % where they were estimated from so many slices: Student's distribution by its expansion
+/// around the normal one (Abramowitz and Stegun, 26.7.5), right to 1 % from six slices on.
+fn spread(slices: usize) -> f64 {
+    let (z, freedom) = (NORMAL, slices.saturating_sub(1).max(1) as f64);
+    let (z3, z5) = (z.powi(3), z.powi(5));
+    z + (z3 + z) / (4.0 * freedom) + (5.0 * z5 + 16.0 * z3 + 3.0 * z) / (96.0 * freedom * freedom)
+}
 
 impl Gain {
     /// Compares how much of something there was for each unit of something else, as `of` gives both. `None` where one side
     /// has too little of it.
     pub(crate) fn of(honest: &[Slice], hostile: &[Slice], of: impl Fn(&Slice) -> (f64, f64)) -> Option<Self> {
-        let (honest, honest_error) = rate(honest, &of)?;
-        let (hostile, hostile_error) = rate(hostile, &of)?;
+        let (honest, honest_error, _) = rate(honest, &of)?;
+        let (hostile, hostile_error, slices) = rate(hostile, &of)?;
         if honest <= 0.0 {
             return None;
         }
         let ratio = hostile / honest;
         // The error of a ratio, where both are small against their means.
         let error = libm::hypot(hostile_error, ratio * honest_error) / honest;
-        let (gain_percent, uncertainty_percent) = (100.0 * (ratio - 1.0), 100.0 * SPREAD * error);
+        let (gain_percent, uncertainty_percent) = (100.0 * (ratio - 1.0), 100.0 * spread(slices) * error);
         let in_noise = gain_percent.abs() <= uncertainty_percent;
         let at_least_percent = gain_percent - uncertainty_percent;
         Some(Self { honest, hostile, gain_percent, uncertainty_percent, at_least_percent, in_noise })
@@ -56,8 +64,9 @@ impl Gain {
     }
 }
 
-/// A ratio of sums, and its standard error: how the slices vary around it (the ratio estimator of survey sampling).
-fn rate(slices: &[Slice], of: impl Fn(&Slice) -> (f64, f64)) -> Option<(f64, f64)> {
+/// A ratio of sums, its standard error, and of how many slices: how they vary around it (the ratio estimator of survey
+/// sampling).
+fn rate(slices: &[Slice], of: impl Fn(&Slice) -> (f64, f64)) -> Option<(f64, f64, usize)> {
     let pairs: Vec<_> = slices.iter().map(of).filter(|(_, units)| *units > 0.0).collect();
     if pairs.len() < SLICES_MIN {
         return None;
@@ -65,12 +74,12 @@ fn rate(slices: &[Slice], of: impl Fn(&Slice) -> (f64, f64)) -> Option<(f64, f64
     let (amount, units) = pairs.iter().fold((0.0, 0.0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1));
     if amount == 0.0 {
         // Slices without any do not vary, but that is no certainty.
-        return Some((0.0, UNSEEN_MAX / SPREAD / units));
+        return Some((0.0, UNSEEN_MAX / spread(pairs.len()) / units, pairs.len()));
     }
     let (rate, count) = (amount / units, pairs.len() as f64);
     let off = pairs.iter().map(|(amount, units)| amount - rate * units);
     let squares: f64 = off.map(|off| off * off).sum();
-    Some((rate, (squares * count / (count - 1.0)).sqrt() / units))
+    Some((rate, (squares * count / (count - 1.0)).sqrt() / units, pairs.len()))
 }
 
 #[cfg(test)]
@@ -94,9 +103,11 @@ mod tests {
     #[test]
     fn equal_bots_gain_nothing_beyond_the_noise_in_nineteen_of_twenty_runs() {
         let mut dice = Dice::new(3);
-        let gain = |dice: &mut Dice| Gain::of(&runs(60, 5.0, dice), &runs(20, 5.0, dice), speed).expect("enough");
-        let beyond = (0..1_000).filter(|_| !gain(&mut dice).in_noise).count();
-        assert!((20..110).contains(&beyond), "{beyond} of 1,000");
+        for (honest, hostile) in [(60, 20), (18, SLICES_MIN)] {
+            let gain = |dice: &mut Dice| Gain::of(&runs(honest, 5.0, dice), &runs(hostile, 5.0, dice), speed);
+            let beyond = (0..1_000).filter(|_| !gain(&mut dice).expect("enough").in_noise).count();
+            assert!((20..90).contains(&beyond), "{beyond} of 1,000 with {hostile} slices");
+        }
     }
 
     #[test]
@@ -111,16 +122,16 @@ mod tests {
     fn what_never_happened_in_a_short_time_is_no_certain_loss() {
         let slices = |hits: u64, count| vec![Slice { seconds: 5.0, hits, ..Slice::default() }; count];
         let gain = |count| Gain::of(&slices(1, 100), &slices(0, count), |slice| (slice.hits as f64, slice.seconds));
-        let (short, long) = (gain(2).expect("enough"), gain(40).expect("enough"));
-        // Two hits are expected in ten seconds, and there are none: that happens.
-        assert!(short.in_noise && (short.uncertainty_percent - 150.0).abs() < 1.0, "{short:?}");
+        let (short, long) = (gain(SLICES_MIN).expect("enough"), gain(40).expect("enough"));
+        // Six hits are expected in thirty seconds, and there are none.
+        assert!((short.uncertainty_percent - 50.0).abs() < 1.0, "{short:?}");
         assert!(!long.in_noise && long.uncertainty_percent > 1.0, "{long:?}");
     }
 
     #[test]
     fn without_enough_to_compare_nothing_is_said() {
         let mut dice = Dice::new(5);
-        let (few, many) = (runs(1, 5.0, &mut dice), runs(9, 5.0, &mut dice));
+        let (few, many) = (runs(SLICES_MIN - 1, 5.0, &mut dice), runs(9, 5.0, &mut dice));
         assert_eq!(Gain::of(&few, &many, speed), None);
         assert_eq!(Gain::of(&many, &few, speed), None);
         assert_eq!(Gain::of(&many, &many, |slice| (slice.hits as f64, slice.acts as f64)), None, "nobody shot");
