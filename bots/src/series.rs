@@ -106,9 +106,14 @@ fn joined(a: &SeriesRow, b: &SeriesRow) -> SeriesRow {
         mispredictions: a.mispredictions + b.mispredictions,
         down_bytes_per_s: mean(a.down_bytes_per_s, b.down_bytes_per_s),
         up_bytes_per_s: mean(a.up_bytes_per_s, b.up_bytes_per_s),
-        bots_late_us_p99: a.bots_late_us_p99.zip(b.bots_late_us_p99).map(|(a, b)| a.max(b)).or(b.bots_late_us_p99),
+        bots_late_us_p99: worse(a.bots_late_us_p99, b.bots_late_us_p99),
         server_tick_us: spread(a.server_tick_us, b.server_tick_us),
     }
+}
+
+/// The larger of two, as far as they were measured.
+fn worse(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    a.zip(b).map(|(a, b)| a.max(b)).or(a).or(b)
 }
 
 /// By how much seconds may be longer than they are: loops are late.
@@ -121,7 +126,22 @@ mod tests {
     fn second(n: u64, stage: RunStage) -> SeriesRow {
         let spread = |at: f64| Some(Spread { p50: at, p99: 2.0 * at });
         let rtt_ms = spread((n % 10) as f64);
-        SeriesRow { t_s: n as f64, seconds: 1.01, stage, clients: n, rtt_ms, mispredictions: 1, ..SeriesRow::default() }
+        // Every second one is not measured.
+        let bots_late_us_p99 = (n % 2 == 1).then_some(900.0);
+        SeriesRow {
+            t_s: n as f64,
+            seconds: 1.01,
+            stage,
+            clients: n,
+            rtt_ms,
+            mispredictions: 1,
+            bots_late_us_p99,
+            ..SeriesRow::default()
+        }
+    }
+
+    fn middle_late(series: &Series) -> Option<f64> {
+        series.rows[series.rows.len() / 2].bots_late_us_p99
     }
 
     fn series(seconds: u64) -> Series {
@@ -156,6 +176,7 @@ mod tests {
                 assert!((middle.p50 - 4.5).abs() < 1.0, "and the median is the mean of theirs: {}", middle.p50);
             }
             assert_eq!(series.rows[0].stage, RunStage::WarmUp);
+            assert_eq!(middle_late(&series), Some(900.0), "also where the second beside it has none");
             assert_eq!(series.rows.iter().filter(|row| row.stage == RunStage::WarmUp).count(), 1);
         }
     }
