@@ -37,17 +37,18 @@ fn gap(parts: &BudgetParts) -> f64 {
 fn forty_milliseconds_each_way_are_a_round_trip_of_eighty_and_what_the_loops_add_is_told() {
     let server = arena();
     let report = play::<Arena>(&server, "latency=40ms", 8, 5.0);
-    if !is_valid(&report) {
-        return;
-    }
     let rtt = report.rtt_ms.expect("measured");
-    assert!((80.0..=85.0).contains(&rtt.p50), "{rtt:?}");
+    // Whatever else takes time, the network takes its own.
+    assert!(rtt.p50 >= 80.0, "{rtt:?}");
     // QUIC counts the wait for the tick's packet as well.
     assert!(report.quic_rtt_ms.is_some_and(|by_quic| by_quic.p50 > 80.0));
     let budget = report.budget;
     let [all, net, loops] = [budget.rtt_ms, budget.rtt_net_ms, budget.rtt_loops_ms].map(|ms| ms.expect("measured"));
     assert_eq!(net, 80.0);
-    assert!((all - net - loops).abs() < 0.002 && (0.0..5.0).contains(&loops), "{budget:?}");
+    assert!((all - net - loops).abs() < 0.002 && loops >= 0.0, "{budget:?}");
+    if is_valid(&report) {
+        assert!(rtt.p50 <= 85.0 && loops < 5.0, "{rtt:?}, {budget:?}");
+    }
 }
 
 #[test]
@@ -126,22 +127,25 @@ fn injected_loss_is_reported_as_what_it_is() {
 fn a_run_is_told_second_by_second_with_its_warm_up_marked_curves_and_outliers() {
     let server = arena();
     let report = play::<Arena>(&server, "latency=10ms", 12, 5.0);
-    if !is_valid(&report) {
-        return;
-    }
+    let is_in_time = is_valid(&report);
     let rows = &report.series.rows;
     assert_eq!(report.series.every_s, 1.0);
     let counted = |stage| rows.iter().filter(|row| row.stage == stage).map(|row| row.seconds).sum::<f64>();
     // A row counts as what it began in, so either can be a row longer or shorter than the stage.
-    assert!((0.7..4.0).contains(&counted(RunStage::WarmUp)) && counted(RunStage::Measuring) > 1.5, "{rows:?}");
+    assert!((0.7..4.0).contains(&counted(RunStage::WarmUp)) || !is_in_time, "{rows:?}");
+    assert!(counted(RunStage::Measuring) > 1.5, "{rows:?}");
     assert!(rows.windows(2).all(|pair| (pair[1].t_s - pair[0].t_s - pair[1].seconds).abs() < 0.01));
     for row in rows.iter().filter(|row| row.stage == RunStage::Measuring) {
         let [rtt, ack, visible] =
             [row.rtt_ms, row.input_to_ack_ms, row.input_to_visible_ms].map(|told| told.expect("busy"));
-        assert!(rtt.p50 >= 19.0 && ack.p50 > rtt.p50 && visible.p50 > ack.p50, "{row:?}");
+        assert!(rtt.p50 >= 19.0 && ack.p50 >= 19.0 && visible.p50 >= 19.0, "{row:?}");
         assert!(row.clients == 12 && row.starved_ratio.is_some() && row.bots_late_us_p99.is_some());
-        assert!((row.snapshots_per_s / 12.0 / f64::from(HZ) - 1.0).abs() < 0.25, "{row:?}");
-        assert!(row.down_bytes_per_s > 12.0 * 1_000.0 && row.up_bytes_per_s > 12.0 * 1_000.0, "{row:?}");
+        assert!(row.down_bytes_per_s > 12.0 * 100.0 && row.up_bytes_per_s > 12.0 * 100.0, "{row:?}");
+        if is_in_time {
+            assert!(ack.p50 > rtt.p50 && visible.p50 > ack.p50, "{row:?}");
+            assert!((row.snapshots_per_s / 12.0 / f64::from(HZ) - 1.0).abs() < 0.25, "{row:?}");
+            assert!(row.down_bytes_per_s > 12.0 * 1_000.0 && row.up_bytes_per_s > 12.0 * 1_000.0, "{row:?}");
+        }
     }
     let down = report.bandwidth.down_wire_bytes_per_client_s.expect("measured") * 12.0;
     let rows_down = rows.iter().filter(|row| row.stage == RunStage::Measuring).map(|row| row.down_bytes_per_s);
