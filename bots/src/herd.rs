@@ -331,12 +331,13 @@ impl<'a, G: Bots> Herd<'a, G> {
     fn wake_due(&mut self) -> io::Result<()> {
         let mut sent = false;
         let (mut sampled_sum, mut sampled) = (0.0, 0);
+        let tick = Micros(1_000_000 / u64::from(self.rates.map_or(1, |rates| rates.0)));
         for _ in 0..WAKES_MAX {
             let now = self.clock.now();
             let Some((due, index)) = self.agenda.pop(now) else { break };
             let mut tally = &mut self.tallies[self.seats[index].group];
             // A later datagram repeats an input that could not be sent; a connection that is gone says so by its own event.
-            let next = match &mut self.bots[index] {
+            let (next, every) = match &mut self.bots[index] {
                 Stage::Playing { conn, player, .. } => {
                     if now < player.settled || player.tamper.is_some() {
                         tally = &mut self.unsettled;
@@ -352,17 +353,17 @@ impl<'a, G: Bots> Herd<'a, G> {
                         // A connection that is gone says so by its own event.
                         let _ = self.lines.write_control(now, *conn, &message);
                     }
-                    player.due_at()
+                    (player.due_at(), player.every(tick))
                 }
                 Stage::Light { conn, light } => {
                     light.wake(now, &self.coding.schema.input, &mut self.datagram);
                     tally.blocked += u64::from(self.lines.send_datagram(*conn, &self.datagram).is_err());
                     sent = true;
-                    light.due_at()
+                    (light.due_at(), tick)
                 }
                 _ => continue,
             };
-            tally.record_late(now.since(due));
+            tally.record_late(now.since(due), every);
             for seen in self.seen.drain(..) {
                 self.tallies[seen.group].record_seen(&seen);
             }

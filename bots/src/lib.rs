@@ -57,6 +57,7 @@ mod phases;
 mod ping;
 mod player;
 mod progress;
+mod reasons;
 mod recorder;
 pub mod report;
 mod resume;

@@ -38,6 +38,12 @@ impl Recorder {
         self.samples.record(value.min(SAMPLE_MAX)).expect("the histogram grows as far as the largest sample");
     }
 
+    /// How many samples there are.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> u64 {
+        self.samples.len()
+    }
+
     /// The percentiles with `per_unit` small units to one of the result; `None` without samples.
     pub(crate) fn percentiles(&self, per_unit: f64) -> Option<Percentiles> {
         if self.samples.is_empty() {

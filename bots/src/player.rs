@@ -234,6 +234,11 @@ impl<G: Bots> Player<G> {
         }
     }
 
+    /// How often the bot wants to be woken, in a match with so long ticks.
+    pub(crate) fn every(&self, tick: Micros) -> Micros {
+        if self.id.is_none() { FRAME } else { tick.min(FRAME) }
+    }
+
     /// When the bot wants to be woken; `None` before its first snapshot.
     pub(crate) fn due_at(&self) -> Option<Micros> {
         if self.id.is_none() {

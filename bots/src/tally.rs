@@ -1,7 +1,5 @@
 //! What is measured while bots play, and how it becomes a report.
 
-use std::collections::BTreeMap;
-
 use downbeat_wire::Micros;
 
 use crate::budget::Sums;
@@ -10,7 +8,8 @@ use crate::line::LinkTotal;
 use crate::percentiles::{Percentiles, Recorder, four_digits};
 use crate::player::{Marks, Seen};
 use crate::progress::Second;
-use crate::report::{Bandwidth, Inputs, Interpolation, NetLoss, Prediction, Reason, Report, Snapshots};
+pub(crate) use crate::reasons::Reasons;
+use crate::report::{Bandwidth, Inputs, Interpolation, NetLoss, Prediction, Report, Snapshots};
 use crate::resume::Returns;
 
 /// Samples of the bots of a group. Durations in microseconds, distances in micrometres.
@@ -39,52 +38,6 @@ pub(crate) struct Tally {
     pub(crate) left: Growth,
     /// The second under way.
     pub(crate) second: Second,
-}
-
-/// Why clients ended before their time, and how many.
-#[derive(Debug, Default)]
-pub(crate) struct Reasons(BTreeMap<(bool, Option<u64>, String), Cases>);
-
-/// How many, and when first and last.
-#[derive(Clone, Copy, Debug)]
-struct Cases {
-    count: u64,
-    first: Micros,
-    last: Micros,
-}
-
-impl Reasons {
-    pub(crate) fn add(&mut self, at: Micros, joined: bool, code: Option<u64>, why: String) {
-        let cases = self.0.entry((joined, code, why)).or_insert(Cases { count: 0, first: at, last: at });
-        *cases = Cases { count: cases.count + 1, first: cases.first.min(at), last: cases.last.max(at) };
-    }
-
-    pub(crate) fn count(&self, joined: bool) -> u64 {
-        self.0.iter().filter(|((was, ..), _)| *was == joined).map(|(_, cases)| cases.count).sum()
-    }
-
-    /// All of them, the most frequent first.
-    pub(crate) fn list(&self) -> Vec<Reason> {
-        let mut list: Vec<_> = self
-            .0
-            .iter()
-            .map(|((joined, code, why), cases)| Reason {
-                joined: *joined,
-                code: *code,
-                why: why.clone(),
-                clients: cases.count,
-                first_s: Some(seconds(cases.first)),
-                last_s: Some(seconds(cases.last)),
-            })
-            .collect();
-        list.sort_by_key(|reason| std::cmp::Reverse(reason.clients));
-        list
-    }
-}
-
-/// In seconds, to the millisecond.
-fn seconds(at: Micros) -> f64 {
-    (at.as_secs_f64() * 1e3).round() / 1e3
 }
 
 pub(crate) const US_PER_MS: f64 = 1e3;
@@ -360,12 +313,19 @@ impl Tally {
         }
     }
 
-    /// A bot was woken so late.
-    pub(crate) fn record_late(&mut self, by: Micros) {
-        self.late.record(by.0);
-        self.second.late.record(by.0);
+    /// A bot was woken so late that wants to be woken every so often. What it would have been woken for meanwhile was late as
+    /// well: a stall is one sample for each of that, not one sample.
+    pub(crate) fn record_late(&mut self, by: Micros, every: Micros) {
+        let missed = (0..=by.0).rev().step_by(every.0.max(1) as usize).take(MISSED_MAX);
+        for late in missed {
+            self.late.record(late);
+            self.second.late.record(late);
+        }
     }
 }
+
+/// Wake-ups that one bot can have missed at once: a minute's.
+const MISSED_MAX: usize = 3_600;
 
 #[cfg(test)]
 mod tests {
@@ -384,6 +344,25 @@ mod tests {
         let mut report = Report::default();
         growth.fill(&mut report, 28);
         report.snapshots.lost
+    }
+
+    #[test]
+    fn a_stall_counts_as_often_as_something_was_due_meanwhile() {
+        let tick = Micros(16_667);
+        let late = |stall: Micros| {
+            let mut tally = Tally::default();
+            (0..5_940).for_each(|_| tally.record_late(Micros(100), tick));
+            tally.record_late(stall, tick);
+            let count = tally.late.count();
+            assert_eq!(tally.second.late.count(), count);
+            (count, tally.late.percentiles(1.0).expect("samples").p99)
+        };
+        assert_eq!(late(Micros(16_666)), (5_941, 100.0), "one input was late");
+        assert_eq!(late(tick).0, 5_942, "and the next one was due at that moment");
+        // Two seconds of a hundred.
+        let (count, p99) = late(Micros(2_000_000));
+        assert_eq!(count, 5_940 + 120);
+        assert!((0.9e6..1.1e6).contains(&p99), "of the 2 % the half waited longer than a second: {p99}");
     }
 
     #[test]
