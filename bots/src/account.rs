@@ -27,7 +27,7 @@ impl<G: Bots> Herd<'_, G> {
         // Whoever has just come is late as all others are.
         all.late.add(&self.unsettled.late);
         all.blocked += self.unsettled.blocked;
-        let (figures, growth) = self.figures(now, &all, |seat| !seat.is_hostile);
+        let (figures, growth) = self.figures(&all, |seat| !seat.is_hostile);
         let mut report = self.with_head(figures, now.since(joined), now.since(since));
         report.series = self.course.series.clone();
         if self.options.scenario.is_some() {
@@ -35,7 +35,7 @@ impl<G: Bots> Herd<'_, G> {
             let part = |(index, (group, tally))| {
                 let is_one = |seat: &Seat| seat.group == index && !seat.is_hostile;
                 let hostile = self.siege.as_ref().map_or(0, |siege| siege.bots_of(index));
-                GroupReport::of(group, &self.figures(now, tally, is_one).0, hostile)
+                GroupReport::of(group, &self.figures(tally, is_one).0, hostile)
             };
             report.groups = groups.map(part).collect();
         }
@@ -57,7 +57,7 @@ impl<G: Bots> Herd<'_, G> {
     }
 
     /// What `tally` and the bots that `is_one` picks have to tell, and by how much their counters grew.
-    fn figures(&self, now: Micros, tally: &Tally, is_one: impl Fn(&Seat) -> bool) -> (Report, Growth) {
+    fn figures(&self, tally: &Tally, is_one: impl Fn(&Seat) -> bool) -> (Report, Growth) {
         let bots: Vec<(&Seat, &Stage<G>)> =
             self.seats.iter().zip(&self.bots).filter(|(seat, _)| is_one(seat)).collect();
         let mut report = Report::default();
@@ -88,25 +88,21 @@ impl<G: Bots> Herd<'_, G> {
         }
         tally.fill(&mut report);
         let (tick_rate_hz, send_rate_hz) = self.rates.unwrap_or_default();
-        let (mut growth, mut light_us) = (tally.left, tally.light_us);
-        for (seat, bot) in bots {
+        let (mut growth, mut light_growth) = (tally.left, tally.light);
+        for (_, bot) in bots {
             match bot {
                 Stage::Playing { player, .. } | Stage::Lost(player) => {
                     if let (Some(base), Some(latest)) = (&player.base, &player.latest) {
                         growth.add(base, latest, tick_rate_hz, send_rate_hz);
                     }
                 }
-                Stage::Light { .. } => light_us += now.since(seat.since).0,
+                Stage::Light { light, .. } => light_growth.merge(&light.growth()),
                 _ => {}
             }
         }
         growth.fill(&mut report, self.options.header_bytes());
         if let Some(light) = &mut report.light {
-            let client_seconds = light_us as f64 / 1e6;
-            light.received = Some(tally.light_snapshots);
-            light.expected = Some((client_seconds * f64::from(send_rate_hz)).round() as u64);
-            light.snapshots_per_client_s =
-                (client_seconds > 0.0).then(|| tally.light_snapshots as f64 / client_seconds);
+            light_growth.fill(light, send_rate_hz);
         }
         (report, growth)
     }

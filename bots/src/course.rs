@@ -9,6 +9,8 @@ use crate::admin::Admin;
 use crate::budget::Mean;
 use crate::herd::{Herd, Stage};
 use crate::hostile::{Siege, Stretch};
+use crate::light::Light;
+use crate::line::LineConn;
 use crate::options::Options;
 use crate::player::Player;
 use crate::progress::{Grown, Progress, RunStage};
@@ -169,7 +171,7 @@ impl<G: Bots> Herd<'_, G> {
             Stage::Away { back, .. } | Stage::Joining { back: Some(back), .. } => {
                 self.take_leave(index, &mut back.into_player());
             }
-            Stage::Light { .. } => self.stop_counting(index, now),
+            Stage::Light { conn, light } => self.stop_counting(index, conn, light, now),
             Stage::Joining { back: None, .. } => self.joining -= 1,
             Stage::Waiting => self.course.waiting.retain(|&other| other != index),
             ended => self.bots[index] = ended,
@@ -201,9 +203,9 @@ impl<G: Bots> Herd<'_, G> {
     }
 
     /// A light bot plays no longer.
-    pub(crate) fn stop_counting(&mut self, index: usize, now: Micros) {
-        let seat = &self.seats[index];
-        self.tallies[seat.group].light_us += now.since(seat.since).0;
+    pub(crate) fn stop_counting(&mut self, index: usize, conn: LineConn, mut light: Box<Light>, now: Micros) {
+        light.mark(now, self.lines.traffic(conn));
+        self.tallies[self.seats[index].group].light.merge(&light.growth());
     }
 
     /// Reads round trips and counters of all bots.
@@ -213,6 +215,9 @@ impl<G: Bots> Herd<'_, G> {
         for (index, (seat, bot)) in self.seats.iter().zip(&mut self.bots).enumerate() {
             entered += usize::from(seat.entered);
             lost += usize::from(bot.is_lost());
+            if let Stage::Light { conn, light } = bot {
+                light.mark(now, self.lines.traffic(*conn));
+            }
             let Stage::Playing { conn, player, .. } = bot else { continue };
             let Some(stats) = self.lines.stats(*conn) else { continue };
             let is_settled = now >= player.settled;
@@ -274,12 +279,12 @@ impl<G: Bots> Herd<'_, G> {
         }
         self.restart_phase();
         self.sampling = Mean::default();
-        for (seat, bot) in self.seats.iter_mut().zip(&self.bots) {
-            if matches!(bot, Stage::Light { .. }) {
-                seat.since = now;
+        self.sample(now);
+        for bot in &mut self.bots {
+            if let Stage::Light { light, .. } = bot {
+                light.begin();
             }
         }
-        self.sample(now);
         self.open_ledgers(Stretch::Before);
         self.course.cpu_base = machine::thread_cpu();
         self.mark(Moment::Measuring);
@@ -306,9 +311,9 @@ impl<G: Bots> Herd<'_, G> {
                     self.lines.close(now, conn, CloseCode::Bye, "");
                     Stage::Lost(player)
                 }
-                Stage::Light { conn, .. } => {
+                Stage::Light { conn, light } => {
                     self.lines.close(now, conn, CloseCode::Bye, "");
-                    self.stop_counting(index, now);
+                    self.stop_counting(index, conn, light, now);
                     Stage::LightLost
                 }
                 Stage::Away { back, .. } | Stage::Joining { back: Some(back), .. } => Stage::Lost(back.into_player()),

@@ -274,7 +274,6 @@ impl<'a, G: Bots> Herd<'a, G> {
             Stage::Light { light, .. } => {
                 let was_asleep = light.due_at().is_none();
                 let is_new = u64::from(light.receive(at, datagram));
-                self.tallies[group].light_snapshots += is_new;
                 self.tallies[group].second.snapshots += is_new;
                 light.due_at().filter(|_| was_asleep).into_iter().for_each(|due| self.agenda.add(due, index));
                 return;

@@ -247,7 +247,9 @@ impl<G: Bots> Herd<'_, G> {
         if seat.is_light {
             // Whatever else the others do, it knows inputs by their table alone.
             let wander = (group.brain != IDLE).then(|| Wander::new::<G::Input>(seed, tick_rate_hz));
-            let light = Box::new(Light::new(now, &start, seat.index, &self.neutral, wander));
+            let mut light = Box::new(Light::new(now, &start, seat.index, &self.neutral, wander));
+            light.mark(now, self.lines.traffic(conn));
+            light.begin();
             self.bots[index] = Stage::Light { conn, light };
             return Ok(());
         }
@@ -321,9 +323,9 @@ impl<G: Bots> Herd<'_, G> {
                 self.reasons.add(at, true, code, why);
                 self.bots[index] = Stage::Lost(player);
             }
-            Stage::Light { .. } => {
+            Stage::Light { conn, light } => {
                 self.reasons.add(now, true, code, why);
-                self.stop_counting(index, now);
+                self.stop_counting(index, conn, light, now);
                 self.bots[index] = Stage::LightLost;
             }
             Stage::Joining { back: Some(back), .. } => {

@@ -45,6 +45,7 @@ pub mod hostile;
 mod html;
 mod join;
 mod light;
+mod light_figures;
 mod line;
 mod live;
 mod machine;
@@ -68,6 +69,7 @@ mod seats;
 pub mod series;
 mod specimen;
 mod table;
+mod taken;
 mod tally;
 mod watch;
 

@@ -14,6 +14,7 @@ use downbeat_wire::Micros;
 use downbeat_wire::packet::{Acks, Arrivals, DownHead, UpHead};
 
 use crate::brains::Wander;
+use crate::light_figures::{LightGrowth, LightMarks, Traffic};
 
 /// A light client that was let in.
 pub(crate) struct Light {
@@ -36,6 +37,9 @@ pub(crate) struct Light {
     seen: Option<Acks>,
     newest: Tick,
     heard: Micros,
+    /// What stood when it began to be measured, and what stands now.
+    base: LightMarks,
+    latest: LightMarks,
 }
 
 /// Moments of a tick at which light clients send.
@@ -70,6 +74,8 @@ impl Light {
             seen: None,
             newest: start.tick,
             heard: now,
+            base: LightMarks::default(),
+            latest: LightMarks::default(),
         }
     }
 
@@ -84,6 +90,7 @@ impl Light {
         Acks::note(&mut self.seen, number);
         self.newest = self.newest.max(head.tick);
         self.heard = at;
+        self.latest.snapshots += 1;
         if let Some(Arrivals { margin, .. }) = head.inputs.and_then(|inputs| inputs.arrivals) {
             self.keep_margin(margin.into());
         }
@@ -102,6 +109,24 @@ impl Light {
             self.lead += (MARGIN_WANTED - margin + 8).div_euclid(16);
             self.settle = SETTLES_WITHIN;
         }
+    }
+
+    /// Notes what has come until `now`; `traffic` is what its connection tells, while there is one.
+    pub(crate) fn mark(&mut self, now: Micros, traffic: Option<Traffic>) {
+        self.latest.at = now;
+        self.latest.traffic = traffic.unwrap_or(self.latest.traffic);
+    }
+
+    /// Begins to measure: only what comes now counts.
+    pub(crate) const fn begin(&mut self) {
+        self.base = self.latest;
+    }
+
+    /// What came since then, up to the last mark.
+    pub(crate) fn growth(&self) -> LightGrowth {
+        let mut growth = LightGrowth::default();
+        growth.add(&self.base, &self.latest);
+        growth
     }
 
     /// When something of the server arrived last.

@@ -12,6 +12,7 @@ use downbeat_transport::{
 };
 use downbeat_wire::{CloseCode, Micros};
 
+use crate::light_figures::Traffic;
 use crate::options::BotsError;
 
 /// A connection of one of the lines.
@@ -176,6 +177,12 @@ impl Lines {
             let both = line.conditioned(flow, remote);
             Passed { down: LinkTotal::of(&both.inward), up: LinkTotal::of(&both.out) }
         })
+    }
+
+    /// What came over `conn`, while it is there.
+    pub(crate) fn traffic(&self, conn: LineConn) -> Option<Traffic> {
+        let packets = self.stats(conn)?.datagrams_in;
+        Some(Traffic { packets, dropped: self.passed(conn).down.dropped })
     }
 
     pub(crate) fn send_datagram(&mut self, conn: LineConn, payload: &[u8]) -> Result<(), SendError> {

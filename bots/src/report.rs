@@ -259,8 +259,10 @@ pub struct Light {
     pub lost: u64,
     /// Snapshots that arrived.
     pub received: Option<u64>,
-    /// Snapshots that the send rate owed to those who were there when the measurement began.
+    /// Snapshots that the send rate owed to each while it was there, less what the conditioner took.
     pub expected: Option<u64>,
+    /// Snapshots that the conditioner (`--net`) took on the way down, as in [`Snapshots::net_dropped`].
+    pub net_dropped: Option<u64>,
     /// Snapshots that one of them received per second.
     pub snapshots_per_client_s: Option<f64>,
 }
@@ -289,11 +291,12 @@ pub struct Reason {
 pub struct Snapshots {
     /// That arrived and decoded.
     pub received: Option<u64>,
-    /// What the send rate owed, less what the conditioner dropped on purpose.
+    /// What the send rate owed, less [`Self::net_dropped`].
     pub expected: Option<u64>,
     /// Expected and not received.
     pub lost: Option<u64>,
-    /// What the conditioner (`--net`) dropped on purpose on the way down.
+    /// Snapshots that the conditioner (`--net`) took on purpose on the way down. It drops packets, of which nobody can see whether
+    /// they had one: so many as is likely by those that came, and twice the standard deviation of that; never more than are missing.
     pub net_dropped: Option<u64>,
     /// Share of all that the send rate owed that did not arrive, by the snapshots' numbers: what a client sees of the loss on
     /// the way down, whoever caused it.

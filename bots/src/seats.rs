@@ -22,7 +22,7 @@ pub(crate) struct Seat {
     pub(crate) asked: bool,
     /// Whether it was ever let in.
     pub(crate) entered: bool,
-    /// Since when a light one that plays is counted.
+    /// When it was let in last.
     pub(crate) since: Micros,
 }
 

@@ -4,6 +4,7 @@ use downbeat_wire::Micros;
 
 use crate::budget::Sums;
 use crate::curves::Curves;
+use crate::light_figures::LightGrowth;
 use crate::line::LinkTotal;
 use crate::percentiles::{Percentiles, Recorder, four_digits};
 use crate::player::{Marks, Seen};
@@ -11,6 +12,7 @@ use crate::progress::Second;
 pub(crate) use crate::reasons::Reasons;
 use crate::report::{Bandwidth, Inputs, Interpolation, NetLoss, Prediction, Report, Snapshots};
 use crate::resume::Returns;
+use crate::taken::Taken;
 
 /// Samples of the bots of a group. Durations in microseconds, distances in micrometres.
 #[derive(Debug, Default)]
@@ -28,10 +30,8 @@ pub(crate) struct Tally {
     pub(crate) budget: Sums,
     /// Inputs that the connection could not take at their time.
     pub(crate) blocked: u64,
-    /// How long light clients played that play no longer, all together and in microseconds, and snapshots that light ones
-    /// received.
-    pub(crate) light_us: u64,
-    pub(crate) light_snapshots: u64,
+    /// Of light clients that play no longer.
+    pub(crate) light: LightGrowth,
     /// Connections that were lost, and sessions that went on.
     pub(crate) returns: Returns,
     /// Growth of those who left as planned.
@@ -46,9 +46,8 @@ pub(crate) const US_PER_MS: f64 = 1e3;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Growth {
     client_seconds: f64,
-    expected: u64,
     owed: u64,
-    net_dropped: u64,
+    taken: Taken,
     net: LinkTotal,
     received: u64,
     sent: u64,
@@ -92,10 +91,11 @@ impl Growth {
         let owed = by_number.max(by_clock);
         let passed = latest.passed.since(base.passed);
         self.owed += owed;
-        self.net_dropped += passed.down.dropped;
         self.net = self.net.plus(passed.down).plus(passed.up);
-        self.expected += owed.saturating_sub(passed.down.dropped);
-        self.received += new.snapshots - old.snapshots;
+        let received = new.snapshots - old.snapshots;
+        self.received += received;
+        let packets = latest.stats.datagrams_in - base.stats.datagrams_in;
+        self.taken.add(&Taken::of(received, packets, passed.down.dropped));
         self.sent += new.inputs - old.inputs;
         self.consumed += latest.consumed - base.consumed;
         self.substituted += new.substituted - old.substituted;
@@ -105,7 +105,7 @@ impl Growth {
         self.frames += latest.frames - base.frames;
         self.shown += new.shown - old.shown;
         self.starved += new.starved - old.starved;
-        self.down.datagrams += latest.stats.datagrams_in - base.stats.datagrams_in;
+        self.down.datagrams += packets;
         self.down.bytes += latest.stats.bytes_in - base.stats.bytes_in;
         self.up.datagrams += latest.stats.datagrams_out - base.stats.datagrams_out;
         self.up.bytes += latest.stats.bytes_out - base.stats.bytes_out;
@@ -116,9 +116,8 @@ impl Growth {
         // Each by its name, so that none is forgotten.
         let Self {
             client_seconds,
-            expected,
             owed,
-            net_dropped,
+            taken,
             net,
             received,
             sent,
@@ -134,9 +133,8 @@ impl Growth {
             up,
         } = other;
         self.client_seconds += client_seconds;
-        self.expected += expected;
         self.owed += owed;
-        self.net_dropped += net_dropped;
+        self.taken.add(taken);
         self.net = self.net.plus(*net);
         self.received += received;
         self.sent += sent;
@@ -157,11 +155,13 @@ impl Growth {
         if self.client_seconds == 0.0 {
             return;
         }
+        let missing = self.owed.saturating_sub(self.received);
+        let taken = self.taken.of_missing(missing);
         report.snapshots = Snapshots {
             received: Some(self.received),
-            expected: Some(self.expected),
-            lost: Some(self.expected.saturating_sub(self.received)),
-            net_dropped: Some(self.net_dropped),
+            expected: Some(self.owed - taken),
+            lost: Some(missing - taken),
+            net_dropped: Some(taken),
             missing_ratio: self.missing_ratio(),
             net_loss: self.net_loss(),
         };
@@ -243,8 +243,7 @@ impl Tally {
             late,
             budget,
             blocked,
-            light_us,
-            light_snapshots,
+            light,
             returns,
             left,
             second,
@@ -260,8 +259,7 @@ impl Tally {
         self.late.add(late);
         self.budget.merge(budget);
         self.blocked += blocked;
-        self.light_us += light_us;
-        self.light_snapshots += light_snapshots;
+        self.light.merge(light);
         self.returns.add(returns);
         self.left.merge(left);
         self.second.add(second);

@@ -126,6 +126,7 @@ fn light_clients_play_in_time_and_are_reported_apart() {
     assert_eq!((report.clients.asked, report.clients.connected), (10, 10));
     let light = report.light.expect("there were some");
     assert_eq!((light.asked, light.connected, light.lost), (50, 50, 0));
+    assert_eq!(light.net_dropped, Some(0));
     // What is measured is about the ten.
     let owed = 10.0 * report.measured_seconds * f64::from(HZ);
     assert!((report.snapshots.expected.expect("measured") as f64 / owed - 1.0).abs() < 0.02);
@@ -140,6 +141,42 @@ fn light_clients_play_in_time_and_are_reported_apart() {
     assert_eq!((totals.datagrams_malformed, totals.acks_forged), (0, 0), "they are honest");
     let (played, late) = (totals.inputs.consumed, totals.inputs.starved + totals.inputs.late + totals.inputs.rejected);
     assert!(!had_time || played > 60 * 3 * u64::from(HZ) && late < played / 20, "{:?}", totals.inputs);
+}
+
+#[test]
+fn light_clients_are_not_owed_what_the_network_drops() {
+    let config = downbeat_field::Config { walkers: 20, visible: 4, ..Default::default() };
+    let server = TestServer::start::<Field>(&config, 100);
+    let net = "latency=5ms,loss=10%".parse().expect("a link");
+    let report = play::<Field>(&Options { light: 20, net, ..options(&server, 22, 5.0) }).expect("all get in");
+    assert!(!matches!(report.verdict(), Verdict::NotServed(_)), "{:?}", report.verdict());
+    let light = report.light.expect("there were some");
+    let [received, expected, dropped] =
+        [light.received, light.expected, light.net_dropped].map(|n| n.expect("measured"));
+    let owed = 20.0 * report.measured_seconds * f64::from(HZ);
+    assert!((0.98..1.02).contains(&((expected + dropped) as f64 / owed)), "{light:?}");
+    assert!((0.08..0.12).contains(&(dropped as f64 / owed)), "{light:?}");
+    assert!(received <= expected + 40, "{light:?}");
+}
+
+#[test]
+fn below_the_tick_rate_packets_without_a_snapshot_are_not_taken_for_snapshots() {
+    let config = downbeat_server::Config {
+        rooms_max: 1,
+        players_max: 16,
+        tick_rate_hz: HZ,
+        send_rate_hz: HZ / 3,
+        ..downbeat_server::Config::new("arena")
+    };
+    let server = TestServer::with::<Arena>(config, &Default::default());
+    let net = "latency=5ms,loss=10%".parse().expect("a link");
+    let report = play::<Arena>(&Options { net, ..options(&server, 8, 6.0) }).expect("all get in");
+    assert!(!matches!(report.verdict(), Verdict::NotServed(_)), "{:?}", report.verdict());
+    let told = report.snapshots;
+    let [received, lost, dropped] = [told.received, told.lost, told.net_dropped].map(|n| n.expect("measured"));
+    let owed = 8.0 * report.measured_seconds * f64::from(HZ / 3);
+    assert!((0.95..1.03).contains(&((received + lost + dropped) as f64 / owed)), "{told:?}");
+    assert!((0.06..0.14).contains(&(dropped as f64 / owed)), "{told:?}");
 }
 
 #[test]
