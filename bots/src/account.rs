@@ -90,14 +90,12 @@ impl<G: Bots> Herd<'_, G> {
         let (tick_rate_hz, send_rate_hz) = self.rates.unwrap_or_default();
         let (mut growth, mut light_growth) = (tally.left, tally.light);
         for (_, bot) in bots {
-            match bot {
-                Stage::Playing { player, .. } | Stage::Lost(player) => {
-                    if let (Some(base), Some(latest)) = (&player.base, &player.latest) {
-                        growth.add(base, latest, tick_rate_hz, send_rate_hz);
-                    }
-                }
-                Stage::Light { light, .. } => light_growth.merge(&light.growth()),
-                _ => {}
+            if let Stage::Light { light, .. } = bot {
+                light_growth.merge(&light.growth());
+            }
+            let Some(player) = bot.player() else { continue };
+            if let (Some(base), Some(latest)) = (&player.base, &player.latest) {
+                growth.add(base, latest, tick_rate_hz, send_rate_hz);
             }
         }
         growth.fill(&mut report, self.options.header_bytes());
@@ -119,7 +117,7 @@ impl<G: Bots> Herd<'_, G> {
     fn bytes_spent(&self) -> Option<Accounting> {
         let mut collector = Collector::default();
         for (_, bot) in self.honest() {
-            let (Stage::Playing { player, .. } | Stage::Lost(player)) = bot else { continue };
+            let Some(player) = bot.player() else { continue };
             let (Some(base), Some(latest)) = (&player.base, &player.latest) else { continue };
             let (Some(account), Some(sent)) = (player.client.account(), &player.sent) else { continue };
             let (old, new) = (&base.stats, &latest.stats);
@@ -144,7 +142,7 @@ impl<G: Bots> Herd<'_, G> {
         let (tick_rate_hz, send_rate_hz) = self.rates.unwrap_or_default();
         let is_named = self.options.scenario.is_some();
         let of_bot = |(seat, bot): (&Seat, &Stage<G>)| {
-            let (Stage::Playing { player, .. } | Stage::Lost(player)) = bot else { return None };
+            let player = bot.player()?;
             let (base, latest) = (player.base.as_ref()?, player.latest.as_ref()?);
             let mut growth = Growth::default();
             growth.add(base, latest, tick_rate_hz, send_rate_hz);

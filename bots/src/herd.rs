@@ -95,6 +95,15 @@ impl<G: Bots> Stage<G> {
         matches!(self, Self::Away { .. } | Self::Joining { back: Some(_), .. })
     }
 
+    /// What played, be it on its way back or lost. Not of light ones.
+    pub(crate) fn player(&self) -> Option<&Player<G>> {
+        match self {
+            Self::Playing { player, .. } | Self::Lost(player) => Some(player),
+            Self::Away { back, .. } | Self::Joining { back: Some(back), .. } => Some(back.player()),
+            _ => None,
+        }
+    }
+
     /// Whether it was in the game and will not be again, although it should.
     pub(crate) const fn is_lost(&self) -> bool {
         matches!(self, Self::Lost(_) | Self::LightLost)

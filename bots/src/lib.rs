@@ -26,6 +26,7 @@
 //! | `outliers` | the bots that had the worst of it |
 #![forbid(unsafe_code)]
 
+mod absence;
 mod account;
 mod accounting;
 mod admin;

@@ -8,6 +8,7 @@ use downbeat_transport::ConnStats;
 use downbeat_wire::limits::LOOKS_PER_S;
 use downbeat_wire::{Look, Micros, Resumable};
 
+use crate::absence::{Absence, Away};
 use crate::accounting::Sent;
 use crate::hostile::{Ledger, Tamper};
 use crate::line::Passed;
@@ -39,8 +40,9 @@ pub(crate) struct Player<G: Game> {
     pub(crate) settled: Micros,
     /// When it breaks its connection.
     pub(crate) break_at: Option<Micros>,
-    /// What its earlier connections counted.
+    /// What its earlier connections counted, and when it had none.
     carried: (ConnStats, Passed),
+    pub(crate) absence: Absence,
     frame_at: Micros,
     /// When a spectator is asked again where it looks, and what it said.
     look_at: Micros,
@@ -87,6 +89,8 @@ pub(crate) struct Marks {
     pub(crate) stats: ConnStats,
     /// What the conditioner did.
     pub(crate) passed: Passed,
+    /// When it had no connection, and nobody owed it anything.
+    pub(crate) away: Away,
 }
 
 /// An input that the server has run.
@@ -133,6 +137,7 @@ impl<G: Bots> Player<G> {
             settled: Micros::default(),
             break_at: None,
             carried: (ConnStats::default(), Passed::default()),
+            absence: Absence::default(),
             frame_at: Micros::default(),
             look_at: Micros::default(),
             looks: None,
@@ -174,6 +179,7 @@ impl<G: Bots> Player<G> {
             // There was nothing to show before.
             None => self.frame_at = at,
         }
+        self.absence.note_snapshot(self.client.newest());
         self.note_arrival(before.1, at);
         if let Some(error_m) = received.prediction_error_m {
             tally.error.record((f64::from(error_m) * 1e6).round() as u64);
@@ -309,6 +315,7 @@ impl<G: Bots> Player<G> {
 
     /// Its connection is gone: what that counted stays counted.
     pub(crate) fn carry(&mut self) {
+        self.absence.begin(self.client.newest());
         self.carried = self.latest.map_or(self.carried, |latest| (latest.stats, latest.passed));
     }
 
@@ -332,6 +339,7 @@ impl<G: Bots> Player<G> {
             newest: self.client.newest(),
             stats,
             passed,
+            away: self.absence.away(),
         }
     }
 }

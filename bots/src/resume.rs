@@ -10,7 +10,7 @@ use crate::herd::{Herd, Stage};
 use crate::join::{code_of, told};
 use crate::line::LineConn;
 use crate::options::BotsError;
-use crate::player::{Marks, Player};
+use crate::player::Player;
 
 /// A bot that wants to come back.
 pub(crate) struct Back<G: Bots> {
@@ -57,9 +57,8 @@ impl<G: Bots> Back<G> {
         self.player.last_snapshot.unwrap_or(self.lost)
     }
 
-    /// What it had counted when it was lost.
-    pub(crate) const fn latest(&self) -> Option<Marks> {
-        self.player.latest
+    pub(crate) const fn player(&self) -> &Player<G> {
+        &self.player
     }
 
     pub(crate) fn into_player(self) -> Box<Player<G>> {
@@ -145,7 +144,7 @@ impl<G: Bots> Herd<'_, G> {
     pub(crate) fn come_back(&mut self, index: usize, conn: LineConn, welcome: &Welcome) {
         let Stage::Joining { reader, early, back, .. } = &mut self.bots[index] else { return };
         let (reader, early): (ControlReader, Vec<u8>) = (std::mem::take(reader), std::mem::take(early));
-        let Some(Back { mut player, .. }) = back.take().map(|back| *back) else { return };
+        let Some(Back { mut player, lost, .. }) = back.take().map(|back| *back) else { return };
         let resumed = welcome.resumed.filter(|_| welcome.player == player.id.map(|id| id.0));
         let went_on = resumed.is_some_and(|resumed| player.client.resume(&resumed, Tick(welcome.tick)).is_ok());
         if !went_on {
@@ -156,6 +155,7 @@ impl<G: Bots> Herd<'_, G> {
             return;
         }
         player.resumable = welcome.resume;
+        player.absence.end(self.clock.now().since(lost));
         let returns = &mut self.tally_of(index).returns;
         returns.resumed += 1;
         returns.anew += u64::from(resumed.is_some_and(|resumed| resumed.base.is_none()));

@@ -80,14 +80,17 @@ impl Growth {
     /// Adds a bot that was measured from `base` to `latest`, of a match of `tick_rate_hz` with `send_rate_hz` snapshots
     /// per second due to it.
     pub(crate) fn add(&mut self, base: &Marks, latest: &Marks, tick_rate_hz: u32, send_rate_hz: u32) {
-        let seconds = latest.at.since(base.at).as_secs_f64();
+        let away = latest.away.since(base.away);
+        let seconds = latest.at.since(base.at).since(away.time).as_secs_f64();
         let (old, new) = (&base.client, &latest.client);
         self.client_seconds += seconds;
         // Snapshots have numbers, which tell exactly what was owed between the two that were the newest. A server that
         // sends none is told by the clock, by which the first and the last of a stretch of time are uncertain.
         let interval = (tick_rate_hz / send_rate_hz.max(1)).max(1);
-        let by_number = u64::from(latest.newest.0.saturating_sub(base.newest.0) / interval);
-        let by_clock = ((seconds * f64::from(send_rate_hz)) as u64).saturating_sub(1);
+        let ticks = latest.newest.0.saturating_sub(base.newest.0).saturating_sub(away.ticks);
+        // The first snapshot of a connection ends a stretch of ticks that is no part of any.
+        let by_number = u64::from(ticks / interval) + away.times;
+        let by_clock = ((seconds * f64::from(send_rate_hz)) as u64).saturating_sub(1 + away.times);
         let owed = by_number.max(by_clock);
         let passed = latest.passed.since(base.passed);
         self.owed += owed;
@@ -328,6 +331,7 @@ const MISSED_MAX: usize = 3_600;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::absence::Away;
     use crate::line::Passed;
     use downbeat_replica::Tick;
 
@@ -337,11 +341,28 @@ mod tests {
         let passed = Passed { down: LinkTotal { sent: 0, dropped }, ..Passed::default() };
         let mut latest = Marks { newest: Tick(1_000 + ticks), at: Micros(1_018_000), passed, ..base };
         latest.client.snapshots = received;
+        told(&base, &latest).lost
+    }
+
+    fn told(base: &Marks, latest: &Marks) -> Snapshots {
         let mut growth = Growth::default();
-        growth.add(&base, &latest, 60, 30);
+        growth.add(base, latest, 60, 30);
         let mut report = Report::default();
         growth.fill(&mut report, 28);
-        report.snapshots.lost
+        report.snapshots
+    }
+
+    #[test]
+    fn nothing_is_owed_to_whoever_has_no_connection() {
+        let base = Marks { newest: Tick(1_000), ..Marks::default() };
+        let mut latest = Marks { newest: Tick(1_600), at: Micros(10_000_000), ..base };
+        // Two seconds without one, from 1,240 on; the first snapshot of the next one was that of 1,360.
+        latest.client.snapshots = 240;
+        latest.away = Away { time: Micros(2_000_000), ticks: 120, times: 1 };
+        let snapshots = told(&base, &latest);
+        assert_eq!((snapshots.expected, snapshots.lost), (Some(241), Some(1)), "{snapshots:?}");
+        latest.client.snapshots = 180;
+        assert_eq!(told(&base, &latest).lost, Some(61), "what was lost while there was one is");
     }
 
     #[test]

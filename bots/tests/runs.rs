@@ -53,6 +53,11 @@ fn bots_whose_connections_break_go_on_with_their_sessions() {
     // The last ones may be on their way back when it ends.
     assert!(clients.broken >= 12 && clients.resumed + 4 >= clients.broken, "{clients:?}");
     assert_eq!(clients.resumed_anew, 0, "both ends know what they knew");
+    // A line that bots break themselves is no loss of the server's, and whoever has just lost one is measured as all others are.
+    assert!(!matches!(report.verdict(), Verdict::NotServed(_)), "{:?}", report.verdict());
+    let told = report.snapshots;
+    assert!(told.lost.expect("measured") <= told.expected.expect("measured") / 50, "{told:?}");
+    assert_eq!(report.outliers.len(), 4);
     let impossible = Options { break_every: Some(0.0), ..options(&server, 1, 1.0) };
     assert!(matches!(play::<Arena>(&impossible), Err(BotsError::BreakEvery(_))));
 }

@@ -9,7 +9,7 @@ use super::report::{Answer, Both, Gains, Hostile, Others};
 use super::siege::{Halves, Middle, Siege};
 use crate::Bots;
 use crate::course::Window;
-use crate::herd::{Herd, Stage};
+use crate::herd::Herd;
 use crate::percentiles::Recorder;
 use crate::report::Report;
 use crate::tally::{Growth, Reasons, Tally};
@@ -43,7 +43,7 @@ impl<G: Bots> Herd<'_, G> {
         let mut halves = siege.left;
         report.answer.substituted = siege.substituted;
         for (index, (seat, bot)) in self.seats.iter().zip(&self.bots).enumerate() {
-            let (Stage::Playing { player, .. } | Stage::Lost(player)) = bot else { continue };
+            let Some(player) = bot.player() else { continue };
             let slices = player.ledger.iter().flat_map(|ledger| during(ledger));
             if seat.is_hostile {
                 hostile.extend(slices);

@@ -246,11 +246,7 @@ impl<G: Bots> Herd<'_, G> {
         let (hello, (ack, visible)) = (self.hello(0, None), self.heard());
         let tickets = self.seats.iter().filter_map(|seat| self.ticket(seat).cloned()).collect();
         let Some(siege) = &mut self.siege else { return };
-        let marks = self.bots.iter().map(|bot| match bot {
-            Stage::Playing { player, .. } => player.latest,
-            Stage::Away { back, .. } | Stage::Joining { back: Some(back), .. } => back.latest(),
-            _ => None,
-        });
+        let marks = self.bots.iter().map(|bot| bot.player().and_then(|player| player.latest));
         siege.began = Some(Middle { at: now, marks: marks.collect(), ack, visible });
         siege.switch.set(true);
         match siege.plan.kind.way() {
