@@ -64,8 +64,7 @@ impl<G: Bots> Herd<'_, G> {
         let count = |is_light: bool, is: &dyn Fn(&Seat, &Stage<G>) -> bool| {
             bots.iter().filter(|(seat, bot)| seat.is_light == is_light && is(seat, bot)).count() as u64
         };
-        // Who had left and was not let in again is lost, too.
-        let lost = |seat: &Seat, bot: &Stage<G>| bot.is_lost() || (seat.entered && matches!(bot, Stage::Refused));
+        let lost = |seat: &Seat, bot: &Stage<G>| bot.is_gone(seat);
         let numbers =
             |light| [count(light, &|seat, _| seat.asked), count(light, &|seat, _| seat.entered), count(light, &lost)];
         let returns = &tally.returns;

@@ -19,14 +19,12 @@ use crate::scenario::{Scenario, Schedule};
 use crate::scrape::Moment;
 use crate::seats::Seat;
 use crate::series::Series;
+use crate::silence::{Awake, FRESH};
 use crate::tally::Growth;
 use crate::{Bots, machine};
 
 /// When nobody has got in, this many failures say enough.
 const FAILURES_ENOUGH: usize = 8;
-
-/// Whoever hears nothing for so long before the end has lost its server.
-const SILENT: Micros = Micros::from_millis(2_000);
 
 /// What a run is at.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +49,8 @@ pub(crate) struct Course {
     /// How long the run goes on: since its beginning, or since the last has joined.
     ends: Ends,
     too_many_lost: bool,
+    all_silent: bool,
+    pub(crate) awake: Awake,
     /// CPU time of the loop when the measurement began.
     pub(crate) cpu_base: Option<std::time::Duration>,
     /// Memory of the process before there were bots, in bytes.
@@ -102,6 +102,8 @@ impl Course {
                 None => Ends::AfterJoining(us(options.seconds)),
             },
             too_many_lost: false,
+            all_silent: false,
+            awake: Awake::default(),
             cpu_base: None,
             rss_base: machine::rss_bytes(),
             second: SecondUnderWay::default(),
@@ -211,10 +213,8 @@ impl<G: Bots> Herd<'_, G> {
     /// Reads round trips and counters of all bots.
     pub(crate) fn sample(&mut self, now: Micros) {
         let is_measured = matches!(self.course.window, Window::Measuring { .. });
-        let (mut lost, mut entered) = (0, 0);
+        self.course.awake.note(now);
         for (index, (seat, bot)) in self.seats.iter().zip(&mut self.bots).enumerate() {
-            entered += usize::from(seat.entered);
-            lost += usize::from(bot.is_lost());
             if let Stage::Light { conn, light } = bot {
                 light.mark(now, self.lines.traffic(*conn));
             }
@@ -223,12 +223,16 @@ impl<G: Bots> Herd<'_, G> {
             let is_settled = now >= player.settled;
             let counts = is_settled && !seat.is_hostile;
             let tally = if counts { &mut self.tallies[seat.group] } else { &mut self.unsettled };
-            tally.record_rtt(player.path.rtt().unwrap_or(stats.rtt), stats.rtt);
+            if player.last_snapshot.is_some_and(|heard| now.since(heard) < FRESH) {
+                tally.record_rtt(player.path.rtt().unwrap_or(stats.rtt), stats.rtt);
+            }
             player.latest = Some(player.marks(now, stats, self.lines.passed(*conn)));
             if is_measured && is_settled && player.base.is_none() {
                 player.begin(self.course.account_every.is_some_and(|every| index.is_multiple_of(every)));
             }
         }
+        let (lost, entered) = self.lost_of_entered(now);
+        self.course.all_silent = self.is_all_silent(now);
         self.course.too_many_lost = lost as f64 > self.scenario.lost_share_max * entered as f64;
     }
 
@@ -237,7 +241,7 @@ impl<G: Bots> Herd<'_, G> {
         if is_stopped {
             return Some(Ended::Stopped);
         }
-        if self.is_nobody_left() {
+        if self.course.all_silent || self.is_nobody_left() {
             return Some(Ended::AllLost);
         }
         if self.course.too_many_lost {
@@ -290,42 +294,12 @@ impl<G: Bots> Herd<'_, G> {
         self.mark(Moment::Measuring);
     }
 
-    /// The run is over: who heard nothing of the server for a while has lost it, although nobody said so.
-    pub(crate) fn note_silence(&mut self, now: Micros) {
-        for index in 0..self.bots.len() {
-            if self.seats[index].is_hostile {
-                continue;
-            }
-            let heard = match &self.bots[index] {
-                Stage::Playing { player, .. } => player.last_snapshot.unwrap_or(player.settled),
-                Stage::Away { back, .. } | Stage::Joining { back: Some(back), .. } => back.heard(),
-                Stage::Light { light, .. } => light.heard(),
-                _ => continue,
-            };
-            if now.since(heard) < SILENT {
-                continue;
-            }
-            self.reasons.add(heard, true, None, "nothing was heard of the server any more".to_owned());
-            self.bots[index] = match std::mem::replace(&mut self.bots[index], Stage::Refused) {
-                Stage::Playing { conn, player, .. } => {
-                    self.lines.close(now, conn, CloseCode::Bye, "");
-                    Stage::Lost(player)
-                }
-                Stage::Light { conn, light } => {
-                    self.lines.close(now, conn, CloseCode::Bye, "");
-                    self.stop_counting(index, conn, light, now);
-                    Stage::LightLost
-                }
-                Stage::Away { back, .. } | Stage::Joining { back: Some(back), .. } => Stage::Lost(back.into_player()),
-                other => other,
-            };
-        }
-    }
-
     /// Ends the second under way.
     pub(crate) fn progress(&mut self, now: Micros) -> Progress {
-        let is_in = |bot: &&Stage<G>| matches!(bot, Stage::Playing { .. } | Stage::Light { .. });
-        let playing = self.bots.iter().filter(is_in).count();
+        let is_in = |&index: &usize| matches!(self.bots[index], Stage::Playing { .. } | Stage::Light { .. });
+        let is_silent = |index: &usize| self.is_silent(*index, now);
+        let (silent, playing): (Vec<_>, Vec<_>) = (0..self.bots.len()).filter(is_in).partition(is_silent);
+        let (silent, playing) = (silent.len(), playing.len());
         let grown = self.grown();
         let mut second = std::mem::take(&mut self.unsettled.second);
         for tally in &mut self.tallies {
@@ -351,6 +325,7 @@ impl<G: Bots> Herd<'_, G> {
             stage,
             asked: self.bots.len(),
             playing,
+            silent,
             failed: (self.reasons.count(true) + self.reasons.count(false)) as usize,
             rtt_ms: row.rtt_ms.map(|rtt| rtt.p50),
             input_to_ack_ms: row.input_to_ack_ms.map(|ack| ack.p50),

@@ -23,7 +23,7 @@ use crate::resume::Back;
 use crate::seats::Seat;
 
 /// From the first packet to the welcome.
-const JOIN_WITHIN: Micros = Micros::from_millis(10_000);
+pub(crate) const JOIN_WITHIN: Micros = Micros::from_millis(10_000);
 
 /// Bytes of reliable events that may come before the welcome; with more the bot gives up.
 const EARLY_BYTES_MAX: usize = 64 * 1_024;
@@ -303,7 +303,7 @@ impl<G: Bots> Herd<'_, G> {
             return Ok(());
         }
         if self.is_lost(index, reason) {
-            self.go_away(index, self.clock.now());
+            self.go_away(index, self.clock.now(), false);
             return Ok(());
         }
         self.end(index, code_of(reason), told(reason));

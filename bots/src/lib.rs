@@ -68,6 +68,7 @@ pub mod scenario;
 mod scrape;
 mod seats;
 pub mod series;
+mod silence;
 mod specimen;
 mod table;
 mod taken;

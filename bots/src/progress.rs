@@ -17,8 +17,10 @@ pub struct Progress {
     pub stage: RunStage,
     /// Bots asked for.
     pub asked: usize,
-    /// Bots in the game now.
+    /// Bots in the game now that hear of the server.
     pub playing: usize,
+    /// Bots in the game that have heard nothing for two seconds.
+    pub silent: usize,
     /// Bots that were lost or did not get in.
     pub failed: usize,
     /// Median round trip.
@@ -75,6 +77,9 @@ impl fmt::Display for Progress {
             self.snapshots_per_s,
             self.mispredictions
         )?;
+        if self.silent > 0 {
+            write!(f, "  {} silent", self.silent)?;
+        }
         if self.failed > 0 { write!(f, "  {} failed", self.failed) } else { Ok(()) }
     }
 }

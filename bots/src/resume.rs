@@ -17,6 +17,8 @@ pub(crate) struct Back<G: Bots> {
     player: Box<Player<G>>,
     resumable: Resumable,
     lost: Micros,
+    /// Whether it broke its connection itself.
+    is_planned: bool,
     pause: Micros,
 }
 
@@ -57,6 +59,14 @@ impl<G: Bots> Back<G> {
         self.player.last_snapshot.unwrap_or(self.lost)
     }
 
+    pub(crate) const fn lost(&self) -> Micros {
+        self.lost
+    }
+
+    pub(crate) const fn is_planned(&self) -> bool {
+        self.is_planned
+    }
+
     pub(crate) const fn player(&self) -> &Player<G> {
         &self.player
     }
@@ -80,7 +90,7 @@ impl<G: Bots> Herd<'_, G> {
             if *player.break_at.get_or_insert(first) <= now {
                 player.break_at = Some(now + Micros((every * 1e6) as u64));
                 self.lines.abandon(conn);
-                self.go_away(index, now);
+                self.go_away(index, now, true);
             }
         }
     }
@@ -95,14 +105,14 @@ impl<G: Bots> Herd<'_, G> {
         is_lost && can_resume && !self.is_attacking(index)
     }
 
-    /// A bot that plays has no connection any more, and will make another one.
-    pub(crate) fn go_away(&mut self, index: usize, now: Micros) {
+    /// A bot that plays has no connection any more, as it was planned or not, and will make another one.
+    pub(crate) fn go_away(&mut self, index: usize, now: Micros, is_planned: bool) {
         match std::mem::replace(&mut self.bots[index], Stage::Refused) {
             Stage::Playing { mut player, .. } if player.resumable.is_some() => {
                 let resumable = player.resumable.expect("it was just looked at");
                 player.carry();
                 self.tally_of(index).returns.lost += 1;
-                let back = Box::new(Back { player, resumable, lost: now, pause: PAUSE_MIN });
+                let back = Box::new(Back { player, resumable, lost: now, is_planned, pause: PAUSE_MIN });
                 self.bots[index] = Stage::Away { back, at: now };
             }
             other => self.bots[index] = other,
@@ -156,6 +166,7 @@ impl<G: Bots> Herd<'_, G> {
         }
         player.resumable = welcome.resume;
         player.absence.end(self.clock.now().since(lost));
+        self.seats[index].since = self.clock.now();
         let returns = &mut self.tally_of(index).returns;
         returns.resumed += 1;
         returns.anew += u64::from(resumed.is_some_and(|resumed| resumed.base.is_none()));

@@ -29,7 +29,7 @@ pub struct SeriesRow {
     pub seconds: f64,
     /// What the run was at when it began: only what is `measuring` counts in the other figures.
     pub stage: RunStage,
-    /// Clients in the game at its end, light ones included.
+    /// Clients in the game at its end that hear of the server, light ones included.
     pub clients: u64,
     /// Round trip.
     pub rtt_ms: Option<Spread>,

@@ -233,18 +233,43 @@ fn a_server_that_falls_silent_under_way_is_told_with_the_time_and_the_number() {
     let server =
         TestServer::start::<Field>(&downbeat_field::Config { walkers: 10, visible: 4, ..Default::default() }, 16);
     let line = common::Gate::to(server.address);
-    let mut asked = options(&server, scenario(vec![Group { light: 1, ..group("all", 4, "none") }], vec![]), 9.0);
+    let mut asked = options(&server, scenario(vec![Group { light: 1, ..group("all", 4, "none") }], vec![]), 60.0);
     asked.connect = line.address;
     line.shut_after(Duration::from_secs(4));
-    let report = play::<Field>(&asked).expect("all got in");
+    let mut rows = Vec::new();
+    let report =
+        run::<Field>(&asked, &mut |progress| rows.push(*progress), &AtomicBool::new(false)).expect("all got in");
+    println!("{}", report.table());
+    // Nobody waits for it, and nobody is told that all is well meanwhile.
+    assert_eq!(report.ended, Ended::AllLost);
+    assert!(report.seconds < 30.0, "{}", report.seconds);
+    let last = rows.last().expect("it took a while");
+    assert_eq!((last.playing, last.silent, last.rtt_ms, last.row.clients), (0, 4, None, 0), "{last}");
+    assert!(last.to_string().contains("0/4 clients") && last.to_string().ends_with("4 silent"), "{last}");
     assert_eq!((report.clients.connected, report.clients.lost), (3, 3), "{:?}", report.clients.reasons);
     assert_eq!(report.light.map(|light| light.lost), Some(1));
     assert_eq!(report.verdict().exit_code(), 1);
     let reason = &report.clients.reasons[0];
     assert!(reason.joined && reason.clients == 4 && reason.why.contains("nothing was heard"), "{reason:?}");
     let (first, last) = (reason.first_s.expect("told"), reason.last_s.expect("told"));
-    assert!(first > 3.0 && last - first < 2.0 && last < 9.0, "{reason:?}");
+    assert!(first > 3.0 && last - first < 2.0 && last < 20.0, "{reason:?}");
     assert!(report.table().to_string().contains("4 lost, from "), "{}", report.table());
+}
+
+#[test]
+fn who_hears_nothing_counts_as_lost_while_the_run_goes_on_and_no_more_once_the_server_is_back() {
+    for (share, expected) in [(0.5, Ended::TooManyLost), (1.0, Ended::Time)] {
+        let server = arena(4);
+        let line = common::Gate::to(server.address);
+        let mut asked = scenario(vec![group("all", 3, "none")], vec![]);
+        asked.lost_share_max = share;
+        let asked = Options { connect: line.address, ..options(&server, asked, 12.0) };
+        line.shut_after(Duration::from_secs(4));
+        line.open_after(Duration::from_millis(7_500));
+        let report = play::<Arena>(&asked).expect("all got in");
+        assert_eq!(report.ended, expected, "{:?}", report.clients);
+        assert_eq!(report.clients.lost, if expected == Ended::Time { 0 } else { 3 }, "{:?}", report.clients.reasons);
+    }
 }
 
 #[test]

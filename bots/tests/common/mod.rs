@@ -140,10 +140,19 @@ impl Gate {
 
     /// Shuts it after a while.
     pub(crate) fn shut_after(&self, time: Duration) {
+        self.set_after(time, true);
+    }
+
+    /// Opens it again after a while.
+    pub(crate) fn open_after(&self, time: Duration) {
+        self.set_after(time, false);
+    }
+
+    fn set_after(&self, time: Duration, is_shut: bool) {
         let shut = Arc::clone(&self.shut);
         std::thread::spawn(move || {
             std::thread::sleep(time);
-            shut.store(true, Ordering::Relaxed);
+            shut.store(is_shut, Ordering::Relaxed);
         });
     }
 }
