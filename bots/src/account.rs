@@ -28,7 +28,8 @@ impl<G: Bots> Herd<'_, G> {
         all.late.add(&self.unsettled.late);
         all.blocked += self.unsettled.blocked;
         let (figures, growth) = self.figures(&all, |seat| !seat.is_hostile);
-        let mut report = self.with_head(figures, now.since(joined), now.since(since));
+        let planned = self.course.ends_at(joined).since(joined);
+        let mut report = self.with_head(figures, (now.since(joined), planned), now.since(since));
         report.series = self.course.series.clone();
         if self.options.scenario.is_some() {
             let groups = self.scenario.groups.iter().zip(&self.tallies).enumerate();
@@ -161,7 +162,7 @@ impl<G: Bots> Herd<'_, G> {
     }
 
     /// What was asked for, around the figures.
-    fn with_head(&self, figures: Report, played: Micros, measured: Micros) -> Report {
+    fn with_head(&self, figures: Report, (played, planned): (Micros, Micros), measured: Micros) -> Report {
         let (options, scenario) = (self.options, self.scenario);
         let seconds = |time: Micros| (time.as_secs_f64() * 1e3).round() / 1e3;
         let named = options.scenario.is_some();
@@ -181,6 +182,7 @@ impl<G: Bots> Herd<'_, G> {
             seconds: seconds(played),
             measured_seconds: seconds(measured),
             ended: self.course.ended,
+            planned_seconds: seconds(planned),
             phases: self.phases.told.clone(),
             gates: scenario.gates.iter().map(GateResult::of).collect(),
             clients,

@@ -46,6 +46,11 @@ impl Report {
             Verdict::GatesFailed(why) => ("gates_failed", why),
             Verdict::Invalid(why) => ("invalid", why),
         };
+        // Whatever it is worth, it is not what was asked for.
+        let (state, why) = match self.stopped() {
+            Some(when) => ("stopped", [vec![when], why].concat()),
+            None => (state, why),
+        };
         let data = Data { verdict: Judged { state, why }, report: self };
         let data = serde_json::to_string(&data).expect("a report is plain data, which always encodes");
         // A script element ends at the first `</script`, whatever surrounds it.

@@ -53,6 +53,8 @@ pub struct Report {
     pub measured_seconds: f64,
     /// Why the run ended.
     pub ended: Ended,
+    /// How long would have been played once the last had joined.
+    pub planned_seconds: f64,
     /// Median time of sealing 1,200 bytes with AES-128-GCM, in nanoseconds.
     pub reference_ns: Option<f64>,
     /// How many played, light ones apart.
@@ -511,10 +513,25 @@ impl Report {
         faults
     }
 
-    /// What the run was worth. Whether clients got in and stayed counts first, then whether the bots kept up, then
+    /// After what somebody stopped the run, if somebody did.
+    pub(crate) fn stopped(&self) -> Option<String> {
+        (self.ended == Ended::Stopped).then(|| {
+            if self.measured_seconds > 0.0 {
+                format!("after {:.0} of {:.0} s", self.seconds, self.planned_seconds)
+            } else {
+                "before anything was measured".to_owned()
+            }
+        })
+    }
+
+    /// What the run was worth. Of one that somebody stopped, what was played until then. Whether clients got in and stayed counts first, then whether the bots kept up, then
     /// whether enough snapshots arrived (bots that are late lose some by themselves), then the gates.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
+        // Who was on the way in when it was stopped was not refused.
+        if let Some(when) = self.stopped().filter(|_| self.measured_seconds == 0.0) {
+            return Verdict::Invalid(vec![format!("it was stopped {when}")]);
+        }
         let Clients { asked, connected, lost, .. } = self.clients;
         let light = self.light.unwrap_or_default();
         let mut missing = Vec::new();

@@ -4,7 +4,7 @@ use std::fmt;
 use std::fmt::Write;
 
 use crate::percentiles::Percentiles;
-use crate::report::{LATE_US_MAX, Report, Verdict};
+use crate::report::{Ended, LATE_US_MAX, Report, Verdict};
 
 impl Report {
     /// The report as a table.
@@ -210,7 +210,14 @@ fn mistakes(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
 fn verdict(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
     let clients = &report.clients;
     let mut text = String::new();
+    match report.stopped() {
+        Some(when) if report.measured_seconds > 0.0 => write!(text, "STOPPED {when}. Until then ")?,
+        Some(when) => writeln!(text, "STOPPED {when}.")?,
+        None => {}
+    }
     match report.verdict() {
+        // All was said.
+        Verdict::Invalid(_) if report.ended == Ended::Stopped && report.measured_seconds == 0.0 => {}
         Verdict::Served => {
             let ratio = report.snapshots.received.zip(report.snapshots.expected);
             let percent = ratio.map_or(0.0, |(received, expected)| 100.0 * received as f64 / expected.max(1) as f64);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use common::{HZ, Refusing, TestServer, assert_nothing_sent_was_missed, had_time};
 use downbeat_arena::Arena;
+use downbeat_bots::report::Ended;
 use downbeat_bots::{BotsError, Options, Report, Verdict, describe, run};
 use downbeat_field::Field;
 use downbeat_replica::Schema;
@@ -226,6 +227,25 @@ fn a_stop_ends_the_run_with_the_report_of_what_ran() {
     let report = run::<Arena>(&options(&server, 2, 60.0), &mut told, &stop).expect("a report");
     assert!(begun.elapsed() < Duration::from_secs(10));
     assert!(report.rtt_ms.is_some() && report.measured_seconds < 5.0);
+    let table = report.table().to_string();
+    let seconds = report.seconds.round();
+    assert!(table.contains(&format!("STOPPED after {seconds} of 60 s. Until then ")), "{table}");
+    assert_eq!((report.ended, report.planned_seconds), (Ended::Stopped, 60.0));
+    assert!(report.to_html().contains(&format!("\"state\":\"stopped\",\"why\":[\"after {seconds} of 60 s\"")));
+}
+
+#[test]
+fn a_stop_before_the_measurement_is_nobodys_fault() {
+    let server = arena(4);
+    for seconds in [0, 1] {
+        let stop = AtomicBool::new(seconds == 0);
+        let mut told = |_: &_| stop.store(true, Ordering::Relaxed);
+        let report = run::<Arena>(&options(&server, 2, 60.0), &mut told, &stop).expect("a report");
+        let table = report.table().to_string();
+        assert!(table.contains("STOPPED before anything was measured.\n"), "{table}");
+        assert!(!table.contains("INVALID") && !table.contains("SERVED") && !table.contains("fault"), "{table}");
+        assert_eq!((report.verdict().exit_code(), report.ended), (4, Ended::Stopped));
+    }
 }
 
 #[test]

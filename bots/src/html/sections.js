@@ -8,7 +8,7 @@ function head({ report, verdict }) {
     report.hostile ? `${whole(report.hostile.bots)} hostile ones` : null,
   ].filter(Boolean).join(" and ");
   const fact = (name, value) => el("span", {}, `${name} `, el("b", {}, value));
-  const state = { served: ["good", "SERVED"], not_served: ["bad", "NOT SERVED"], gates_failed: ["bad", "GATES FAILED"], invalid: ["warn", "INVALID"] }[verdict.state] ?? ["warn", verdict.state];
+  const state = { served: ["good", "SERVED"], not_served: ["bad", "NOT SERVED"], gates_failed: ["bad", "GATES FAILED"], invalid: ["warn", "INVALID"], stopped: ["warn", "STOPPED"] }[verdict.state] ?? ["warn", verdict.state];
   const why = verdict.why.length > 0 ? verdict.why.join("; ") : `all ${whole(clients.asked)} clients got in, stayed, and received what was due`;
   return [
     el("p", { class: "over" }, "Downbeat · bots' report"),
