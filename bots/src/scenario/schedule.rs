@@ -104,7 +104,9 @@ impl Schedule {
                 let groups = group.map_or(0..self.groups.len(), |group| group..group + 1);
                 let bots = (self.firsts[groups.start], self.firsts[groups.end]);
                 let (every, away) = (1e6 / per_s, Micros((away_s * 1e6) as u64));
-                self.churn = Some(Churn { at: begin.0 as f64 + every, every, until: self.next_phase, away, bots });
+                // As in ramps, each has the middle of its own part of the time.
+                self.churn =
+                    Some(Churn { at: begin.0 as f64 + every / 2.0, every, until: self.next_phase, away, bots });
             }
         }
     }
@@ -294,6 +296,19 @@ mod tests {
         assert!((85..=100).contains(&away), "{away}");
         assert_eq!(turns, self::turns(&scenario, 7), "equal seeds");
         assert_ne!(turns, self::turns(&scenario, 8));
+    }
+
+    #[test]
+    fn as_many_are_away_as_leave_while_one_is_away_also_when_whole_seconds_are_looked_at() {
+        let churn = PhaseKind::Churn { per_s: 2.0, away_s: 1.0 };
+        let turns = turns(&scenario(&[20], &[(PhaseKind::Storm { to: 20 }, 1.0, None), (churn, 10.0, None)]), 3);
+        for second in 3..=11 {
+            // Whoever comes back needs a moment to join.
+            for ms in [0, 100, 200] {
+                assert_eq!(levels(&turns, &[20], second * 1_000 + ms - 100), [18], "{second} s");
+            }
+        }
+        assert_eq!(turns.iter().filter(|turn| !turn.joins).count(), 20, "two a second for ten seconds");
     }
 
     #[test]
