@@ -139,6 +139,7 @@ impl<G: Bots> Herd<'_, G> {
                 continue;
             }
             self.seats[index].asked = true;
+            self.seats[index].ticket = Some(self.course.schedule.joins() - 1);
             if matches!(self.bots[index], Stage::Waiting) {
                 self.course.waiting.push_back(index);
             }

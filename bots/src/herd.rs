@@ -34,6 +34,7 @@ use crate::scenario::Scenario;
 use crate::scrape::Marks;
 use crate::seats::Seat;
 use crate::tally::{Reasons, Tally};
+use crate::tickets::Spare;
 use crate::watch::{Sight, Watch};
 
 /// Bots that are woken between two looks at the socket. They share a flush, so that those who are due at the same time
@@ -143,6 +144,8 @@ pub(crate) struct Herd<'a, G: Bots> {
     pub(crate) neutral: Vec<i32>,
     /// In a run with hostile bots.
     pub(crate) siege: Option<Siege>,
+    /// Tickets for those whom no plan has come.
+    pub(crate) spare: Spare,
     has_avatars: bool,
     dice: Dice,
     consumed: Vec<Consumed>,
@@ -190,6 +193,7 @@ impl<'a, G: Bots> Herd<'a, G> {
             joining: 0,
             neutral: neutral::<G::Input>(),
             siege,
+            spare: Spare::of(options, scenario),
             has_avatars,
             dice: Dice::new(options.seed ^ WITNESS_STREAM),
             consumed: Vec::new(),

@@ -20,7 +20,6 @@ use crate::options::{BotsError, Options};
 use crate::player::Player;
 use crate::recorder::Recorder;
 use crate::resume::Back;
-use crate::seats::Seat;
 
 /// From the first packet to the welcome.
 pub(crate) const JOIN_WITHIN: Micros = Micros::from_millis(10_000);
@@ -146,12 +145,6 @@ impl<G: Bots> Herd<'_, G> {
             ticket: ticket.cloned(),
             resume,
         }
-    }
-
-    /// What lets the bot of a seat in, where the server asks for tickets.
-    pub(crate) fn ticket(&self, seat: &Seat) -> Option<&String> {
-        let tickets = &self.options.tokens;
-        tickets.get(seat.number % tickets.len().max(1))
     }
 
     pub(crate) fn take_control(&mut self, conn: LineConn, bytes: &[u8]) -> Result<(), BotsError> {

@@ -73,6 +73,7 @@ mod specimen;
 mod table;
 mod taken;
 mod tally;
+mod tickets;
 mod watch;
 
 pub use accounting::{AccountRow, Accounting, Part, Way};

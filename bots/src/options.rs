@@ -50,7 +50,8 @@ pub struct Options {
     pub name: String,
     /// The room they ask for; the server chooses when nothing is said.
     pub room: Option<u64>,
-    /// The tickets that let them in, where the server asks for them: each bot shows the next. A ticket lets one in.
+    /// The tickets that let them in, where the server asks for them: whoever comes shows the next, also who comes again. A single one is
+    /// shown by all.
     pub tokens: Vec<String>,
     /// Groups and phases. Takes the place of [`Self::clients`], [`Self::light`], [`Self::brain`], [`Self::hostile`], [`Self::net`],
     /// [`Self::net_name`] and [`Self::break_every`], and, if it has phases, of [`Self::seconds`].
@@ -183,6 +184,7 @@ impl BotsError {
                 | Self::BreakEvery(_)
                 | Self::Share { .. }
                 | Self::LightSpectators
+                | Self::Tickets { .. }
                 | Self::Scenario(_)
                 | Self::Brain { .. }
                 | Self::Hostile(_)
@@ -217,6 +219,14 @@ pub enum BotsError {
         share: Share,
         /// Of so many clients.
         clients: usize,
+    },
+    /// A ticket is good once.
+    #[error("{have} tickets (--token @FILE) are not enough: bots come {needed} times, and a ticket lets one in once")]
+    Tickets {
+        /// As many as there are.
+        have: usize,
+        /// How often bots come, over all shares.
+        needed: usize,
     },
     /// Who watches has no inputs to load a server with.
     #[error("light clients play: they cannot be spectators")]

@@ -21,6 +21,7 @@ use crate::recorder::Recorder;
 use crate::report::{Reason, Report};
 use crate::scenario::{Part, Scenario, ScenarioError};
 use crate::seats::Seat;
+use crate::tickets;
 use crate::watch::Watch;
 
 /// Runs bots on this thread until their time is over or `stop` is set, and tells `progress` once a second.
@@ -74,6 +75,7 @@ pub fn check<G: Bots>(options: &Options) -> Result<Options, BotsError> {
     }
     options.check()?;
     let scenario = options.scenario.clone().unwrap_or_else(|| Scenario::of(&options));
+    tickets::check(&options, &scenario)?;
     for (index, group) in scenario.groups.iter().enumerate() {
         if group.light > 0 && group.is_watching() {
             return Err(BotsError::LightSpectators);

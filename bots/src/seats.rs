@@ -22,6 +22,8 @@ pub(crate) struct Seat {
     pub(crate) asked: bool,
     /// Whether it was ever let in.
     pub(crate) entered: bool,
+    /// Which of the tickets it shows when it comes next.
+    pub(crate) ticket: Option<usize>,
     /// When it was let in last.
     pub(crate) since: Micros,
 }
@@ -43,6 +45,7 @@ impl Seat {
             line: lines[group],
             asked: false,
             entered: false,
+            ticket: None,
             since: Micros::default(),
         });
         seats.filter(|seat| share.has(seat.number)).collect()

@@ -3,11 +3,9 @@
 
 mod common;
 
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use common::{HZ, TestServer};
+use common::{HZ, Keys, TestServer};
 use downbeat_arena::Arena;
 use downbeat_bots::hostile::report::Hostile;
 use downbeat_bots::hostile::{Kind, Way};
@@ -17,8 +15,6 @@ use downbeat_bots::{BotsError, Gate, Options, Report, Verdict, run};
 use downbeat_field::Field;
 use downbeat_link::LinkSpec;
 use downbeat_replica::Game;
-use downbeat_server::config::TicketKeys;
-use downbeat_server::ticket::{Audience, NewKey, Role, SigningKey, Ticket};
 use downbeat_server::{Config, ServerReport};
 use downbeat_wire::CloseCode;
 
@@ -204,23 +200,12 @@ fn a_storm_of_clients_that_come_and_go_is_bounded() {
     assert!(server.totals.sessions_suspended > 0);
 }
 
-/// A file that goes with the test.
-struct KeyFile(PathBuf);
-
-impl Drop for KeyFile {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
 #[test]
 fn tickets_of_those_who_play_let_nobody_in() {
-    let new = NewKey::generate("EdDSA", "k1").expect("a known algorithm");
-    let keys = KeyFile(std::env::temp_dir().join(format!("downbeat-hostile-{}.json", std::process::id())));
-    std::fs::write(&keys.0, &new.key_set).expect("there is a folder for such files");
-    let tickets = Some(TicketKeys { keys: keys.0.clone(), audience: "downbeat".to_owned() });
-    let server = TestServer::with::<Arena>(Config { tickets, ..config::<Arena>() }, &Default::default());
-    let tokens: Vec<String> = (0..BOTS).map(|n| sign(&new, n)).collect();
+    let keys = Keys::new("hostile");
+    let config = Config { tickets: Some(keys.accepted()), ..config::<Arena>() };
+    let server = TestServer::with::<Arena>(config, &Default::default());
+    let tokens = keys.tickets(BOTS as usize);
     let base = Options::new(server.address, server.trust.clone());
     let brain = "hostile:ticket-replay:wander".to_owned();
     let report = play(&server, Options { brain, tokens, ..base }).expect("the others get in");
@@ -231,20 +216,17 @@ fn tickets_of_those_who_play_let_nobody_in() {
     assert!(server.report().totals.tickets_refused.values().sum::<u64>() > 5);
 }
 
-fn sign(key: &NewKey, n: u64) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970").as_secs();
-    let ticket = Ticket {
-        sub: format!("account-{n}"),
-        aud: Audience::One("downbeat".to_owned()),
-        exp: now + 600,
-        nbf: None,
-        jti: format!("ticket-{n}"),
-        room: None,
-        role: Role::Player,
-        name: None,
-    };
-    let key = SigningKey::from_pem(&key.private_pem).expect("its own key");
-    key.sign(&ticket, None).expect("ring signs")
+#[test]
+fn who_was_sent_away_comes_back_with_a_ticket_that_nobody_has_shown() {
+    let keys = Keys::new("redials");
+    let config = Config { tickets: Some(keys.accepted()), ..config::<Arena>() };
+    let server = TestServer::with::<Arena>(config, &Default::default());
+    let base = Options::new(server.address, server.trust.clone());
+    let brain = "hostile:malformed:wander".to_owned();
+    let report = play(&server, Options { brain, tokens: keys.tickets(60), ..base }).expect("all get in");
+    let answer = report.hostile.expect("some are").answer;
+    assert!(answer.admitted > HOSTILE, "{answer:?}");
+    assert_eq!(server.report().totals.tickets_refused.values().sum::<u64>(), 0);
 }
 
 #[test]

@@ -163,6 +163,36 @@ fn those_who_leave_and_come_again_are_new_players_and_nobody_is_lost() {
 }
 
 #[test]
+fn whoever_comes_again_shows_a_ticket_that_nobody_has_shown() {
+    let keys = common::Keys::new("scenarios");
+    let config = downbeat_server::Config {
+        rooms_max: 1,
+        players_max: 8,
+        tick_rate_hz: HZ,
+        send_rate_hz: HZ,
+        tickets: Some(keys.accepted()),
+        ..downbeat_server::Config::new("arena")
+    };
+    let server = TestServer::with::<Arena>(config, &Default::default());
+    let phases = vec![
+        phase("in", PhaseKind::Storm { to: 4 }, 1.0),
+        phase("churn", PhaseKind::Churn { per_s: 2.0, away_s: 0.7 }, 4.0),
+        phase("end", PhaseKind::Plateau, 1.5),
+    ];
+    let asked = options(&server, scenario(vec![group("all", 4, "none")], phases), 1.0);
+    let enough = Options { tokens: keys.tickets(12), ..asked.clone() };
+    let report = play::<Arena>(&enough).expect("all get in");
+    let clients = &report.clients;
+    assert_eq!((clients.connected, clients.lost, clients.rejoined), (4, 0, 8), "{:?}", clients.reasons);
+    let totals = server.report().totals;
+    assert_eq!((totals.admitted, totals.tickets_refused.values().sum::<u64>()), (12, 0));
+    let few = Options { tokens: keys.tickets(11), ..asked };
+    let error = play::<Arena>(&few).expect_err("one is missing");
+    assert!(error.is_misuse() && error.to_string().contains("11 tickets"), "{error}");
+    assert!(error.to_string().contains("bots come 12 times"), "{error}");
+}
+
+#[test]
 fn gates_are_judged_and_end_with_3_unless_something_worse_happened() {
     let server = arena(8);
     let gate = |path: &str, limit: &str| Gate { path: path.to_owned(), limit: limit.parse().expect("a limit") };

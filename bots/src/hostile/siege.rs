@@ -235,6 +235,7 @@ impl<G: Bots> Herd<'_, G> {
         siege.redials = later;
         for (_, index) in due {
             self.note_attempt(index);
+            self.take_spare_ticket(index);
             self.joining += 1;
             self.dial(now, index, (now, 0), None, None)?;
         }

@@ -34,6 +34,8 @@ pub(crate) struct Schedule {
     changes: BinaryHeap<Reverse<(Micros, usize, Change)>>,
     churn: Option<Churn>,
     bots: Vec<Presence>,
+    /// How often somebody has come so far.
+    joins: usize,
     dice: Dice,
 }
 
@@ -82,9 +84,22 @@ impl Schedule {
             changes: BinaryHeap::new(),
             churn: None,
             bots: vec![Presence::default(); scenario.clients()],
+            joins: 0,
             dice: Dice::new(seed ^ CHURN_STREAM),
             firsts,
         }
+    }
+
+    /// How often somebody has come so far, over all shares.
+    pub(crate) const fn joins(&self) -> usize {
+        self.joins
+    }
+
+    /// How often somebody comes in the whole of `scenario`.
+    pub(crate) fn joins_of(scenario: &Scenario, seed: u64) -> usize {
+        let mut schedule = Self::new(scenario, seed);
+        while schedule.poll(Micros(u64::MAX)).is_some() {}
+        schedule.joins
     }
 
     fn begin(&mut self, phase: &Phase) {
@@ -159,8 +174,9 @@ impl Schedule {
                 self.begin(&phase);
                 None
             };
-            if turn.is_some() {
-                return turn;
+            if let Some(turn) = turn {
+                self.joins += usize::from(turn.joins);
+                return Some(turn);
             }
         }
         None
@@ -309,6 +325,11 @@ mod tests {
             }
         }
         assert_eq!(turns.iter().filter(|turn| !turn.joins).count(), 20, "two a second for ten seconds");
+        let joins = turns.iter().filter(|turn| turn.joins).count();
+        assert_eq!(
+            Schedule::joins_of(&scenario(&[20], &[(PhaseKind::Storm { to: 20 }, 1.0, None), (churn, 10.0, None)]), 3),
+            joins
+        );
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::str::FromStr;
 /// A part of the bots of a run: every `of`-th, beginning with number `index`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
-    index: usize,
-    of: usize,
+    pub(crate) index: usize,
+    pub(crate) of: usize,
 }
 
 /// Processes that share a run at most.

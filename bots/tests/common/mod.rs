@@ -2,14 +2,17 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::net::{SocketAddr, UdpSocket};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use downbeat_bots::{MetricsPage, Report, Verdict};
 use downbeat_replica::Game;
+use downbeat_server::config::TicketKeys;
 use downbeat_server::control::Control;
+use downbeat_server::ticket::{Audience, NewKey, Role, SigningKey, Ticket};
 use downbeat_server::{Config, Listen, Server, ServerReport, Stop};
 use downbeat_transport::{Clock, Driver, Event, Identity, KernelSocket, ServerOptions, Socket, SocketOptions, Trust};
 use downbeat_wire::CloseCode;
@@ -198,5 +201,52 @@ impl Refusing {
     pub(crate) fn refused(self) -> u32 {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().expect("it only refuses")
+    }
+}
+
+/// Keys for tickets; their file goes with the test.
+pub(crate) struct Keys {
+    new: NewKey,
+    path: PathBuf,
+}
+
+impl Keys {
+    pub(crate) fn new(name: &str) -> Self {
+        let new = NewKey::generate("EdDSA", "k1").expect("a known algorithm");
+        let path = std::env::temp_dir().join(format!("downbeat-{name}-{}.json", std::process::id()));
+        std::fs::write(&path, &new.key_set).expect("there is a folder for such files");
+        Self { new, path }
+    }
+
+    /// What a server is told of them.
+    pub(crate) fn accepted(&self) -> TicketKeys {
+        TicketKeys { keys: self.path.clone(), audience: "downbeat".to_owned() }
+    }
+
+    /// So many tickets, each of an account of its own.
+    pub(crate) fn tickets(&self, count: usize) -> Vec<String> {
+        (0..count).map(|n| self.sign(n)).collect()
+    }
+
+    fn sign(&self, n: usize) -> String {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970").as_secs();
+        let ticket = Ticket {
+            sub: format!("account-{n}"),
+            aud: Audience::One("downbeat".to_owned()),
+            exp: now + 600,
+            nbf: None,
+            jti: format!("ticket-{n}"),
+            room: None,
+            role: Role::Player,
+            name: None,
+        };
+        let key = SigningKey::from_pem(&self.new.private_pem).expect("its own key");
+        key.sign(&ticket, None).expect("ring signs")
+    }
+}
+
+impl Drop for Keys {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
     }
 }
