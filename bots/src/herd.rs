@@ -28,12 +28,13 @@ use crate::options::{BotsError, Options};
 use crate::phases::Phases;
 use crate::player::{Consumed, Player, Seen};
 use crate::progress::Progress;
+use crate::reasons::Reasons;
 use crate::recorder::Recorder;
 use crate::resume::Back;
 use crate::scenario::Scenario;
 use crate::scrape::Marks;
 use crate::seats::Seat;
-use crate::tally::{Reasons, Tally};
+use crate::tally::Tally;
 use crate::tickets::Spare;
 use crate::watch::{Sight, Watch};
 

@@ -9,7 +9,6 @@ use crate::line::LinkTotal;
 use crate::percentiles::{Percentiles, Recorder, four_digits};
 use crate::player::{Marks, Seen};
 use crate::progress::Second;
-pub(crate) use crate::reasons::Reasons;
 use crate::report::{Bandwidth, Inputs, Interpolation, NetLoss, Prediction, Report, Snapshots};
 use crate::resume::Returns;
 use crate::taken::Taken;

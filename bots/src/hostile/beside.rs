@@ -12,8 +12,8 @@ use super::Kind;
 use super::tamper::Switch;
 use super::visitor::Visitor;
 use crate::options::Options;
+use crate::reasons::Reasons;
 use crate::run::own_address;
-use crate::tally::Reasons;
 
 /// What is to be done.
 pub(crate) struct Orders {

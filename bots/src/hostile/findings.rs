@@ -11,8 +11,9 @@ use crate::Bots;
 use crate::course::Window;
 use crate::herd::Herd;
 use crate::percentiles::Recorder;
+use crate::reasons::Reasons;
 use crate::report::Report;
-use crate::tally::{Growth, Reasons, Tally};
+use crate::tally::{Growth, Tally};
 
 impl<G: Bots> Herd<'_, G> {
     /// Times of the honest bots so far: from an input to its answer, and to the eyes of another.
