@@ -5,11 +5,12 @@ use downbeat_wire::Micros;
 use crate::accounting::{Accounting, Collector, Udp};
 use crate::admin::Admin;
 use crate::course::Window;
-use crate::herd::{Herd, Stage};
+use crate::herd::Herd;
 use crate::outliers::{Outlier, worst};
 use crate::report::{Clients, GateResult, GroupClients, GroupReport, Light, Report, SCHEMA};
 use crate::scenario::{Group, Scenario};
 use crate::seats::Seat;
+use crate::stage::Stage;
 use crate::tally::{Growth, Tally};
 use crate::{Bots, machine};
 

@@ -7,7 +7,7 @@ use downbeat_wire::{CloseCode, Micros};
 use crate::accounting::ACCOUNTED_MAX;
 use crate::admin::Admin;
 use crate::budget::Mean;
-use crate::herd::{Herd, Stage};
+use crate::herd::Herd;
 use crate::hostile::{Siege, Stretch};
 use crate::light::Light;
 use crate::line::LineConn;
@@ -20,6 +20,7 @@ use crate::scrape::Moment;
 use crate::seats::Seat;
 use crate::series::Series;
 use crate::silence::{Awake, FRESH};
+use crate::stage::Stage;
 use crate::tally::Growth;
 use crate::{Bots, machine};
 

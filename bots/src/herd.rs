@@ -13,7 +13,7 @@ use std::time::Duration;
 use downbeat_replica::{Coding, PlayerId, Role, neutral};
 use downbeat_transport::{Clock, Event};
 use downbeat_wire::Micros;
-use downbeat_wire::control::{ClientMessage, ControlReader, frame};
+use downbeat_wire::control::{ClientMessage, frame};
 
 use crate::Bots;
 use crate::admin::Admin;
@@ -22,18 +22,17 @@ use crate::budget::Mean;
 use crate::course::{Course, Window};
 use crate::dice::Dice;
 use crate::hostile::{Siege, depart};
-use crate::light::Light;
 use crate::line::{LineConn, Lines};
 use crate::options::{BotsError, Options};
 use crate::phases::Phases;
-use crate::player::{Consumed, Player, Seen};
+use crate::player::{Consumed, Seen};
 use crate::progress::Progress;
 use crate::reasons::Reasons;
 use crate::recorder::Recorder;
-use crate::resume::Back;
 use crate::scenario::Scenario;
 use crate::scrape::Marks;
 use crate::seats::Seat;
+use crate::stage::Stage;
 use crate::tally::Tally;
 use crate::tickets::Spare;
 use crate::watch::{Sight, Watch};
@@ -62,55 +61,6 @@ const RECEIVE_TIME: Duration = Duration::from_micros(200);
 
 /// Other bots that are asked in turn whether they see an input's effect.
 const WITNESSES_ASKED_MAX: usize = 4;
-
-/// How far a bot has come.
-pub(crate) enum Stage<G: Bots> {
-    /// It has not begun to connect, or has left until its time comes again.
-    Waiting,
-    /// It connects, or waits for its welcome; reliable events may come `early`. It was sent to another shard `redirects`
-    /// times.
-    Joining {
-        conn: LineConn,
-        since: Micros,
-        redirects: u32,
-        reader: ControlReader,
-        early: Vec<u8>,
-        back: Option<Box<Back<G>>>,
-    },
-    /// It lost its connection, and makes another one then.
-    Away { back: Box<Back<G>>, at: Micros },
-    /// It plays.
-    Playing { conn: LineConn, reader: ControlReader, player: Box<Player<G>> },
-    /// It plays, and is a light one.
-    Light { conn: LineConn, light: Box<Light> },
-    /// It was in the game and is no longer.
-    Lost(Box<Player<G>>),
-    /// It was in the game and is no longer, and was a light one.
-    LightLost,
-    /// It never got in.
-    Refused,
-}
-
-impl<G: Bots> Stage<G> {
-    /// Whether it was in the game and will be again.
-    pub(crate) const fn is_coming_back(&self) -> bool {
-        matches!(self, Self::Away { .. } | Self::Joining { back: Some(_), .. })
-    }
-
-    /// What played, be it on its way back or lost. Not of light ones.
-    pub(crate) fn player(&self) -> Option<&Player<G>> {
-        match self {
-            Self::Playing { player, .. } | Self::Lost(player) => Some(player),
-            Self::Away { back, .. } | Self::Joining { back: Some(back), .. } => Some(back.player()),
-            _ => None,
-        }
-    }
-
-    /// Whether it was in the game and will not be again, although it should.
-    pub(crate) const fn is_lost(&self) -> bool {
-        matches!(self, Self::Lost(_) | Self::LightLost)
-    }
-}
 
 /// All bots of a run.
 pub(crate) struct Herd<'a, G: Bots> {

@@ -12,7 +12,7 @@ use downbeat_wire::{CloseCode, Micros, Resume, Tick};
 
 use crate::Bots;
 use crate::brains::{IDLE, Wander};
-use crate::herd::{Herd, Stage};
+use crate::herd::Herd;
 use crate::hostile::Codec;
 use crate::light::Light;
 use crate::line::LineConn;
@@ -20,6 +20,7 @@ use crate::options::{BotsError, Options};
 use crate::player::Player;
 use crate::recorder::Recorder;
 use crate::resume::Back;
+use crate::stage::Stage;
 
 /// From the first packet to the welcome.
 pub(crate) const JOIN_WITHIN: Micros = Micros::from_millis(10_000);

@@ -70,6 +70,7 @@ mod seats;
 pub mod series;
 mod silence;
 mod specimen;
+mod stage;
 mod table;
 mod taken;
 mod tally;

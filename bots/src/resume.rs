@@ -6,11 +6,12 @@ use downbeat_wire::control::{ControlReader, Welcome};
 use downbeat_wire::{CloseCode, Micros, Resumable, Resume};
 
 use crate::Bots;
-use crate::herd::{Herd, Stage};
+use crate::herd::Herd;
 use crate::join::{code_of, told};
 use crate::line::LineConn;
 use crate::options::BotsError;
 use crate::player::Player;
+use crate::stage::Stage;
 
 /// A bot that wants to come back.
 pub(crate) struct Back<G: Bots> {

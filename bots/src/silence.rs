@@ -5,9 +5,8 @@ use downbeat_wire::{CloseCode, Micros};
 
 use crate::Bots;
 use crate::course::Course;
-use crate::herd::{Herd, Stage};
-use crate::join::JOIN_WITHIN;
-use crate::seats::Seat;
+use crate::herd::Herd;
+use crate::stage::Stage;
 
 /// Whoever hears nothing for so long has lost its server.
 const SILENT: Micros = Micros::from_millis(2_000);
@@ -34,27 +33,6 @@ impl Awake {
             self.since = now;
         }
         self.last = now;
-    }
-}
-
-impl<G: Bots> Stage<G> {
-    /// Since when it has heard nothing of the server, if it is in the game or wants to be again. Who broke a line has time to
-    /// come back.
-    pub(crate) fn silent_since(&self, seat: &Seat) -> Option<Micros> {
-        match self {
-            Self::Playing { player, .. } => Some(player.last_snapshot.unwrap_or_default().max(seat.since)),
-            Self::Light { light, .. } => Some(light.heard()),
-            Self::Away { back, .. } | Self::Joining { back: Some(back), .. } if back.is_planned() => {
-                Some(back.lost() + JOIN_WITHIN)
-            }
-            Self::Away { back, .. } | Self::Joining { back: Some(back), .. } => Some(back.heard()),
-            _ => None,
-        }
-    }
-
-    /// Whether it was in the game and is so no more, although it should: it was lost, or was not let in again.
-    pub(crate) const fn is_gone(&self, seat: &Seat) -> bool {
-        self.is_lost() || (seat.entered && matches!(self, Self::Refused))
     }
 }
 

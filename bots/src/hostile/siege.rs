@@ -13,7 +13,7 @@ use super::ledger::{Ledger, Stretch};
 use super::plan::Plan;
 use super::tamper::Switch;
 use crate::course::Window;
-use crate::herd::{Herd, Stage};
+use crate::herd::Herd;
 use crate::line::{LineConn, Lines};
 use crate::options::BotsError;
 use crate::percentiles::Recorder;
@@ -21,6 +21,7 @@ use crate::player::{Marks, Player};
 use crate::scenario::{Group, Scenario, Share};
 use crate::scrape::Moment;
 use crate::seats::Seat;
+use crate::stage::Stage;
 use crate::tally::Growth;
 use crate::{Bots, Brain};
 
