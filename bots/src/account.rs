@@ -171,11 +171,15 @@ impl<G: Bots> Herd<'_, G> {
         clients.reasons = self.reasons.list();
         Report {
             schema: SCHEMA.to_owned(),
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            args: options.args.clone(),
+            connect: Some(options.connect.to_string()),
             profile: options.profile.clone(),
             game: G::NAME.to_owned(),
             brain: joined(scenario, |group| group.brain.clone()),
             net: joined(scenario, Group::net_words),
             scenario: named.then(|| scenario.name.clone()),
+            scenario_file: options.scenario_file.as_ref().map(|path| path.display().to_string()),
             seed: options.seed,
             share: (!options.share.is_whole()).then(|| options.share.to_string()),
             tick_rate_hz: self.rates.map(|rates| rates.0),

@@ -13,7 +13,7 @@ use crate::light::Light;
 use crate::line::LineConn;
 use crate::options::Options;
 use crate::player::Player;
-use crate::progress::{Grown, Progress, RunStage};
+use crate::progress::{Grown, Progress, RunStage, There};
 use crate::report::Ended;
 use crate::scenario::{Scenario, Schedule};
 use crate::scrape::Moment;
@@ -68,6 +68,8 @@ pub(crate) struct SecondUnderWay {
     pub(crate) began: Micros,
     /// What the run was at then.
     stage: RunStage,
+    /// How many light ones were in then.
+    light: usize,
     /// What those who have left since then grew by.
     left: Grown,
 }
@@ -302,6 +304,7 @@ impl<G: Bots> Herd<'_, G> {
         let is_silent = |index: &usize| self.is_silent(*index, now);
         let (silent, playing): (Vec<_>, Vec<_>) = (0..self.bots.len()).filter(is_in).partition(is_silent);
         let (silent, playing) = (silent.len(), playing.len());
+        let light = self.bots.iter().filter(|bot| matches!(bot, Stage::Light { .. })).count();
         let grown = self.grown();
         let mut second = std::mem::take(&mut self.unsettled.second);
         for tally in &mut self.tallies {
@@ -314,10 +317,11 @@ impl<G: Bots> Herd<'_, G> {
             Window::Measuring { .. } if self.siege.as_ref().is_some_and(Siege::is_on) => RunStage::Attack,
             Window::Measuring { .. } => RunStage::Measuring,
         };
-        let ended =
-            std::mem::replace(&mut self.course.second, SecondUnderWay { began: now, stage, left: Grown::default() });
+        let begun = SecondUnderWay { began: now, stage, light, left: Grown::default() };
+        let ended = std::mem::replace(&mut self.course.second, begun);
         let times = (now.as_secs_f64(), now.since(ended.began).as_secs_f64());
-        let mut row = second.row(ended.stage, times, playing, &grown);
+        let there = There { clients: playing, light_mean: (ended.light + light) as f64 / 2.0 };
+        let mut row = second.row(ended.stage, times, &there, &grown);
         row.server_tick_us = self.admin.as_ref().and_then(Admin::tick_us);
         self.course.series.push(row);
         second.clear();

@@ -254,6 +254,7 @@ impl<G: Bots> Herd<'_, G> {
         };
         let mut player = Player::new(world, Arc::clone(&self.coding), start, (welcome.room, welcome.resume), brain);
         player.settled = now + self.course.warm_up;
+        player.told.at = now;
         if let Some(siege) = &mut self.siege {
             let codec = Codec::new(self.coding.schema.input.clone(), self.neutral.clone());
             siege.arm(is_hostile, &mut player, codec, seed);

@@ -67,6 +67,10 @@ pub struct Options {
     pub metrics: Option<MetricsPage>,
     /// The CPU that the loop stays on.
     pub cpu: Option<usize>,
+    /// The command line that asks for this, for the report: see [`without_secrets`](crate::without_secrets).
+    pub args: Vec<String>,
+    /// The file of the scenario, for the report.
+    pub scenario_file: Option<PathBuf>,
     /// The build profile, for the report.
     pub profile: String,
     /// Where the caller will write the report: tried before the run, not written by it.
@@ -108,6 +112,8 @@ impl Options {
             admin: None,
             metrics: None,
             cpu: None,
+            args: Vec::new(),
+            scenario_file: None,
             profile: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
             report: None,
             html: None,

@@ -84,6 +84,15 @@ impl fmt::Display for Progress {
     }
 }
 
+/// Who is in the game.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct There {
+    /// Now, light ones included.
+    pub(crate) clients: usize,
+    /// Light ones, on average over the second.
+    pub(crate) light_mean: f64,
+}
+
 /// Collects a second.
 #[derive(Debug, Default)]
 pub(crate) struct Second {
@@ -102,6 +111,8 @@ pub(crate) struct Grown {
     mispredicted: u64,
     down_bytes: u64,
     up_bytes: u64,
+    /// Time in the game, of all that are not light.
+    played_us: u64,
 }
 
 impl Grown {
@@ -110,6 +121,7 @@ impl Grown {
         self.shown += new.client.shown - old.client.shown;
         self.starved += new.client.starved - old.client.starved;
         self.mispredicted += new.client.mispredicted - old.client.mispredicted;
+        self.played_us += new.at.since(old.at).0;
         let (old, new) = (&old.stats, &new.stats);
         // A connection that was just made has counted less than the one before it.
         let bytes = |bytes: [u64; 2], datagrams: [u64; 2]| {
@@ -131,15 +143,19 @@ impl Second {
         self.snapshots += snapshots;
     }
 
-    /// The second as a row, which began in `stage`, took `seconds`, and ended at `t_s` with so many clients.
-    pub(crate) fn row(&self, stage: RunStage, (t_s, seconds): (f64, f64), clients: usize, grown: &Grown) -> SeriesRow {
+    /// The second as a row, which began in `stage`, took `seconds`, and ended at `t_s` with those who are `there`.
+    pub(crate) fn row(&self, stage: RunStage, (t_s, seconds): (f64, f64), there: &There, grown: &Grown) -> SeriesRow {
         let per_second = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
         let thousandth = |value: f64| (value * 1e3).round() / 1e3;
+        let There { clients, light_mean } = *there;
+        let full_mean = per_second(grown.played_us) / 1e6;
         SeriesRow {
             t_s: thousandth(t_s),
             seconds: thousandth(seconds),
             stage,
             clients: clients as u64,
+            clients_mean: Some(thousandth(full_mean + light_mean)),
+            light_mean: Some(thousandth(light_mean)),
             rtt_ms: self.rtt.spread(1e3),
             input_to_ack_ms: self.ack.spread(1e3),
             input_to_visible_ms: self.visible.spread(1e3),

@@ -29,6 +29,14 @@ pub const SERVED_RATIO: f64 = 0.98;
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: String,
+    /// When the run began: RFC 3339, in UTC.
+    pub started_at: Option<String>,
+    /// The version of the bots.
+    pub version: Option<String>,
+    /// The command line that it was run by, the program's own name apart, without secrets.
+    pub args: Vec<String>,
+    /// The server; nothing where it was in the same process.
+    pub connect: Option<String>,
     /// The build profile.
     pub profile: String,
     /// What was played.
@@ -39,6 +47,8 @@ pub struct Report {
     pub net: String,
     /// The scenario, where there was one.
     pub scenario: Option<String>,
+    /// The file that it stands in, as it was named.
+    pub scenario_file: Option<String>,
     /// What decided everything random.
     pub seed: u64,
     /// Which part of the bots this is about, such as `1/4`, where several processes shared them.

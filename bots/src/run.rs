@@ -7,7 +7,6 @@ use std::sync::atomic::AtomicBool;
 use downbeat_replica::Coding;
 use downbeat_transport::{ClientOptions, Clock};
 
-use crate::Bots;
 use crate::admin::Admin;
 use crate::herd::Herd;
 use crate::hostile::{Among, Plan};
@@ -23,6 +22,7 @@ use crate::scenario::{Part, Scenario, ScenarioError};
 use crate::seats::Seat;
 use crate::tickets;
 use crate::watch::Watch;
+use crate::{Bots, origin};
 
 /// Runs bots on this thread until their time is over or `stop` is set, and tells `progress` once a second.
 ///
@@ -129,6 +129,7 @@ fn play<G: Bots>(
     progress: &mut dyn FnMut(&Progress),
     stop: &AtomicBool,
 ) -> Result<Report, BotsError> {
+    let started_at = origin::now();
     let mut herd: Herd<'_, G> = Herd::new((options, scenario), Clock::start(), lines, Arc::new(coding), watch);
     herd.admin = options.admin.as_ref().map(Admin::follow).transpose()?;
     let played = herd.play(progress, stop);
@@ -146,6 +147,7 @@ fn play<G: Bots>(
         let next_step = next_step(code, &why);
         return Err(BotsError::NobodyIn { remote: options.connect, why, next_step });
     }
+    report.started_at = Some(started_at);
     report.reference_ns = Some(reference_ns());
     report.judge_gates();
     Ok(report)

@@ -22,6 +22,7 @@ pub struct Series {
 
 /// A second of a run. What was not measured in it is `null`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SeriesRow {
     /// When it ended, in seconds since the bots were started.
     pub t_s: f64,
@@ -31,6 +32,10 @@ pub struct SeriesRow {
     pub stage: RunStage,
     /// Clients in the game at its end that hear of the server, light ones included.
     pub clients: u64,
+    /// Clients in the game on average over the row, light ones included: what figures of one client are divided by.
+    pub clients_mean: Option<f64>,
+    /// The light ones of them.
+    pub light_mean: Option<f64>,
     /// Round trip.
     pub rtt_ms: Option<Spread>,
     /// From an input to its acknowledgement.
@@ -98,6 +103,8 @@ fn joined(a: &SeriesRow, b: &SeriesRow) -> SeriesRow {
         seconds,
         stage: b.stage,
         clients: b.clients,
+        clients_mean: means(a.clients_mean, b.clients_mean),
+        light_mean: means(a.light_mean, b.light_mean),
         rtt_ms: spread(a.rtt_ms, b.rtt_ms),
         input_to_ack_ms: spread(a.input_to_ack_ms, b.input_to_ack_ms),
         input_to_visible_ms: spread(a.input_to_visible_ms, b.input_to_visible_ms),

@@ -55,7 +55,12 @@ fn head(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
         report.net,
         report.seed,
         report.profile
-    )
+    )?;
+    let when = report.started_at.as_ref().map(|at| format!("began {at}"));
+    let version = report.version.as_ref().map(|version| format!("downbeat {version}"));
+    let server = report.connect.as_ref().map(|address| format!("server {address}"));
+    let told: Vec<String> = [when, version, server].into_iter().flatten().collect();
+    if told.is_empty() { Ok(()) } else { writeln!(f, "{}", told.join(", ")) }
 }
 
 fn distributions(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use downbeat_bots::report::Ended;
-use downbeat_bots::{AdminOptions, Bots, BotsError, Options, Report, Scenario, check, compare, describe, hostile, run};
+use downbeat_bots::{
+    AdminOptions, Bots, BotsError, Options, Report, Scenario, check, compare, describe, hostile, run, without_secrets,
+};
 use downbeat_replica::{Game, Schema};
 use downbeat_transport::Trust;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -34,6 +36,7 @@ pub(crate) fn bots<G: Bots>(args: &BotsArgs, settings: &Checked) -> Result<u8, C
     options.share = args.share;
     if let Some(file) = file {
         play_scenario(&mut options, file, &args.play)?;
+        options.scenario_file.clone_from(&args.scenario);
         check::<G>(&options).map_err(|error| explain(file, &options, error))?;
     }
     options.admin = args.admin.as_deref().map(|url| admin(url, args.admin_token.as_deref())).transpose()?;
@@ -115,9 +118,9 @@ pub(crate) fn check_scenario<G: Bots>(settings: &Checked) -> Result<u8, CliError
 
 /// Prints what two runs differ in.
 pub(crate) fn compare_runs(args: &CompareArgs) -> Result<u8, CliError> {
-    let comparison = compare(&Report::read(&args.old)?, &Report::read(&args.new)?);
+    let comparison = compare(&Report::read(&args.old)?, &Report::read(&args.new)?).of_files(&args.old, &args.new);
     say(&comparison.to_string())?;
-    Ok(comparison.exit_code())
+    Ok(comparison.exit_code(args.fail_on_worse))
 }
 
 /// Whether somebody wants to know how bots can be hostile.
@@ -186,6 +189,8 @@ pub(crate) fn options(args: &PlayArgs, mut options: Options) -> Result<Options, 
     options.net = net(&args.net)?;
     options.net_name = Some(args.net.clone());
     options.profile = PROFILE.to_owned();
+    let line = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
+    options.args = without_secrets(line);
     options.report.clone_from(&args.report);
     options.html.clone_from(&args.html);
     // The page shows it, too.

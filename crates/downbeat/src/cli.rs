@@ -247,6 +247,9 @@ pub(crate) struct CompareArgs {
     /// The report of the run since
     #[arg(value_name = "NEW.json")]
     pub(crate) new: PathBuf,
+    /// End with exit code 3 if a figure became worse
+    #[arg(long)]
+    pub(crate) fail_on_worse: bool,
 }
 
 #[derive(Args, Debug)]

@@ -64,6 +64,7 @@ pub(crate) fn demo<G: Bots>(args: &DemoArgs, settings: &Checked) -> Result<u8, C
     let mut report = played?;
     report.add_server(&side(&served));
     report.bots.rss_bytes_per_bot = None;
+    report.connect = None;
     conclude(&report, &bots, args.play.explain)
 }
 
