@@ -194,6 +194,9 @@ impl BotsError {
                 | Self::Scenario(_)
                 | Self::Brain { .. }
                 | Self::Hostile(_)
+                | Self::Output(_)
+                | Self::SameFile(_)
+                | Self::Pin { .. }
         )
     }
 }
@@ -255,9 +258,15 @@ pub enum BotsError {
     /// Hostile bots that cannot be.
     #[error("hostile bots: {0}")]
     Hostile(String),
-    /// The report or the recording has nowhere to go.
+    /// The report, the page or the recording has nowhere to go.
     #[error(transparent)]
-    Output(#[from] OutputError),
+    Output(OutputError),
+    /// Two of them would go into the same file.
+    #[error("`{}` is named twice: the report, the page and the recording each need a file of their own", .0.display())]
+    SameFile(PathBuf),
+    /// The recording could not be written to its end.
+    #[error(transparent)]
+    Recording(OutputError),
     /// The thread cannot stay on the CPU.
     #[error("cannot stay on CPU {cpu}: {error}; `lscpu` lists those there are")]
     Pin {

@@ -25,6 +25,11 @@ impl OutputError {
 /// Says what stands against it.
 pub fn check_output(path: &Path) -> Result<(), OutputError> {
     let check = || {
+        if path.file_name().is_some_and(|name| name == "-") {
+            return Err(io::Error::other(
+                "the standard output has the table; name a file, or a pipe such as /dev/fd/3",
+            ));
+        }
         if is_special(path) {
             return fs::OpenOptions::new().append(true).open(path).map(drop);
         }
@@ -33,6 +38,17 @@ pub fn check_output(path: &Path) -> Result<(), OutputError> {
         fs::remove_file(&part)
     };
     check().map_err(|error| OutputError::new(path, error))
+}
+
+/// Whether both name the same file.
+pub(crate) fn is_same_file(a: &Path, b: &Path) -> bool {
+    // Of a file that is not there yet, its folder is.
+    let place = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        path.canonicalize().ok().or_else(|| Some(folder.canonicalize().ok()?.join(path.file_name()?)))
+    };
+    // Into a pipe or a terminal both can go.
+    !is_special(a) && (a == b || place(a).is_some_and(|a| Some(a) == place(b)))
 }
 
 /// Writes `bytes` to `path` as a whole.

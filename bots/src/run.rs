@@ -14,7 +14,7 @@ use crate::join::next_step;
 use crate::line::Lines;
 use crate::machine::{self, reference_ns};
 use crate::options::{BotsError, Options};
-use crate::output::check_output;
+use crate::output::{check_output, is_same_file};
 use crate::progress::Progress;
 use crate::recorder::Recorder;
 use crate::report::{Reason, Report};
@@ -89,10 +89,20 @@ pub fn check<G: Bots>(options: &Options) -> Result<Options, BotsError> {
     if Seat::all(&scenario, options.share).iter().all(|seat| seat.is_light) {
         return Err(BotsError::Share { share: options.share, clients: scenario.clients() });
     }
-    for path in options.report.iter().chain(&options.html).chain(&options.record_lanes) {
-        check_output(path)?;
-    }
+    check_outputs(&options)?;
     Ok(options)
+}
+
+/// Refuses files that cannot be written, and those that are named twice.
+fn check_outputs(options: &Options) -> Result<(), BotsError> {
+    let paths: Vec<_> = options.report.iter().chain(&options.html).chain(&options.record_lanes).collect();
+    for (index, path) in paths.iter().enumerate() {
+        check_output(path).map_err(BotsError::Output)?;
+        if paths[..index].iter().any(|other| is_same_file(other, path)) {
+            return Err(BotsError::SameFile(path.to_path_buf()));
+        }
+    }
+    Ok(())
 }
 
 /// Reads what `hostile:KIND` says, where it is said.
@@ -141,7 +151,7 @@ fn play<G: Bots>(
     let recorded = herd.recorder.take().map_or(Ok(()), Recorder::finish);
     played?;
     bye?;
-    recorded?;
+    recorded.map_err(BotsError::Recording)?;
     if report.clients.connected == 0 && !report.clients.reasons.is_empty() {
         let Reason { code, why, .. } = report.clients.reasons.swap_remove(0);
         let next_step = next_step(code, &why);

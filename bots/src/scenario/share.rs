@@ -2,6 +2,7 @@
 //! it were in a single process.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// A part of the bots of a run: every `of`-th, beginning with number `index`.
@@ -33,6 +34,19 @@ impl Share {
     /// Which of these bot `number` of the run is.
     pub(crate) fn place(&self, number: usize) -> Option<usize> {
         self.has(number).then_some(number / self.of)
+    }
+
+    /// The file of this share, where `path` is that of the whole: `report.json` becomes `report.1-of-4.json`.
+    #[must_use]
+    pub fn file(&self, path: &Path) -> PathBuf {
+        let Some(stem) = path.file_stem().filter(|_| !self.is_whole()) else { return path.to_owned() };
+        let mut name = stem.to_owned();
+        name.push(format!(".{}-of-{}", self.index + 1, self.of));
+        if let Some(extension) = path.extension() {
+            name.push(".");
+            name.push(extension);
+        }
+        path.with_file_name(name)
     }
 
     /// Tells what is drawn for this share from what is drawn for the others.
@@ -78,6 +92,14 @@ mod tests {
             let sizes: Vec<_> = shares.iter().map(|share| (0..500).filter(|&bot| share.has(bot)).count()).collect();
             assert!(sizes.iter().max() <= sizes.iter().min().map(|least| least + 1).as_ref(), "{sizes:?}");
         }
+    }
+
+    #[test]
+    fn each_share_has_a_file_of_its_own() {
+        let file = |share: &str, path: &str| share.parse::<Share>().expect("a share").file(Path::new(path));
+        assert_eq!(file("3/4", "a.b/evening.v2.json"), Path::new("a.b/evening.v2.3-of-4.json"));
+        assert_eq!(file("1/2", "report"), Path::new("report.1-of-2"));
+        assert_eq!(file("1/1", "report.json"), Path::new("report.json"));
     }
 
     #[test]

@@ -75,14 +75,17 @@ fn play_scenario(options: &mut Options, file: &ScenarioFile, args: &PlayArgs) ->
         return Err(CliError::Usage(why.to_owned()));
     }
     options.seconds = args.seconds.or(file.seconds).unwrap_or_else(|| args.seconds());
-    options.report = args.report.clone().or_else(|| file.report.clone());
+    // Processes that share a run must not write over each other's reports.
+    options.report = args.report.clone().or_else(|| Some(options.share.file(file.report.as_ref()?)));
     options.scenario = Some(file.scenario.clone());
     Ok(())
 }
 
 /// What is wrong with a scenario, with its line.
 fn explain(file: &ScenarioFile, options: &Options, error: BotsError) -> CliError {
-    file.explain(error, options.report.as_deref()).map_or_else(CliError::Bots, CliError::Scenario)
+    let own = file.report.as_ref().map(|path| options.share.file(path));
+    let says_report = own.is_some() && own == options.report;
+    file.explain(error, says_report).map_or_else(CliError::Bots, CliError::Scenario)
 }
 
 /// Says that a scenario is fine; what is wrong but for its brains was said before.
@@ -207,9 +210,14 @@ pub(crate) fn conclude(report: &Report, options: &Options, explains: bool) -> Re
     }
     if let Some(path) = &options.report {
         report.write(path)?;
+        eprintln!("report: {}", path.display());
     }
     if let Some(path) = &options.html {
         report.write_html(path)?;
+        eprintln!("page: {}", path.display());
+    }
+    if let Some(path) = &options.record_lanes {
+        eprintln!("recording: {}", path.display());
     }
     match report.ended {
         Ended::Time => {}

@@ -129,8 +129,8 @@ impl ScenarioFile {
         self.source.error(span, message)
     }
 
-    /// What `error` says of the scenario, with its line. The report goes to `report`, which flags may have said.
-    pub(crate) fn explain(&self, error: BotsError, report: Option<&Path>) -> Result<ConfigError, BotsError> {
+    /// What `error` says of the scenario, with its line. `says_report`: it is the file that says where the report goes.
+    pub(crate) fn explain(&self, error: BotsError, says_report: bool) -> Result<ConfigError, BotsError> {
         match error {
             BotsError::Brain { group: Some(group), .. } => {
                 let group = &self.raw.groups[group];
@@ -142,9 +142,7 @@ impl ScenarioFile {
                 let span = self.raw.stop.seconds.as_ref().map(Spanned::span);
                 Ok(self.source.error(span, format!("`stop.seconds`: {error}")))
             }
-            BotsError::Output(_) if report.is_some() && report == self.report.as_deref() => {
-                Ok(self.error("report", format!("`report`: {error}")))
-            }
+            BotsError::Output(_) if says_report => Ok(self.error("report", format!("`report`: {error}"))),
             other => Err(other),
         }
     }

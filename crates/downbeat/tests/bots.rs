@@ -120,7 +120,24 @@ fn flags_that_a_scenario_leaves_nothing_to_say_are_refused() {
     assert!(code == Some(2) && err.contains("16 of 16 clients are light"), "{err}");
     let report = folder.path().join("none/r.json").display().to_string();
     let (code, _, err) = run(&["bots", "--danger-accept-any-cert", "--report", &report]);
-    assert!(code == Some(1) && err.contains("there is no folder"), "{err}");
+    assert!(code == Some(2) && err.contains("there is no folder"), "{err}");
+}
+
+#[test]
+fn files_that_cannot_be_written_or_would_be_one_are_refused_before_the_run() {
+    let folder = Folder::new("outputs");
+    let file = folder.path().join("r.json").display().to_string();
+    let around = folder.path().join("../").join(folder.path().file_name().expect("it has a name")).join("r.json");
+    let refused = |flags: &[&str], why: &str| {
+        let (code, out, err) = run(&[&["bots", "--danger-accept-any-cert"], flags].concat());
+        assert!((code, out.as_str()) == (Some(2), "") && err.contains(why), "{flags:?}: {code:?} {err}");
+    };
+    refused(&["--report", &file, "--html", &file], "is named twice");
+    refused(&["--report", &file, "--record-lanes", &around.display().to_string()], "is named twice");
+    refused(&["--report", "-"], "the standard output has the table");
+    refused(&["--html", "/nonexist/x"], "there is no folder `/nonexist`");
+    refused(&["--cpu", "99999"], "cannot stay on CPU 99999");
+    assert!(!folder.path().join("r.json").exists());
 }
 
 /// A server of `game`, its address, and the flag that has bots believe it.
@@ -152,6 +169,10 @@ fn a_scenario_plays_and_flags_go_before_it() {
     assert_eq!((report["gates"][0]["held"].as_bool(), report["gates"][1]["held"].as_bool()), (Some(true), Some(false)));
     assert_eq!(report["gates"][1]["measured"].as_f64(), Some(0.0));
     assert!(!folder.path().join("own.json").exists(), "the flag said where");
+    assert!(err.contains(&format!("report: {}", folder.path().join("flag.json").display())), "{err}");
+    let flags = ["--connect", &address, "--cert-sha256", &pin, "--seconds", "1", "--share", "2/2"];
+    let (_, out, err) = run(&[&["bots", "--scenario", &path][..], &flags].concat());
+    assert!(folder.path().join("own.2-of-2.json").exists() && err.contains("report: "), "{out} {err}");
     assert!(out.contains("FAILED") && out.contains("held"), "{out}");
     server.signal("INT");
     assert!(server.wait().success());
@@ -195,7 +216,7 @@ fn a_server_that_is_asked_tells_of_itself_and_one_that_does_not_is_told_before_t
     let (code, _, err) = run(&[&play[..], &["--admin-token", &format!("@{token}"), "--progress", "none"]].concat());
     // A machine that does other things makes bots late, and that is all.
     assert!(matches!(code, Some(0 | 4)), "{err}");
-    assert_eq!(err, "", "nothing is told while it goes on");
+    assert!(err.starts_with("report: ") && err.lines().count() == 1, "nothing is told while it goes on: {err}");
     let report: serde_json::Value =
         serde_json::from_slice(&std::fs::read(&report).expect("it was written")).expect("JSON");
     assert!(report["server"]["overruns"].is_u64() && report["server"]["kernel_drops"] == 0, "{}", report["server"]);
