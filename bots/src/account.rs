@@ -31,6 +31,7 @@ impl<G: Bots> Herd<'_, G> {
         let (figures, growth) = self.figures(&all, |seat| !seat.is_hostile);
         let planned = self.course.ends_at(joined).since(joined);
         let mut report = self.with_head(figures, (now.since(joined), planned), now.since(since));
+        report.total_seconds = (now.as_secs_f64() * 1e3).round() / 1e3;
         report.series = self.course.series.clone();
         if self.options.scenario.is_some() {
             let groups = self.scenario.groups.iter().zip(&self.tallies).enumerate();

@@ -126,6 +126,15 @@ impl Course {
         }
     }
 
+    /// How much of the planned time is over.
+    fn played(&self, now: Micros) -> Micros {
+        match (self.ends, self.window) {
+            (Ends::AfterBeginning(_), _) => now,
+            (Ends::AfterJoining(_), Window::Joining) => Micros(0),
+            (Ends::AfterJoining(_), Window::WarmUp { joined } | Window::Measuring { joined, .. }) => now.since(joined),
+        }
+    }
+
     /// When somebody may have to come or to go.
     pub(crate) fn next_at(&self) -> Option<Micros> {
         self.schedule.next_at()
@@ -328,15 +337,13 @@ impl<G: Bots> Herd<'_, G> {
         self.unsettled.second = second;
         Progress {
             elapsed_s: now.as_secs_f64(),
+            played_s: self.course.played(now).as_secs_f64(),
             stage,
+            phase: self.phases.at(now.as_secs_f64()).map(|phase| phase.name.clone()),
             asked: self.bots.len(),
             playing,
             silent,
             failed: (self.reasons.count(true) + self.reasons.count(false)) as usize,
-            rtt_ms: row.rtt_ms.map(|rtt| rtt.p50),
-            input_to_ack_ms: row.input_to_ack_ms.map(|ack| ack.p50),
-            snapshots_per_s: row.snapshots_per_s,
-            mispredictions: row.mispredictions,
             row,
         }
     }

@@ -185,7 +185,7 @@ impl<'a, G: Bots> Herd<'a, G> {
                 self.course.ended = ended;
                 self.sample(now);
                 if now.since(self.course.second.began) >= ROW_MIN {
-                    self.progress(now);
+                    told(&self.progress(now));
                 }
                 self.note_silence(now);
                 self.close_phases(now, true);

@@ -41,6 +41,13 @@ impl Phases {
     }
 }
 
+impl Phases {
+    /// The phase at `at_s` seconds since the start; the last one, once all are over.
+    pub(crate) fn at(&self, at_s: f64) -> Option<&PhaseReport> {
+        self.told.iter().find(|phase| at_s < phase.end_s).or(self.told.last())
+    }
+}
+
 impl<G: Bots> Herd<'_, G> {
     /// Tells of the phases that are over; when the run is, also of the one under way.
     pub(crate) fn close_phases(&mut self, now: Micros, is_over: bool) {

@@ -6,15 +6,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::percentiles::Recorder;
 use crate::player::Marks;
-use crate::series::SeriesRow;
+use crate::series::{SeriesRow, Spread};
 
 /// The last second of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
     /// Seconds since the bots were started.
     pub elapsed_s: f64,
+    /// How much of the planned time is over, in seconds: since the beginning where phases say how long a run lasts, else since
+    /// the last bot joined.
+    pub played_s: f64,
     /// What the run is at.
     pub stage: RunStage,
+    /// The phase of the scenario, where it has any.
+    pub phase: Option<String>,
     /// Bots asked for.
     pub asked: usize,
     /// Bots in the game now that hear of the server.
@@ -23,14 +28,6 @@ pub struct Progress {
     pub silent: usize,
     /// Bots that were lost or did not get in.
     pub failed: usize,
-    /// Median round trip.
-    pub rtt_ms: Option<f64>,
-    /// Median time from an input to its acknowledgement.
-    pub input_to_ack_ms: Option<f64>,
-    /// Snapshots per second, of all bots.
-    pub snapshots_per_s: f64,
-    /// Mispredictions in this second.
-    pub mispredictions: u64,
     /// All that is told of this second in the report's series.
     pub row: SeriesRow,
 }
@@ -65,17 +62,18 @@ impl RunStage {
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stage = self.stage.name();
-        let ms = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.1}"));
+        let ms = |value: Option<Spread>| value.map_or("-".to_owned(), |value| format!("{:.1}", value.p50));
+        let phase = self.phase.as_ref().map_or_else(String::new, |phase| format!("{phase}  "));
         write!(
             f,
-            "{:4.0} s  {stage:9}  {}/{} clients  rtt {} ms  input to ack {} ms  {:.0} snapshots/s  {} mispredictions",
+            "{:4.0} s  {stage:9}  {phase}{}/{} clients  rtt {} ms  input to ack {} ms  {:.0} snapshots/s  {} mispredictions",
             self.elapsed_s,
             self.playing,
             self.asked,
-            ms(self.rtt_ms),
-            ms(self.input_to_ack_ms),
-            self.snapshots_per_s,
-            self.mispredictions
+            ms(self.row.rtt_ms),
+            ms(self.row.input_to_ack_ms),
+            self.row.snapshots_per_s,
+            self.row.mispredictions
         )?;
         if self.silent > 0 {
             write!(f, "  {} silent", self.silent)?;

@@ -61,6 +61,8 @@ pub struct Report {
     pub seconds: f64,
     /// How long was measured.
     pub measured_seconds: f64,
+    /// From the start of the bots to the end.
+    pub total_seconds: f64,
     /// Why the run ended.
     pub ended: Ended,
     /// How long would have been played once the last had joined.

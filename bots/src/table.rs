@@ -40,9 +40,22 @@ fn head(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
     let clients = &report.clients;
     writeln!(
         f,
-        "{} clients play {} ({}) for {:.1} s, {:.1} s of it measured",
-        clients.asked, report.game, report.brain, report.seconds, report.measured_seconds
+        "{} clients{} play {} ({}) {}, {:.1} s of it measured",
+        clients.asked,
+        report.share.as_ref().map_or_else(String::new, |share| format!(" (share {share})")),
+        report.game,
+        report.brain,
+        // Phases say how long a run lasts; without any, it is told from when the last has joined.
+        if report.phases.is_empty() {
+            format!("for {:.1} s", report.seconds)
+        } else {
+            format!("for {:.1} s in all", report.total_seconds)
+        },
+        report.measured_seconds
     )?;
+    if let Some(name) = &report.scenario {
+        writeln!(f, "scenario {name}")?;
+    }
     if let Some(light) = &report.light {
         writeln!(f, "and {} light clients, which load the server and measure nothing", light.asked)?;
     }

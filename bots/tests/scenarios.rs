@@ -125,6 +125,10 @@ fn phases_bring_bots_in_and_out_and_what_is_owed_is_owed_to_those_who_are_there(
     // Who joins when, and nothing of what was before the measurement.
     let told: Vec<_> = report.phases.iter().map(|phase| (phase.join_ms.is_some(), phase.rtt_ms.is_some())).collect();
     assert_eq!(told, [(true, false), (false, false), (true, true), (false, true)]);
+    // Every second is told, the last one too, and the run is as long as its phases.
+    assert_eq!(levels.len(), report.series.rows.len(), "{levels:?}");
+    assert!((10.0..10.5).contains(&report.total_seconds), "{}", report.total_seconds);
+    assert!(report.table().to_string().contains("s in all, "));
     let phases: Vec<_> = report.phases.iter().map(|phase| (phase.kind.as_str(), phase.begin_s, phase.end_s)).collect();
     assert_eq!(phases, [("ramp", 0.0, 2.0), ("plateau", 2.0, 4.0), ("spike", 4.0, 7.0), ("storm", 7.0, 10.0)]);
 }

@@ -51,7 +51,7 @@ impl Live {
     /// Shows a second. It never waits: where the terminal is slower, seconds are left out.
     pub fn tell(&self, progress: &Progress) {
         if let Some(to) = &self.to {
-            let _ = to.try_send(*progress);
+            let _ = to.try_send(progress.clone());
         }
     }
 }
@@ -93,7 +93,7 @@ fn draw_until_told(mut terminal: Taken, mut screen: Screen, told: &Receiver<Prog
     loop {
         match told.recv_timeout(LOOK_EVERY) {
             Ok(progress) => {
-                screen.push(&progress);
+                screen.push(progress);
                 is_stale = true;
             }
             Err(RecvTimeoutError::Timeout) => {}

@@ -8,7 +8,7 @@ use ratatui::style::{Color, Modifier, Style, Stylize};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Gauge, Paragraph, Sparkline};
 
-use crate::progress::{Progress, RunStage};
+use crate::progress::Progress;
 use crate::series::{SeriesRow, Spread};
 
 /// Seconds that are remembered: as many as the widest panel shows.
@@ -24,8 +24,6 @@ pub(super) struct Screen {
     title: String,
     seconds: f64,
     now: Progress,
-    /// When all were in, in seconds since the bots were started.
-    joined_s: Option<f64>,
     rows: VecDeque<SeriesRow>,
     ends: bool,
 }
@@ -131,19 +129,16 @@ fn bytes(row: &SeriesRow, per_second: f64) -> Option<String> {
 impl Screen {
     pub(super) fn new(title: &str, seconds: f64) -> Self {
         let title = title.chars().filter(|char| !char.is_control()).collect();
-        Self { title, seconds, now: Progress::default(), joined_s: None, rows: VecDeque::new(), ends: false }
+        Self { title, seconds, now: Progress::default(), rows: VecDeque::new(), ends: false }
     }
 
     /// The next second.
-    pub(super) fn push(&mut self, progress: &Progress) {
-        if progress.stage != RunStage::Joining && self.joined_s.is_none() {
-            self.joined_s = Some((progress.elapsed_s - progress.row.seconds).max(0.0));
-        }
-        self.now = *progress;
+    pub(super) fn push(&mut self, progress: Progress) {
         if self.rows.len() == HISTORY {
             self.rows.pop_front();
         }
         self.rows.push_back(progress.row);
+        self.now = progress;
     }
 
     /// It was told to end.
@@ -176,20 +171,21 @@ impl Screen {
     }
 
     fn head(&self) -> Line<'_> {
-        let Progress { playing, asked, failed, .. } = self.now;
+        let Progress { playing, asked, failed, .. } = &self.now;
         let mut head =
             vec![Span::from(self.title.as_str()).bold(), Span::from(format!("   {playing}/{asked} clients"))];
-        if failed > 0 {
+        if *failed > 0 {
             head.push(Span::from(format!("   {failed} failed")).fg(Color::Red).add_modifier(Modifier::BOLD));
         }
         Line::from(head)
     }
 
     fn gauge(&self) -> Gauge<'_> {
-        let played = self.joined_s.map_or(0.0, |joined| (self.now.elapsed_s - joined).clamp(0.0, self.seconds));
+        let played = self.now.played_s.clamp(0.0, self.seconds.max(0.0));
         let stage = self.now.stage.name();
+        let phase = self.now.phase.as_ref().map_or_else(String::new, |phase| format!("{phase}  "));
         let ratio = if self.seconds > 0.0 { played / self.seconds } else { 0.0 };
-        let label = format!("{stage}  {played:.0} of {:.0} s", self.seconds);
+        let label = format!("{stage}  {phase}{played:.0} of {:.0} s", self.seconds);
         Gauge::default().ratio(ratio.clamp(0.0, 1.0)).label(label).gauge_style(Style::new().fg(Color::Blue))
     }
 
@@ -221,6 +217,7 @@ fn grid(area: Rect) -> Vec<Rect> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::RunStage;
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
 
@@ -236,7 +233,17 @@ mod tests {
             down_bytes_per_s: 96_000.0,
             ..SeriesRow::default()
         };
-        Progress { elapsed_s: f64::from(n), stage, asked: 17, playing: 16, failed: 1, row, ..Progress::default() }
+        let played_s = if stage == RunStage::Joining { 0.0 } else { f64::from(n) - 3.0 };
+        Progress {
+            elapsed_s: f64::from(n),
+            played_s,
+            stage,
+            asked: 17,
+            playing: 16,
+            failed: 1,
+            row,
+            ..Progress::default()
+        }
     }
 
     fn drawn(screen: &Screen, width: u16, height: u16) -> String {
@@ -247,8 +254,8 @@ mod tests {
 
     fn screen() -> Screen {
         let mut screen = Screen::new("arena on\u{1b}[31m 127.0.0.1:4433", 10.0);
-        (1..=3).for_each(|n| screen.push(&second(n, RunStage::Joining)));
-        (4..=9).for_each(|n| screen.push(&second(n, RunStage::Measuring)));
+        (1..=3).for_each(|n| screen.push(second(n, RunStage::Joining)));
+        (4..=9).for_each(|n| screen.push(second(n, RunStage::Measuring)));
         screen
     }
 
@@ -272,10 +279,26 @@ mod tests {
         assert!(!text.contains("server tick work"), "nobody asked the server:\n{text}");
         let mut asked = second(10, RunStage::Measuring);
         asked.row.server_tick_us = Some(Spread { p50: 311.0, p99: 609.0 });
-        screen.push(&asked);
+        screen.push(asked);
         assert!(drawn(&screen, 120, 30).contains("311 us p50, 609 p99"));
         screen.end();
         assert!(drawn(&screen, 120, 30).contains("ending"));
+    }
+
+    #[test]
+    fn where_phases_say_how_long_a_run_lasts_the_gauge_ends_with_them_and_names_them() {
+        let mut screen = Screen::new("storm", 22.0);
+        let at = |played_s, phase: &str| Progress {
+            played_s,
+            phase: Some(phase.to_owned()),
+            ..second(9, RunStage::Measuring)
+        };
+        screen.push(at(11.0, "rush"));
+        let text = drawn(&screen, 80, 24);
+        assert!(text.contains("measuring  rush  11 of 22 s"), "{text}");
+        screen.push(at(22.004, "calm"));
+        let text = drawn(&screen, 80, 24);
+        assert!(text.contains("measuring  calm  22 of 22 s"), "{text}");
     }
 
     #[test]
@@ -287,8 +310,8 @@ mod tests {
             down_bytes_per_s: -1.0,
             ..SeriesRow::default()
         };
-        odd.elapsed_s = f64::MAX;
-        screen.push(&odd);
+        odd.played_s = f64::MAX;
+        screen.push(odd);
         for (width, height) in [(1, 1), (2, 40), (40, 2), (37, 9), (80, 24), (500, 100)] {
             assert_ne!(drawn(&screen, width, height), "");
         }
@@ -298,7 +321,7 @@ mod tests {
     #[test]
     fn what_is_remembered_has_an_end() {
         let mut screen = Screen::new("", 10.0);
-        (0..2_000).for_each(|n| screen.push(&second(n, RunStage::Measuring)));
+        (0..2_000).for_each(|n| screen.push(second(n, RunStage::Measuring)));
         assert_eq!(screen.rows.len(), HISTORY);
     }
 }
