@@ -39,6 +39,7 @@ mod course;
 mod curves;
 mod describe;
 mod dice;
+mod digits;
 mod explain;
 mod gates;
 mod herd;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::accounting::Accounting;
 use crate::budget::Budget;
 use crate::curves::Curves;
+use crate::digits::told;
 use crate::hostile::report::Hostile;
 use crate::outliers::Outlier;
 use crate::output::{OutputError, write_output};
@@ -167,7 +168,8 @@ pub struct GroupReport {
     pub rtt_ms: Option<Percentiles>,
     /// As in [`Report::input_to_ack_ms`].
     pub input_to_ack_ms: Option<Percentiles>,
-    /// From sampling an input in this group to the moment at which a bot of any group is shown what it did.
+    /// From sampling an input in this group to the moment at which a bot of any group is shown what it did: their lines count
+    /// as well as its own.
     pub input_to_visible_ms: Option<Percentiles>,
     /// As in [`Report::snapshot_interval_ms`].
     pub snapshot_interval_ms: Option<Percentiles>,
@@ -473,7 +475,7 @@ impl Verdict {
 impl GateResult {
     /// What went wrong.
     fn words(&self) -> String {
-        let measured = self.measured.map_or("not measured".to_owned(), |measured| format!("{measured:.3}"));
+        let measured = self.measured.map_or("not measured".to_owned(), told);
         format!("{} is {measured}, not {}", self.path, self.limit)
     }
 }
@@ -493,6 +495,7 @@ impl Report {
             self.budget.tell_tick((late.p50 + work.p50) / 1e3);
         }
         self.bots.valid = self.faults().is_empty();
+        self.round();
         self.judge_gates();
     }
 

@@ -159,6 +159,7 @@ fn play<G: Bots>(
     }
     report.started_at = Some(started_at);
     report.reference_ns = Some(reference_ns());
+    report.round();
     report.judge_gates();
     Ok(report)
 }

@@ -1,8 +1,11 @@
 //! The report for people: the same figures, with units and a word on what each means.
 
+mod parts;
+
 use std::fmt;
 use std::fmt::Write;
 
+use crate::digits::told;
 use crate::percentiles::Percentiles;
 use crate::report::{Ended, LATE_US_MAX, Report, Verdict};
 
@@ -26,7 +29,8 @@ impl fmt::Display for Table<'_> {
         distributions(f, report)?;
         writeln!(f)?;
         counts(f, report)?;
-        groups(f, report)?;
+        parts::phases(f, report)?;
+        parts::groups(f, report)?;
         gates(f, report)?;
         writeln!(f)?;
         if let Some(hostile) = &report.hostile {
@@ -174,26 +178,6 @@ fn counts(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
     row(f, "machine", [sealing])
 }
 
-/// A row for each group.
-fn groups(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
-    if report.groups.is_empty() {
-        return Ok(());
-    }
-    writeln!(f, "\n{:17}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}", "group", "clients", "lost", "rtt", "ack", "visible", "p99")?;
-    for group in &report.groups {
-        let light = group.light.unwrap_or_default();
-        let (asked, lost) = (group.clients.asked + light.asked, group.clients.lost + light.lost);
-        write!(f, "{:17}{asked:>9}{lost:>9}", group.name)?;
-        let [rtt, ack, visible] = [group.rtt_ms, group.input_to_ack_ms, group.input_to_visible_ms];
-        for value in [rtt.map(|p| p.p50), ack.map(|p| p.p50), visible.map(|p| p.p50), visible.map(|p| p.p99)] {
-            write!(f, "{:>9}", value.map_or(NONE.to_owned(), |ms| format!("{ms:.1}")))?;
-        }
-        let hostile = if group.hostile_bots > 0 { format!("; {} hostile", group.hostile_bots) } else { String::new() };
-        writeln!(f, "   ms; {}, network {}{hostile}", group.brain, group.net)?;
-    }
-    Ok(())
-}
-
 /// A row for each gate.
 fn gates(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
     if report.gates.is_empty() {
@@ -201,7 +185,7 @@ fn gates(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
     }
     writeln!(f, "\n{:46}{:>14}{:>12}", "gate", "limit", "measured")?;
     for gate in &report.gates {
-        let measured = gate.measured.map_or(NONE.to_owned(), |measured| format!("{measured:.3}"));
+        let measured = gate.measured.map_or(NONE.to_owned(), told);
         let word = if gate.held { "held" } else { "FAILED" };
         writeln!(f, "{:46}{:>14}{measured:>12}   {word}", gate.path, gate.limit)?;
     }

@@ -1,6 +1,9 @@
 //! What a report says, and when it counts.
 
-use downbeat_bots::report::{BotsFigures, Clients, Inputs, Light, Prediction, Reason, Server, ServerSide, Snapshots};
+use downbeat_bots::report::{
+    BotsFigures, Clients, GateResult, GroupReport, Inputs, Light, PhaseReport, Prediction, Reason, Server, ServerSide,
+    Snapshots,
+};
 use downbeat_bots::series::{ROWS_MAX, SeriesRow, Spread};
 use downbeat_bots::{AccountRow, Accounting, Percentiles, Report, Verdict, Way};
 
@@ -114,6 +117,30 @@ fn the_table_says_what_happened_in_words() {
     report.clients.reasons = vec![Reason { joined: false, code: Some(16), why, clients: 1, ..Reason::default() }];
     let table = report.table().to_string();
     assert!(table.contains("NOT SERVED") && table.contains("1 did not get in: SERVER_FULL"), "{table}");
+}
+
+#[test]
+fn the_table_has_a_row_for_each_phase_and_each_group_and_says_whose_screens_are_meant() {
+    let mut report =
+        Report { share: Some("1/2".into()), scenario: Some("storm".into()), total_seconds: 22.0, ..good() };
+    let (kind, rtt_ms) = ("storm".to_owned(), Some(percentiles(7.25)));
+    report.phases = vec![PhaseReport { name: "rush".into(), kind, end_s: 22.0, rtt_ms, ..PhaseReport::default() }];
+    report.groups = vec![GroupReport { name: "phone".into(), input_to_ack_ms: rtt_ms, ..GroupReport::default() }];
+    report.gates =
+        vec![GateResult { path: "snapshots.lost".into(), limit: "= 0".into(), measured: Some(171.0), held: false }];
+    let table = report.table().to_string();
+    let has = |text: &str, words: &[&str]| text.lines().any(|line| words.iter().all(|word| line.contains(word)));
+    assert!(
+        has(&table, &["16 clients (share 1/2) play", "for 22.0 s in all"]) && has(&table, &["scenario storm"]),
+        "{table}"
+    );
+    assert!(has(&table, &["rush", "storm", "22.0", "1.0"]) && has(&table, &["phone", "7.2", "-"]), "{table}");
+    assert!(has(&table, &["visible: not measured"]) && has(&table, &["visible p99"]), "{table}");
+    assert!(has(&table, &["snapshots.lost is 171, not = 0"]) && !table.contains("171.000"), "{table}");
+    report.groups[0].input_to_visible_ms = Some(percentiles(9.0));
+    let table = report.table().to_string();
+    assert!(has(&table, &["from a group's own inputs to the screens of others"]), "{table}");
+    assert!(table.lines().all(|line| line.len() < 140 && !line.ends_with(' ')), "{table}");
 }
 
 #[test]
