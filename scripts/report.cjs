@@ -45,7 +45,33 @@ const overlaps = () => {
   return found;
 };
 
+/** Tables that are wider than their place. On a phone most are, which shadows at their edges tell; verdicts must be in sight. */
+const cutTables = (isPhone) => {
+  const found = [];
+  for (const scroll of document.querySelectorAll(".scroll")) {
+    const title = scroll.closest("section").querySelector("h2").textContent;
+    const [place, marks] = [scroll.getBoundingClientRect(), [...scroll.querySelectorAll(".mark")]];
+    if (scroll.scrollWidth > scroll.clientWidth && !isPhone) found.push(`${title}: ${scroll.scrollWidth} of ${scroll.clientWidth} pixels`);
+    if (marks.some((mark) => mark.getBoundingClientRect().right > place.right)) found.push(`${title}: a verdict is out of sight`);
+  }
+  return found;
+};
+
+/** Names of stages and phases stand above what is drawn. */
+const namesOnLines = () => {
+  const found = [];
+  for (const chart of document.querySelectorAll(".chart > svg:has(.cross)")) {
+    const top = Math.min(...[...chart.querySelectorAll("path")].map((path) => path.getBoundingClientRect().top));
+    for (const text of chart.querySelectorAll(".band-name")) {
+      if (text.getBoundingClientRect().bottom > top + 3) found.push(`${chart.getAttribute("aria-label")}: ${text.textContent}`);
+    }
+  }
+  return found;
+};
+
 async function looksRight(page, name) {
+  assert.deepEqual(await page.evaluate(cutTables, name.startsWith("phone")), [], `${name}: tables`);
+  assert.deepEqual(await page.evaluate(namesOnLines), [], `${name}: names on lines`);
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   assert.ok(wide <= 0, `${name}: the page is ${wide} pixels too wide`);
   assert.deepEqual(await page.evaluate(overlaps), [], name);
@@ -53,7 +79,18 @@ async function looksRight(page, name) {
     assert.equal(await page.locator(`h2:has-text("${title}")`).count(), 1, `${name}: ${title}`);
   }
   await tellsOfHostileBots(page, name);
+  await tellsOfScenario(page, name);
   assert.equal(await page.evaluate(() => document.body.innerText.includes("NaN") || document.body.innerText.includes("undefined")), false);
+}
+
+/** A scenario's name, phases, groups and gates, each with its part. */
+async function tellsOfScenario(page, name) {
+  const report = await page.evaluate(() => JSON.parse(document.getElementById("data").textContent).report);
+  for (const [title, list] of [["Gates", report.gates], ["Phases", report.phases], ["Groups", report.groups]]) {
+    const rows = page.locator(`section:has(> h2:text-is("${title}")) tbody tr`);
+    assert.equal(await rows.count(), list.length, `${name}: ${title}`);
+  }
+  if (report.scenario) assert.ok((await page.title()).startsWith(report.scenario) && (await page.innerText("h1")).startsWith(report.scenario), name);
 }
 
 /** Each gain has a bar of its own, and its figures in words. */
@@ -80,6 +117,7 @@ async function tellsOfHostileBots(page, name) {
   const kinds = {
     light: { colorScheme: "light", viewport: { width: 1360, height: 1000 } },
     dark: { colorScheme: "dark", viewport: { width: 1360, height: 1000 } },
+    small: { colorScheme: "light", viewport: { width: 1200, height: 900 } },
     phone: { colorScheme: "light", ...phone },
     "phone-dark": { colorScheme: "dark", ...phone },
   };

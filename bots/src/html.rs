@@ -12,13 +12,14 @@ use crate::report::{Report, Verdict};
 
 const PAGE: &str = include_str!("html/page.html");
 const STYLE: &str = include_str!("html/style.css");
-const SCRIPTS: [&str; 8] = [
+const SCRIPTS: [&str; 9] = [
     include_str!("html/dom.js"),
     include_str!("html/chart.js"),
     include_str!("html/budget.js"),
     include_str!("html/series.js"),
     include_str!("html/bytes.js"),
     include_str!("html/sections.js"),
+    include_str!("html/scenario.js"),
     include_str!("html/hostile.js"),
     include_str!("html/page.js"),
 ];

@@ -2,6 +2,9 @@
 
 const PAD = { left: 46, right: 12, top: 10, bottom: 34 };
 
+/** Room above the lines for the names of bands, in two rows. */
+const BAND_NAMES = 30;
+
 /** About `count` round numbers from 0 to beyond `max`: two at least, so that there is an axis where all is 0. */
 function steps(max, count) {
   const rough = (max > 0 ? max : 1) / count;
@@ -22,7 +25,7 @@ function legendMark(line) {
  * `x.from` is where the axis begins, if not at the first value. `bands`: `{from, to, name}`, shaded unless they are `isPlain`; `limit`: `{value, name}`;
  * `wide`: it may take the room of two.
  */
-function lineChart({ title, unit, note, lines, x, bands = [], limit = null, wide = false, height = 210 }) {
+function lineChart({ title, unit, note, lines, x, bands = [], limit = null, wide = false, height = 210 + (bands.length > 0 ? BAND_NAMES : 0) }) {
   const shown = lines.filter((line) => line.values.some(isKnown));
   if (shown.length === 0) return null;
   const host = el("div", { class: "chart" });
@@ -41,7 +44,8 @@ function drawLines(host, tip, { title, unit, lines, x, bands, limit, height }) {
   const width = host.clientWidth;
   if (width === 0 || host.dataset.width === String(width)) return;
   host.dataset.width = width;
-  const inner = { width: width - PAD.left - PAD.right, height: height - PAD.top - PAD.bottom };
+  const ceiling = PAD.top + (bands.length > 0 ? BAND_NAMES : 0);
+  const inner = { width: width - PAD.left - PAD.right, top: ceiling, height: height - ceiling - PAD.bottom };
   const [first, last] = [x.from ?? x.at[0], x.at[x.at.length - 1]];
   const place = (at) => PAD.left + (last > first ? (at - first) / (last - first) : 0.5) * inner.width;
   const all = lines.flatMap((line) => line.values.filter(isKnown));
@@ -49,7 +53,7 @@ function drawLines(host, tip, { title, unit, lines, x, bands, limit, height }) {
   const top = Math.max(...all, limit && limit.value < 4 * Math.max(...all) ? limit.value * 1.05 : 0);
   const marks = steps(top, 4);
   const high = marks[marks.length - 1];
-  const rise = (value) => PAD.top + inner.height * (1 - value / high);
+  const rise = (value) => inner.top + inner.height * (1 - value / high);
   const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img", "aria-label": `${title}${unit ? `, ${unit}` : ""}` });
   drawBands(picture, bands, place, first, last, inner);
   for (const mark of marks) {
@@ -64,7 +68,7 @@ function drawLines(host, tip, { title, unit, lines, x, bands, limit, height }) {
     const path = pathOf(line.values, (i) => place(x.at[i]), rise);
     picture.append(styled(svg("path", { d: path, fill: "none", "stroke-width": line.width ?? 2, "stroke-dasharray": line.dash, "stroke-linejoin": "round", "stroke-linecap": "round" }), { stroke: color(line.color) }));
   }
-  const cross = svg("line", { class: "cross", y1: PAD.top, y2: PAD.top + inner.height, visibility: "hidden" });
+  const cross = svg("line", { class: "cross", y1: inner.top, y2: inner.top + inner.height, visibility: "hidden" });
   picture.append(cross);
   listen(picture, host, tip, cross, { lines, x, unit, place, width });
   host.replaceChildren(picture, tip);
@@ -75,16 +79,16 @@ function drawBands(picture, bands, place, first, last, inner) {
   for (const band of bands) {
     const [from, to] = [place(Math.max(band.from, first)), place(Math.min(band.to, last))];
     if (to <= from) continue;
-    if (band.isPlain) picture.append(svg("line", { class: "axis", x1: from, x2: from, y1: PAD.top, y2: PAD.top + inner.height, "stroke-dasharray": "3 3" }));
-    else picture.append(svg("rect", { class: "band", x: from, width: to - from, y: PAD.top, height: inner.height }));
+    if (band.isPlain) picture.append(svg("line", { class: "axis", x1: from, x2: from, y1: PAD.top, y2: inner.top + inner.height, "stroke-dasharray": "3 3" }));
+    else picture.append(svg("rect", { class: "band", x: from, width: to - from, y: PAD.top, height: inner.top + inner.height - PAD.top }));
     const y = PAD.top + (band.isPlain && !band.isHigh ? 24 : 11);
-    if (to - from > 6.4 * band.name.length) picture.append(svg("text", { x: (from + to) / 2, y, "text-anchor": "middle" }, band.name));
+    if (to - from > 6.4 * band.name.length) picture.append(svg("text", { class: "band-name", x: (from + to) / 2, y, "text-anchor": "middle" }, band.name));
   }
 }
 
 /** Ticks from left to right, those left out that would touch the one before. */
 function drawTicks(picture, x, place, inner, height) {
-  const base = PAD.top + inner.height;
+  const base = inner.top + inner.height;
   let free = -Infinity;
   for (const { at, name } of x.ticks) {
     const [centre, half] = [place(at), 3.4 * name.length + 3];

@@ -26,6 +26,9 @@ function section(title, text, ...children) {
 
 const card = (...children) => el("div", { class: "card" }, children);
 
+/** A long name, which may break behind its dots and commas. */
+const breakable = (text) => text.split(/(?<=[.,])/).flatMap((part) => [part, el("wbr")]);
+
 /** A table; `columns` are `{name, of, class}`, with `of` giving text or an element for a row. */
 function table(columns, rows) {
   const head = el("tr", {}, columns.map((column) => el("th", { class: column.class, scope: "col" }, column.name)));

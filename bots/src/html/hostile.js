@@ -36,10 +36,10 @@ function gainsCard({ gains, honest_bot_seconds: honest, hostile_bot_seconds: sec
   new ResizeObserver(() => requestAnimationFrame(() => drawGains(host, title, list))).observe(host);
   const columns = [
     { name: "", class: "wrap", of: (gain) => gain.name },
+    { name: "", class: "text", of: (gain) => styled(el("span", { class: "mark" }, judged(gain)[0]), { color: color(judged(gain)[1]) }) },
     { name: "honest", of: (gain) => short(gain.honest) },
     { name: "hostile", of: (gain) => short(gain.hostile) },
     { name: "gain, %", class: "wide-only", of: told },
-    { name: "", class: "text", of: (gain) => styled(el("span", { class: "mark" }, judged(gain)[0]), { color: color(judged(gain)[1]) }) },
   ];
   const text = `Means while the attack was on, of ${whole(honest)} and ${whole(seconds)} bot seconds. The bar holds the gain with 95 % probability; the band is ±${GAIN_ALLOWED} %.`;
   return card(el("h3", {}, title), el("p", { class: "soft small" }, text), host, table(columns, list));

@@ -12,19 +12,30 @@ function head({ report, verdict }) {
   const why = verdict.why.length > 0 ? verdict.why.join("; ") : `all ${whole(clients.asked)} clients got in, stayed, and received what was due`;
   return [
     el("p", { class: "over" }, "Downbeat · bots' report"),
-    el("h1", {}, `${bots} play ${report.game} (${report.brain})`),
+    el("h1", {}, `${report.scenario ? `${report.scenario}: ` : ""}${bots} play ${report.game} (${report.brain})`),
     el("div", { class: "facts" },
       fact("network", report.net),
       fact("ticks", `${report.tick_rate_hz ?? "–"}/s`),
       fact("snapshots", `${report.send_rate_hz ?? "–"}/s`),
-      fact("measured", `${report.measured_seconds.toFixed(1)} of ${report.seconds.toFixed(1)} s`),
+      report.share ? fact("share", report.share) : null,
+      fact("measured", `${report.measured_seconds.toFixed(1)} of ${lasted(report).toFixed(1)} s`),
+      ENDS[report.ended] ? fact("ended before its time:", ENDS[report.ended]) : null,
       fact("seed", String(report.seed)),
       fact("profile", report.profile),
-      isKnown(report.reference_ns) ? fact("machine", `${whole(report.reference_ns)} ns to seal 1,200 bytes`) : null),
+      isKnown(report.reference_ns) ? fact("machine", `${whole(report.reference_ns)} ns to seal 1,200 bytes`) : null,
+      report.connect ? fact("server", report.connect) : null,
+      report.started_at ? fact("began", report.started_at) : null,
+      report.version ? fact("Downbeat", report.version) : null),
+    report.args?.length ? el("p", { class: "soft small line" }, `downbeat ${report.args.join(" ")}`) : null,
     el("div", { class: `verdict ${state[0]}`, role: "status" }, el("b", {}, state[1]), el("span", {}, why)),
     verdict.state === "invalid" ? el("p", { class: "soft small" }, "The figures below say little about the server: other programs use the processors, or there are more bots than one of them can play.") : null,
   ];
 }
+
+const ENDS = { stopped: "it was stopped", all_lost: "all clients were lost", too_many_lost: "too many clients were lost" };
+
+/** How long the run was in seconds: all of it where phases say so, else from when the last had joined. */
+const lasted = (report) => (report.phases?.length && report.total_seconds > 0 ? report.total_seconds : report.seconds);
 
 function tiles(report) {
   const tile = (name, value, unit, note) => isKnown(value)
@@ -52,19 +63,6 @@ function tiles(report) {
 
 /** By the server's metrics, where the whole distribution is not known. */
 const meanTick = ({ tick_us: work }, tile) => (work ? tile("Server's tick, mean", work.mean / 1e3, "ms", `p99 ${short(work.p99 / 1e3)} ms`) : null);
-
-function gates({ gates: list }) {
-  if (!list?.length) return null;
-  const mark = (gate) => el("span", { class: `mark ${gate.held ? "good" : "bad"}` }, gate.held ? "✓ held" : "✗ failed");
-  const columns = [
-    { name: "figure", of: (gate) => gate.path },
-    { name: "must be", class: "text", of: (gate) => gate.limit },
-    { name: "was", of: (gate) => (isKnown(gate.measured) ? short(gate.measured) : "not measured") },
-    { name: "", class: "text", of: mark },
-  ];
-  const failed = list.filter((gate) => !gate.held).length;
-  return section("Gates", failed === 0 ? `All ${list.length} held.` : `${failed} of ${list.length} failed.`, card(table(columns, list)));
-}
 
 const CURVES = [
   ["input_to_visible_ms", "press to another screen", "red", null],
@@ -110,28 +108,6 @@ function percentileTable(report) {
   return table([{ name: "", of: ([name]) => name }, ...columns.map(([name, key]) => ({ name, of: ([, told]) => short(told[key]) }))], rows);
 }
 
-function groups({ groups: list }) {
-  if (!list?.length) return null;
-  const p = (key, at) => (group) => (group[key] ? short(group[key][at]) : null);
-  const columns = [
-    { name: "group", of: (group) => group.name },
-    { name: "brain", class: "text", of: (group) => group.brain },
-    { name: "network", class: "text", of: (group) => group.net },
-    { name: "clients", of: (group) => `${whole(group.clients?.connected)} of ${whole(group.clients?.asked)}` },
-    { name: "lost", of: (group) => whole(group.clients?.lost) },
-    ...(list.some((group) => group.hostile_bots > 0) ? [{ name: "hostile", of: (group) => whole(group.hostile_bots) }] : []),
-    { name: "round trip p50, ms", of: p("rtt_ms", "p50") },
-    { name: "to ack p50, ms", of: p("input_to_ack_ms", "p50") },
-    { name: "p99", of: p("input_to_ack_ms", "p99") },
-    { name: "to screen p50, ms", of: p("input_to_visible_ms", "p50") },
-    { name: "p99", of: p("input_to_visible_ms", "p99") },
-    { name: "starved", of: (group) => percent(group.interpolation?.starved_ratio) },
-    { name: "wrong/min", of: (group) => short(group.prediction?.per_client_minute) },
-    { name: "down, kB/s", of: (group) => short(group.bandwidth?.down_wire_bytes_per_client_s / 1e3) },
-  ];
-  return section("Groups", null, card(table(columns, list)));
-}
-
 function outliers({ outliers: list }) {
   if (!list?.length) return null;
   const of = (key, at) => (bot) => (bot[key] ? short(bot[key][at]) : null);
@@ -139,9 +115,9 @@ function outliers({ outliers: list }) {
     { name: "bot", of: (bot) => `#${bot.bot}` },
     ...(list.some((bot) => bot.group) ? [{ name: "group", class: "text", of: (bot) => bot.group }] : []),
     { name: "sees others p50, ms", of: of("input_to_visible_ms", "p50") },
-    { name: "p99", of: of("input_to_visible_ms", "p99") },
+    { name: "sees others p99", of: of("input_to_visible_ms", "p99") },
     { name: "own acks p50, ms", of: of("input_to_ack_ms", "p50") },
-    { name: "p99", of: of("input_to_ack_ms", "p99") },
+    { name: "own acks p99", of: of("input_to_ack_ms", "p99") },
     { name: "round trip, ms", of: (bot) => short(bot.rtt_ms) },
     { name: "missing", of: (bot) => percent(bot.missing_ratio) },
     { name: "starved", of: (bot) => percent(bot.starved_ratio) },
@@ -151,12 +127,17 @@ function outliers({ outliers: list }) {
   return section("Who had the worst of it", "The bots that others' inputs reached latest, at p99; where nobody sees anybody, those whose acknowledgements came latest.", card(table(columns, list)));
 }
 
+/** A moment of the run. */
+const seconds = (at) => (isKnown(at) ? at.toFixed(1) : null);
+
 function reasons({ clients }) {
   if (!clients.reasons?.length) return null;
   const columns = [
     { name: "clients", of: (reason) => whole(reason.clients) },
     { name: "", class: "text", of: (reason) => (reason.joined ? "lost" : "did not get in") },
+    { name: "first, s", of: (reason) => seconds(reason.first_s) },
+    { name: "last, s", of: (reason) => seconds(reason.last_s) },
     { name: "why", class: "wrap", of: (reason) => reason.why },
   ];
-  return section("Who ended before time", null, card(table(columns, clients.reasons)));
+  return section("Who ended before time", "When that happened first and last, in seconds since the start.", card(table(columns, clients.reasons)));
 }

@@ -119,7 +119,8 @@ fn spread(spread: Option<Spread>, unit: &str) -> Option<String> {
 }
 
 fn each(row: &SeriesRow, value: f64) -> Option<f64> {
-    (row.clients > 0).then(|| value / row.clients as f64)
+    let clients = row.clients_mean.unwrap_or(row.clients as f64);
+    (clients > 0.0).then(|| value / clients)
 }
 
 fn bytes(row: &SeriesRow, per_second: f64) -> Option<String> {
