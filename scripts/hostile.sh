@@ -37,7 +37,9 @@ for n in $(seq "$clients"); do
 done >"$work/tickets"
 
 play() {
-    local kind=$1 brain=$2 name=$out/$1-$2 tickets=() token=()
+    local kind=$1 brain=$2 name=$out/$1-$2 tickets=() token=() code=0
+    # What a run before left must not be taken for this one's.
+    rm -f "$name".*
     if [ "$kind" = ticket-replay ]; then
         tickets=(--ticket-keys "$work/key.pem.json")
         token=(--token "@$work/tickets")
@@ -49,10 +51,16 @@ play() {
     word() { grep -o -e "$1[^ ;]*" "$work/line" | head -1 | sed "s/^$1//"; }
     "$downbeat" bots --game arena --connect "$(word '--connect ')" --cert-sha256 "$(word '--cert-sha256 ')" \
         "${token[@]}" --clients "$clients" --seconds "$seconds" --brain "hostile:$kind:$share:$brain" \
-        --admin "http://$admin" --progress none --report "$name.json" >"$name.txt" || true
+        --admin "http://$admin" --progress none --report "$name.json" >"$name.txt" 2>"$name.log" || code=$?
     kill -TERM "$server"
     wait "$server" || true
     : >"$work/line"
+    echo "$kind, $brain: exit code $code" >&2
+    # Not everybody was served, and late bots, are findings; anything else is no run.
+    if [[ $code != [014] || ! -s $name.json ]]; then
+        cat "$name.log" "$work/log" >&2
+        exit 1
+    fi
 }
 
 for kind in "${kinds[@]}"; do
