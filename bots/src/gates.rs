@@ -84,6 +84,30 @@ impl FromStr for Limit {
     }
 }
 
+impl Gate {
+    /// Why no figure of this name is within the limit.
+    fn never_holds(&self) -> Option<&'static str> {
+        let Limit { comparison, value } = self.limit;
+        // A gain can be a loss, and parts of a budget are differences.
+        let is_signed = ["hostile.gains.", "budget."].iter().any(|start| self.path.starts_with(start));
+        let is_below = match comparison {
+            Comparison::Below => value <= 0.0,
+            Comparison::AtMost | Comparison::Equal => value < 0.0,
+            Comparison::Above | Comparison::AtLeast => false,
+        };
+        let is_above = match comparison {
+            Comparison::Above => value >= 1.0,
+            Comparison::AtLeast | Comparison::Equal => value > 1.0,
+            Comparison::Below | Comparison::AtMost => false,
+        };
+        match self.path.ends_with("_ratio") {
+            _ if is_below && !is_signed => Some("it is never less than 0"),
+            true if is_above => Some("it is a ratio, from 0 to 1"),
+            _ => None,
+        }
+    }
+}
+
 impl Scenario {
     /// Refuses gates on what is no figure of a report of this scenario.
     pub(crate) fn check_gates(&self) -> Result<(), ScenarioError> {
@@ -91,7 +115,11 @@ impl Scenario {
         for (index, gate) in self.gates.iter().enumerate() {
             let message = match (self.never_measured(&gate.path), find(&report, &gate.path)) {
                 (Some(why), _) => format!("`{}` would never be measured: {why}", gate.path),
-                (None, Ok(Value::Number(_))) => continue,
+                (None, Ok(Value::Number(_))) => match gate.never_holds() {
+                    Some(why) => format!("`{}` can never be {}: {why}", gate.path, gate.limit),
+                    None => continue,
+                },
+                (None, Ok(Value::Array(_))) => format!("`{}` is {NO_LIST}", gate.path),
                 (None, Ok(Value::Object(inside))) => {
                     format!("`{}` is not one figure but several: add one of {}", gate.path, list(inside.keys()))
                 }
@@ -158,17 +186,67 @@ fn find<'a>(report: &'a Value, path: &str) -> Result<&'a Value, String> {
     let mut at = report;
     for name in path.split('.') {
         let missing = |known: String| format!("`{path}` is no figure of the report: there is no `{name}`; {known}");
+        let known = || match at {
+            // Of a whole report the names would hide the one that was meant.
+            Value::Object(_) if std::ptr::eq(at, report) => nearest(report, path),
+            Value::Object(inside) => {
+                there_are(list(inside.iter().filter(|(_, value)| is_gated(value)).map(|(name, _)| name)))
+            }
+            _ => "what is before it is a number or a text".to_owned(),
+        };
         at = match at {
-            Value::Object(inside) => inside.get(name).ok_or_else(|| missing(there_are(list(inside.keys()))))?,
+            Value::Object(inside) => inside.get(name).ok_or_else(|| missing(known()))?,
             Value::Array(elements) => {
                 let named = |element: &&Value| element.get("name").and_then(Value::as_str) == Some(name);
-                let names = || elements.iter().filter_map(|element| element.get("name")?.as_str());
-                elements.iter().find(named).ok_or_else(|| missing(there_are(list(names()))))?
+                let names: Vec<_> = elements.iter().filter_map(|element| element.get("name")?.as_str()).collect();
+                if names.is_empty() && !elements.is_empty() {
+                    return Err(format!("`{path}` is no figure of the report: what is before `{name}` is {NO_LIST}"));
+                }
+                elements.iter().find(named).ok_or_else(|| missing(there_are(list(names.iter()))))?
             }
-            _ => return Err(missing("what is before it is a number or a text".to_owned())),
+            _ => return Err(missing(known())),
         };
     }
     Ok(at)
+}
+
+/// What cannot be asked for.
+const NO_LIST: &str = "a list, and lists cannot be gated: gate the figure of the whole run";
+
+/// Whether there are figures in it.
+fn is_gated(value: &Value) -> bool {
+    match value {
+        Value::Number(_) => true,
+        Value::Object(inside) => inside.values().any(is_gated),
+        Value::Array(elements) => elements.iter().any(|element| element.get("name").is_some() && is_gated(element)),
+        _ => false,
+    }
+}
+
+/// The figure whose name is most like `path`.
+fn nearest(report: &Value, path: &str) -> String {
+    let mut all = Vec::new();
+    figures(report, "", &mut all);
+    let alike = |name: &String| strsim::jaro_winkler(name, path);
+    let best = all.into_iter().max_by(|a, b| alike(a).total_cmp(&alike(b)));
+    best.map_or_else(String::new, |name| format!("did you mean `{name}`? docs/report.md has them all"))
+}
+
+/// The names of all figures in `value`, which is called `at`.
+fn figures(value: &Value, at: &str, all: &mut Vec<String>) {
+    let called = |name: &str| if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") };
+    match value {
+        Value::Number(_) => all.push(at.to_owned()),
+        Value::Object(inside) => inside.iter().for_each(|(name, value)| figures(value, &called(name), all)),
+        Value::Array(elements) => {
+            for element in elements {
+                if let Some(name) = element.get("name").and_then(Value::as_str) {
+                    figures(element, &called(name), all);
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 fn there_are(known: String) -> String {

@@ -132,6 +132,11 @@ impl Options {
         if !(SECONDS_MIN..=SECONDS_MAX).contains(&self.seconds) {
             return Err(BotsError::Seconds(self.seconds));
         }
+        if let (Some(ticks), Some(sends)) = (self.tick_rate_hz, self.send_rate_hz)
+            && !ticks.is_multiple_of(sends.max(1))
+        {
+            return Err(BotsError::Rates { ticks, sends });
+        }
         if let Some(scenario) = &self.scenario {
             scenario.check()?;
             scenario.check_hostile()?;
@@ -196,6 +201,7 @@ impl BotsError {
                 | Self::Hostile(_)
                 | Self::Output(_)
                 | Self::SameFile(_)
+                | Self::Rates { .. }
                 | Self::Pin { .. }
         )
     }
@@ -240,6 +246,14 @@ pub enum BotsError {
     /// Who watches has no inputs to load a server with.
     #[error("light clients play: they cannot be spectators")]
     LightSpectators,
+    /// No server has such rates.
+    #[error("{sends} snapshots a second do not divide {ticks} ticks a second, so no server has these rates")]
+    Rates {
+        /// Ticks per second.
+        ticks: u32,
+        /// Snapshots per second.
+        sends: u32,
+    },
     /// The scenario cannot be run.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),

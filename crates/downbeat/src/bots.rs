@@ -38,6 +38,7 @@ pub(crate) fn bots<G: Bots>(args: &BotsArgs, settings: &Checked) -> Result<u8, C
         play_scenario(&mut options, file, &args.play)?;
         options.scenario_file.clone_from(&args.scenario);
         check::<G>(&options).map_err(|error| explain(file, &options, error))?;
+        file.check_reach(args.admin.is_some()).map_err(CliError::Scenario)?;
     }
     options.admin = args.admin.as_deref().map(|url| admin(url, args.admin_token.as_deref())).transpose()?;
     let interrupted = interrupted()?;
@@ -96,9 +97,11 @@ pub(crate) fn check_scenario<G: Bots>(settings: &Checked) -> Result<u8, CliError
     options.seconds = file.seconds.unwrap_or(options.seconds);
     options.report.clone_from(&file.report);
     options.scenario = Some(file.scenario.clone());
+    (options.tick_rate_hz, options.send_rate_hz) = (file.tick_rate_hz, file.send_rate_hz);
     // Who has tickets says so when it comes to playing.
     options.tokens.push(String::new());
     check::<G>(&options).map_err(|error| explain(file, &options, error))?;
+    file.check_reach(true).map_err(CliError::Scenario)?;
     if let Some(address) = &file.connect {
         resolve("`connect`", address).map_err(|error| CliError::Scenario(file.error("connect", error.to_string())))?;
     }
@@ -108,8 +111,9 @@ pub(crate) fn check_scenario<G: Bots>(settings: &Checked) -> Result<u8, CliError
     let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let hostile = groups.iter().find_map(|group| Some((group.hostile_bots(), group.hostile?.kind.name())));
     let hostile = hostile.map_or_else(String::new, |(bots, kind)| format!(", {bots} hostile ({kind})"));
+    let admin = if file.needs_admin() { "; its gates need --admin" } else { "" };
     say(&format!(
-        "{name}: fine: {}{hostile}, {}, {}, {}, {seconds} s of {}",
+        "{name}: fine: {}{hostile}, {}, {}, {}, {seconds} s of {}{admin}",
         count(clients, "client"),
         count(groups.len(), "group"),
         count(phases.len(), "phase"),

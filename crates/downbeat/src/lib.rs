@@ -11,6 +11,7 @@ mod demo;
 mod error;
 mod output;
 mod ping;
+mod reach;
 mod scenario;
 mod serve;
 mod settings;

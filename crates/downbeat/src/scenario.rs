@@ -5,11 +5,13 @@ use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 
 use downbeat_bots::scenario::{Group, Part, Phase, PhaseKind, ScenarioError};
-use downbeat_bots::{BotsError, Gate, Scenario};
+use downbeat_bots::{BotsError, CLIENTS_MAX, Gate, Scenario};
 use downbeat_link::LinkSpec;
 use downbeat_server::config::{ConfigError, Source};
 use serde::Deserialize;
 use toml::{Spanned, Value};
+
+use crate::reach::Reach;
 
 /// A scenario, and what else its file says.
 pub(crate) struct ScenarioFile {
@@ -82,7 +84,7 @@ impl ScenarioFile {
     /// Reads and checks the scenario in `path`; its brains are for the game to look at.
     pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
         let source = Source::read(path)?;
-        let mut raw: Raw = toml::from_str(source.text()).map_err(|error| source.syntax(&error))?;
+        let mut raw: Raw = toml::from_str(source.text()).map_err(|error| syntax(&source, &error))?;
         let reader = Reader { source: &source };
         let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let mut gates: Vec<_> = std::mem::take(&mut raw.gates).into_iter().collect();
@@ -124,6 +126,7 @@ impl ScenarioFile {
             "game" => raw.game.as_ref().map(Spanned::span),
             "connect" => raw.connect.as_ref().map(Spanned::span),
             "report" => raw.report.as_ref().map(Spanned::span),
+            "send_rate" => raw.send_rate.as_ref().map(Spanned::span),
             _ => None,
         };
         self.source.error(span, message)
@@ -142,9 +145,32 @@ impl ScenarioFile {
                 let span = self.raw.stop.seconds.as_ref().map(Spanned::span);
                 Ok(self.source.error(span, format!("`stop.seconds`: {error}")))
             }
+            BotsError::Rates { .. } if self.send_rate_hz.is_some() => {
+                Ok(self.error("send_rate", format!("`send_rate`: {error}")))
+            }
             BotsError::Output(_) if says_report => Ok(self.error("report", format!("`report`: {error}"))),
             other => Err(other),
         }
+    }
+
+    /// Refuses gates on figures that are not known to bots; `asks`: the server is asked for its own.
+    pub(crate) fn check_reach(&self, asks: bool) -> Result<(), ConfigError> {
+        for (gate, span) in self.scenario.gates.iter().zip(&self.gates) {
+            let why = match Reach::of(gate) {
+                Reach::Nobody => {
+                    "no server tells that to others; `server.tick_us.p99` and `server.overruns` are told with --admin"
+                }
+                Reach::Admin if !asks => "only the server knows that: give --admin URL and a token",
+                _ => continue,
+            };
+            return Err(self.source.error(Some(span.clone()), format!("`{}` would not be measured: {why}", gate.path)));
+        }
+        Ok(())
+    }
+
+    /// Whether there are gates on what the server says of itself.
+    pub(crate) fn needs_admin(&self) -> bool {
+        self.scenario.gates.iter().any(|gate| Reach::of(gate) == Reach::Admin)
     }
 
     fn locate(&self, error: ScenarioError) -> ConfigError {
@@ -166,6 +192,21 @@ impl ScenarioFile {
         };
         self.source.error(span, error.message)
     }
+}
+
+/// An error of the parser, in the words of scenarios where it knows none.
+fn syntax(source: &Source, error: &toml::de::Error) -> ConfigError {
+    let told = source.syntax(error);
+    let before = error.span().map_or("", |span| &source.text()[..span.start]);
+    let table = before.lines().rev().find(|line| line.trim_start().starts_with('[')).unwrap_or_default();
+    let hint = match error.message() {
+        message if message.contains("duplicate key") && table.trim().starts_with("[gates]") => "a figure has one limit",
+        message if message.contains("expected a sequence") => {
+            "each group begins with `[[groups]]`, each phase with `[[phases]]`"
+        }
+        _ => return told,
+    };
+    source.error(error.span(), format!("{}: {hint}", error.message()))
 }
 
 impl RawGroup {
@@ -208,12 +249,12 @@ impl Reader<'_> {
         let net = raw.net.as_ref().map_or("none", |net| net.get_ref());
         let spec: Result<LinkSpec, _> = net.parse();
         let net_error = |error| self.source.error(raw.net.as_ref().map(Spanned::span), format!("`net`: {error}"));
-        // What is too large is for the scenario to say.
-        let (counts, offsets) = (0..=i64::from(u32::MAX), 0..=i64::MAX);
+        // How large it may be in a group is also for the scenario to say.
+        let (counts, offsets) = (0..=CLIENTS_MAX as i64, 0..=i64::MAX);
         self.needed("clients", raw.clients.as_ref(), "a group", written.span())?;
         let mut group = Group {
             name: name.clone(),
-            clients: self.whole("clients", raw.clients.as_ref(), counts.clone())?.unwrap_or_default(),
+            clients: self.whole("clients", raw.clients.as_ref(), 1..=*counts.end())?.unwrap_or_default(),
             light: self.whole("light", raw.light.as_ref(), counts)?.unwrap_or_default(),
             brain: raw.brain.as_ref().map(|brain| brain.get_ref().clone()).unwrap_or_default(),
             hostile: None,
@@ -246,7 +287,7 @@ impl Reader<'_> {
         let what = format!("a {kind}");
         let to = || -> Result<usize, ConfigError> {
             self.needed("to", raw.to.as_ref(), &what, written.span())?;
-            Ok(self.whole("to", raw.to.as_ref(), 0..=i64::from(u32::MAX))?.unwrap_or_default())
+            Ok(self.whole("to", raw.to.as_ref(), 0..=CLIENTS_MAX as i64)?.unwrap_or_default())
         };
         let kind = match kind {
             "ramp" => PhaseKind::Ramp { to: to()? },

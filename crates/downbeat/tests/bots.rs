@@ -86,6 +86,21 @@ fn what_is_wrong_with_a_scenario_is_told_with_its_line_and_2() {
         "`100` is no limit; <, <=, >, >= or = and a number are allowed",
     );
     refused("[[groups\n", ":1", "");
+    refused(&with("[gates]\n'rtt.p99' = '< 1'\n"), ":6", "there is no `rtt`; did you mean `rtt_ms.p99`?");
+    refused(&with("[gates]\n'series.rows.rtt_ms.p50' = '< 1'\n"), ":6", "is a list, and lists cannot be gated");
+    refused(&with("[gates]\n'outliers' = '< 1'\n"), ":6", "`outliers` is a list");
+    refused(&with("[gates]\n'rtt_ms.p99' = '< -5'\n"), ":6", "can never be < -5: it is never less than 0");
+    refused(&with("[gates]\n'interpolation.starved_ratio' = '>= 2'\n"), ":6", "it is a ratio, from 0 to 1");
+    refused(&with("[gates]\n'tick_us.p99' = '< 9'\n"), ":6", "would not be measured: no server tells that to others");
+    refused(&with("[gates]\n'rtt_ms.p99' = '< 9'\n'rtt_ms.p99' = '> 1'\n"), ":7", "a figure has one limit");
+    refused("groups = 'x'\n", ":1", "each group begins with `[[groups]]`");
+    refused("[[groups]]\nname = 'all'\nclients = 99999999999\n", ":3", "1 to 4096 are allowed");
+    refused(&format!("tick_rate = 60\nsend_rate = 25\n{GOOD}"), ":2", "25 snapshots a second do not divide 60 ticks");
+    let asks = folder.write("s.toml", &with("[gates]\n'server.overruns' = '= 0'\n"));
+    let (code, out, _) = run(&["bots", "check", &asks]);
+    assert!(code == Some(0) && out.ends_with("; its gates need --admin\n"), "{out}");
+    let (code, _, err) = run(&["bots", "--danger-accept-any-cert", "--scenario", &asks]);
+    assert!(code == Some(2) && err.contains("give --admin URL and a token"), "{err}");
     let hostile = |brain: &str| with(&format!("[[groups]]\nname = 'bad'\nclients = 2\nbrain = '{brain}'\n"));
     refused(&hostile("hostile:aimbot"), ":8", "`brain`: there is no kind `aimbot`; there are:");
     refused(&hostile("hostile:lag:idle"), ":8", "nobody would play as group `bad` does");
