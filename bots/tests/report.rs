@@ -125,7 +125,12 @@ fn the_table_has_a_row_for_each_phase_and_each_group_and_says_whose_screens_are_
         Report { share: Some("1/2".into()), scenario: Some("storm".into()), total_seconds: 22.0, ..good() };
     let (kind, rtt_ms) = ("storm".to_owned(), Some(percentiles(7.25)));
     report.phases = vec![PhaseReport { name: "rush".into(), kind, end_s: 22.0, rtt_ms, ..PhaseReport::default() }];
-    report.groups = vec![GroupReport { name: "phone".into(), input_to_ack_ms: rtt_ms, ..GroupReport::default() }];
+    report.groups = vec![GroupReport {
+        name: "phone".into(),
+        net: "wifi".into(),
+        input_to_ack_ms: rtt_ms,
+        ..GroupReport::default()
+    }];
     report.gates =
         vec![GateResult { path: "snapshots.lost".into(), limit: "= 0".into(), measured: Some(171.0), held: false }];
     let table = report.table().to_string();

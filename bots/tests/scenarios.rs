@@ -272,13 +272,13 @@ fn a_server_that_falls_silent_under_way_is_told_with_the_time_and_the_number() {
     line.shut_after(Duration::from_secs(4));
     let mut rows = Vec::new();
     let report =
-        run::<Field>(&asked, &mut |progress| rows.push(*progress), &AtomicBool::new(false)).expect("all got in");
+        run::<Field>(&asked, &mut |progress| rows.push(progress.clone()), &AtomicBool::new(false)).expect("all got in");
     println!("{}", report.table());
     // Nobody waits for it, and nobody is told that all is well meanwhile.
     assert_eq!(report.ended, Ended::AllLost);
     assert!(report.seconds < 30.0, "{}", report.seconds);
     let last = rows.last().expect("it took a while");
-    assert_eq!((last.playing, last.silent, last.rtt_ms, last.row.clients), (0, 4, None, 0), "{last}");
+    assert_eq!((last.playing, last.silent, last.row.rtt_ms, last.row.clients), (0, 4, None, 0), "{last}");
     assert!(last.to_string().contains("0/4 clients") && last.to_string().ends_with("4 silent"), "{last}");
     assert_eq!((report.clients.connected, report.clients.lost), (3, 3), "{:?}", report.clients.reasons);
     assert_eq!(report.light.map(|light| light.lost), Some(1));
