@@ -9,17 +9,14 @@ const KEPT: usize = RETAINED_SNAPSHOTS as usize;
 /// A ring ordered by tick. States nearly always arrive in order, so that one is written and none is moved.
 #[derive(Clone, Debug)]
 pub(crate) struct States {
-    /// Numbers that one takes: its tick, until when it was held, and its lanes.
-    stride: usize,
+    width: usize,
     /// Place of the newest.
     newest: usize,
     len: usize,
-    /// One behind the other, so that looking at one is looking at one place of memory.
-    ring: Vec<i32>,
+    ticks: [Tick; KEPT],
+    held: [Tick; KEPT],
+    lanes: Vec<i32>,
 }
-
-/// Numbers of a state before its lanes.
-const HEAD: usize = 2;
 
 /// One of them, in the units the client is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,37 +30,33 @@ pub(crate) struct State<'a> {
 impl States {
     /// None yet, of an entity with `width` lanes.
     pub(crate) fn new(width: usize) -> Self {
-        let stride = HEAD + width;
-        Self { stride, newest: 0, len: 0, ring: vec![0; stride * KEPT] }
+        let none = [Tick::ZERO; KEPT];
+        Self { width, newest: 0, len: 0, ticks: none, held: none, lanes: vec![0; width * KEPT] }
     }
 
-    /// Where the state that is `back` behind the newest begins.
-    const fn at(&self, back: usize) -> usize {
-        (self.newest + KEPT - back) % KEPT * self.stride
-    }
-
-    fn tick(&self, back: usize) -> Tick {
-        Tick(self.ring[self.at(back)] as u32)
+    /// Place of the state that is `back` behind the newest.
+    const fn place(&self, back: usize) -> usize {
+        (self.newest + KEPT - back) % KEPT
     }
 
     /// The state that is `back` behind the newest.
     pub(crate) fn back(&self, back: usize) -> Option<State<'_>> {
-        let state = &self.ring[self.at(back.min(KEPT - 1))..][..self.stride];
+        let place = self.place(back.min(KEPT - 1));
         (back < self.len).then(|| State {
-            tick: Tick(state[0] as u32),
-            held: Tick(state[1] as u32),
-            lanes: &state[HEAD..],
+            tick: self.ticks[place],
+            held: self.held[place],
+            lanes: &self.lanes[place * self.width..][..self.width],
         })
     }
 
     /// How many are later than the moment `at`, in ticks.
     pub(crate) fn after(&self, at: f64) -> usize {
-        (0..self.len).find(|&back| f64::from(self.tick(back).0) <= at).unwrap_or(self.len)
+        (0..self.len).find(|&back| f64::from(self.ticks[self.place(back)].0) <= at).unwrap_or(self.len)
     }
 
     /// The lanes of the newest state of `tick` or before.
     pub(crate) fn as_of(&self, tick: Tick) -> Option<&[i32]> {
-        let back = (0..self.len).find(|&back| self.tick(back) <= tick)?;
+        let back = (0..self.len).find(|&back| self.ticks[self.place(back)] <= tick)?;
         self.back(back).map(|state| state.lanes)
     }
 
@@ -78,16 +71,17 @@ impl States {
         self.newest = (self.newest + 1) % KEPT;
         self.len = (self.len + 1).min(KEPT);
         for back in 0..later {
-            let (to, from) = (self.at(back), self.at(back + 1));
-            self.ring.copy_within(from..from + self.stride, to);
+            let (to, from) = (self.place(back), self.place(back + 1));
+            self.ticks[to] = self.ticks[from];
+            self.held[to] = self.held[from];
+            self.lanes.copy_within(from * self.width..(from + 1) * self.width, to * self.width);
         }
-        let (at, told) = (self.at(later), tick.0 as i32);
-        self.ring[at..at + HEAD].copy_from_slice(&[told, told]);
-        self.ring[at + HEAD..at + self.stride].copy_from_slice(lanes);
-        if let Some(before) = self.back(later + 1) {
-            let held = before.held.max(until.min(tick));
-            let at = self.at(later + 1);
-            self.ring[at + 1] = held.0 as i32;
+        let place = self.place(later);
+        (self.ticks[place], self.held[place]) = (tick, tick);
+        self.lanes[place * self.width..][..self.width].copy_from_slice(lanes);
+        if later + 1 < self.len {
+            let before = self.place(later + 1);
+            self.held[before] = self.held[before].max(until.min(tick));
         }
     }
 }
@@ -96,8 +90,8 @@ impl States {
     /// What was so in `from` is so in `tick` as well, and nothing is known from there on.
     pub(crate) fn repeat(&mut self, from: Tick, tick: Tick) -> Option<()> {
         let lanes = self.as_of(from)?.to_vec();
-        while self.len > 0 && self.tick(0) >= tick {
-            self.newest = (self.newest + KEPT - 1) % KEPT;
+        while self.len > 0 && self.ticks[self.newest] >= tick {
+            self.newest = self.place(1);
             self.len -= 1;
         }
         self.insert(tick, tick, &lanes);
