@@ -28,29 +28,53 @@ impl fmt::Display for Explained<'_> {
     }
 }
 
+/// Rows of less than this share of a direction are told as one.
+const SMALL: f64 = 0.000_5;
+
 fn table(f: &mut fmt::Formatter<'_>, name: &str, way: &Way) -> fmt::Result {
     writeln!(f, "{name:44}{:>10}{:>9}{:>10}{:>11}", "bytes/s", "share", "times/s", "bits each")?;
-    for row in &way.rows {
-        let number = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.1}"));
-        let (times, bits) =
-            (number(row.times_per_client_s), row.bits_each.map_or(String::new(), |b| format!("{b:.2}")));
-        let line = format!(
-            "{:44}{:>10.1}{:>7.1} %{times:>10}{bits:>11}",
-            what(row),
-            row.bytes_per_client_s,
-            100.0 * row.share
-        );
-        writeln!(f, "{}", line.trim_end())?;
+    let (told, small): (Vec<_>, Vec<_>) = way.rows.iter().partition(|row| row.share.abs() >= SMALL);
+    let mut kinds: Vec<&str> = Vec::new();
+    for row in told {
+        match row.kind.as_deref() {
+            Some(kind) if kinds.contains(&kind) => {}
+            Some(kind) => kinds.push(kind),
+            None => line(f, row.part.words(), row)?,
+        }
     }
-    let sum: f64 = way.rows.iter().map(|row| row.bytes_per_client_s).sum();
-    writeln!(f, "{:44}{sum:>10.1}{:>7.1} %{:>10.1}", "all, in packets", 100.0, way.packets_per_client_s)
+    // Then each kind with all that is about it.
+    for kind in kinds {
+        let about = |row: &&AccountRow| row.kind.as_deref() == Some(kind) && row.share.abs() >= SMALL;
+        line(f, kind, &sum(way.rows.iter().filter(about)))?;
+        for row in way.rows.iter().filter(about) {
+            let field = row.field.as_ref().map_or(String::new(), |field| format!(" {field}"));
+            line(f, &format!("  {}{field}", row.part.words()), row)?;
+        }
+    }
+    if !small.is_empty() {
+        line(f, &format!("the rest, {} more", small.len()), &sum(small.into_iter()))?;
+    }
+    let all = sum(way.rows.iter());
+    writeln!(
+        f,
+        "{:44}{:>10.1}{:>7.1} %{:>10.1}",
+        "all, in packets", all.bytes_per_client_s, 100.0, way.packets_per_client_s
+    )
 }
 
-fn what(row: &AccountRow) -> String {
-    let part = row.part.words();
-    match (&row.kind, &row.field) {
-        (Some(kind), Some(field)) => format!("  {part}: {kind}.{field}"),
-        (Some(kind), None) => format!("  {part}: {kind}"),
-        _ => part.to_owned(),
-    }
+/// What these cost together.
+fn sum<'a>(rows: impl Iterator<Item = &'a AccountRow>) -> AccountRow {
+    rows.fold(AccountRow::default(), |sum, row| AccountRow {
+        bytes_per_client_s: sum.bytes_per_client_s + row.bytes_per_client_s,
+        share: sum.share + row.share,
+        ..sum
+    })
+}
+
+fn line(f: &mut fmt::Formatter<'_>, name: &str, row: &AccountRow) -> fmt::Result {
+    let times = row.times_per_client_s.map_or(String::new(), |times| format!("{times:.1}"));
+    let bits = row.bits_each.map_or(String::new(), |bits| format!("{bits:.2}"));
+    let (bytes, share) = (row.bytes_per_client_s, 100.0 * row.share);
+    let line = format!("{name:44}{bytes:>10.1}{share:>7.1} %{times:>10}{bits:>11}");
+    writeln!(f, "{}", line.trim_end())
 }
