@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::accounting::{AccountRow, Accounting, Way};
+use crate::accounting::{AccountRow, Accounting, Part, Way};
 
 /// Prints an [`Accounting`] as two tables.
 #[derive(Clone, Copy, Debug)]
@@ -47,8 +47,13 @@ fn table(f: &mut fmt::Formatter<'_>, name: &str, way: &Way) -> fmt::Result {
         let about = |row: &&AccountRow| row.kind.as_deref() == Some(kind) && row.share.abs() >= SMALL;
         line(f, kind, &sum(way.rows.iter().filter(about)))?;
         for row in way.rows.iter().filter(about) {
-            let field = row.field.as_ref().map_or(String::new(), |field| format!(" {field}"));
-            line(f, &format!("  {}{field}", row.part.words()), row)?;
+            let words = row.part.words();
+            let name = match &row.field {
+                Some(field) if row.part == Part::Field => format!("  {field}"),
+                Some(field) => format!("  {words}: {field}"),
+                None => format!("  {words}"),
+            };
+            line(f, &name, row)?;
         }
     }
     if !small.is_empty() {
