@@ -254,7 +254,9 @@ impl Entities {
         let newest = entity.told(owner).newest().expect("a captured entity has a version");
         let age = u32::from(age) * *interval;
         let history = History::of(&[Known { age, lanes }]).expect("something is known");
-        let news = renamed > tick.offset(-i64::from(age)) || newest.lanes != lanes;
+        let then = tick.offset(-i64::from(age));
+        // Who has changed since and is as before again is news too: the client may have heard of what was in between.
+        let news = renamed.max(newest.since) > then || newest.lanes != lanes;
         let start = ops.len();
         let model = coding.model.kind(entity.kind, owner);
         walk.begin(model, &history);

@@ -234,3 +234,21 @@ proptest! {
         }
     }
 }
+
+/// An entity that changed after a session was resumed, and changed back before anything was acknowledged: of a client that
+/// heard all of it, "as when you resumed" would not be true.
+#[test]
+fn who_is_again_as_it_was_when_the_session_was_resumed_is_told() {
+    let wild = Wildness { calm_from: u32::MAX, population: 46, spawn: 848, despawn: 62, change: 941, see: 991 };
+    let link: LinkSpec =
+        "latency=15ms,jitter=15ms,loss=23%,reorder=2%,dup=8%,burst=4".parse().expect("the line is spelled right");
+    let (from, lasts) = (Micros::from_millis(1_955), Micros::from_millis(1_355));
+    let faults = vec![Fault { from, lasts, what: Trouble::Breaks(0) }];
+    let options = Options { link, clients: 3, send_rate_hz: 30, faults, ..Options::new(14_374_720_093_709_987_673) };
+    let player = |_, seed| Box::new(WanderPlayer::new(seed)) as _;
+    let mut sim = Sim::<Chaos>::new(options, &wild, player).expect("it opens");
+    sim.run(Micros::from_millis(4_000));
+    sim.set_link(&LinkSpec { reorder: Chance::NEVER, dup: Chance::NEVER, ..link.without_loss() });
+    sim.run(Micros::from_millis(1_140));
+    assert_eq!(sim.wrong_states(), 0);
+}
